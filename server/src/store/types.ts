@@ -1,0 +1,100 @@
+import type { RoomId, Seq } from '../ids.js'
+
+/** A room as the store knows it. */
+export interface RoomRow {
+  readonly id: RoomId
+  /** Changes when the room is deleted and made again; fences commits of nodes that missed it. */
+  readonly epoch: number
+  /** The seq of the newest committed event, 0 in an empty room. */
+  readonly headSeq: Seq
+}
+
+/** One durable event on its way into the log. */
+export interface CommitEntry {
+  readonly roomId: RoomId
+  readonly epoch: number
+  readonly kind: 'update' | 'message'
+  /** The verified user id, or null for an anonymous one. */
+  readonly author: string | null
+  /** 32 lower-case hex digits (128 bits), or null for a client that has none (stock Yjs providers). */
+  readonly clientId: string | null
+  /** The client's own number for this event; null without a client id. */
+  readonly clientSeq: number | null
+  /** The message's name; null for an update. */
+  readonly name: string | null
+  /** A Yjs update (v1 encoding), or the MessagePack bytes of a message's payload. */
+  readonly payload: Uint8Array
+}
+
+/**
+ * What became of one entry.
+ * - `committed`: it is in the log as `seq`.
+ * - `duplicate`: a message that was in the log already, as `seq`: a retry.
+ * - `conflict`: the message's key is in the log, as `seq`, with another name or payload. Not stored.
+ * - `fenced`: the room has another epoch now, or is gone. Not stored.
+ */
+export type CommitResult =
+  | { readonly status: 'committed' | 'duplicate' | 'conflict'; readonly seq: Seq }
+  | { readonly status: 'fenced' }
+
+/** One event read back from the log. */
+export interface StoredEvent {
+  readonly seq: Seq
+  readonly kind: 'update' | 'message'
+  readonly author: string | null
+  readonly clientId: string | null
+  readonly clientSeq: number | null
+  readonly name: string | null
+  readonly payload: Uint8Array
+  /** When it was committed, in milliseconds since 1970. */
+  readonly createdAt: number
+}
+
+/** What the journal needs of the store: one batch, one round trip. */
+export interface CommitLog {
+  /**
+   * Appends a batch in one transaction and one round trip (`weft_commit` in the migrations): locks the rooms in
+   * id order, recognises retried messages, numbers, inserts, commits. Results stand in the order of the entries.
+   * @throws {StoreError}
+   */
+  commit(entries: readonly CommitEntry[]): Promise<CommitResult[]>
+}
+
+/** The event log and the rooms, in PostgreSQL or in the embedded PGlite. */
+export interface Store extends CommitLog {
+  /** The room of that name, made if it does not exist. @throws {StoreError} */
+  openRoom(tenant: string, name: string): Promise<RoomRow>
+  /** Events `after < seq <= upTo` in order, at most `limit` of them. @throws {StoreError} */
+  readEvents(roomId: RoomId, after: Seq, upTo: Seq, limit: number): Promise<StoredEvent[]>
+  /** The newest seq and epoch of each room that still exists. @throws {StoreError} */
+  heads(roomIds: readonly RoomId[]): Promise<Map<RoomId, { headSeq: Seq; epoch: number }>>
+  /** Resolves when the database answers. @throws {StoreError} */
+  ping(): Promise<void>
+  /** How the doc workers connect on their own; see `openStore`. */
+  readonly connection: StoreConnection
+  close(): Promise<void>
+}
+
+/** Structured-cloneable: what a worker thread needs to connect to the same database. */
+export type StoreConnection =
+  | { readonly kind: 'postgres'; readonly url: string }
+  | { readonly kind: 'embedded'; readonly socketPath: string }
+
+/**
+ * A failed store call.
+ * - `transient`: the database is away, restarting, overloaded or timed out; for a commit, it may or may not have
+ *   happened. Trying again is right.
+ * - `rejected`: retrying cannot mend it (SQLSTATE classes 22, 23 and 54: bad data).
+ */
+export class StoreError extends Error {
+  override readonly name = 'StoreError'
+  readonly kind: 'transient' | 'rejected'
+  /** The SQLSTATE, when the database gave one. */
+  readonly sqlState: string | null
+
+  constructor(kind: 'transient' | 'rejected', message: string, sqlState: string | null, options?: ErrorOptions) {
+    super(message, options)
+    this.kind = kind
+    this.sqlState = sqlState
+  }
+}
