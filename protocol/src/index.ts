@@ -1,0 +1,10 @@
+/** The Weft wire protocol, version 1. PROTOCOL.md beside this package's sources is the specification. */
+export * from './awareness.js'
+export * from './close-codes.js'
+export * from './codec.js'
+export * from './errors.js'
+export * from './frames.js'
+export * from './limits.js'
+export { Reader, Writer } from './msgpack.js'
+export * from './room-name.js'
+export * from './values.js'
