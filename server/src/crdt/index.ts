@@ -1,0 +1,15 @@
+/** What Weft knows of Yjs updates without a Y.Doc: is it valid, what does it hold, what does it build on. No I/O. */
+export { contentKey, stateVectorKey } from './content-key.js'
+export { Coverage, type Coverable, type SerializedCoverage } from './coverage.js'
+export { UpdateInvalidError } from './errors.js'
+export {
+  inspectUpdate,
+  isLarge,
+  LARGE_UPDATE,
+  type Id,
+  type Inspection,
+  type LargeUpdateLimits,
+  type Link,
+  type Range,
+} from './inspect.js'
+export { decodeStateVector, encodeStateVector } from './state-vector.js'
