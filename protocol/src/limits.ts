@@ -9,8 +9,22 @@ export const WireLimits = {
   eventNameBytes: 128,
   /** A token, in bytes. */
   tokenBytes: 16 * 1024,
+  /** A user id, in bytes of UTF-8: what fits into a token fits here. */
+  userBytes: 16 * 1024,
+  /** The client's software in HELLO, in bytes of UTF-8. */
+  agentBytes: 256,
+  /** The room string of a JOIN, in bytes of UTF-8: past `roomNameBytes` it is no name, past this no frame. */
+  roomStringBytes: 64 * 1024,
+  /** A code, a session or node name, the name of a limit, in bytes of UTF-8. */
+  labelBytes: 64,
+  /** The text of NACK, LEFT and ERROR, in bytes of UTF-8; the encoder cuts longer ones. */
+  messageBytes: 4096,
   /** Nesting of a payload's arrays and maps. */
   payloadDepth: 32,
+  /** Nesting of the arrays and objects of a presence state: stock clients compare states recursively. */
+  presenceDepth: 32,
+  /** The clock of a presence entry, at most: the server announces later ones itself (P33). */
+  presenceClock: 2 ** 52,
   /** Length of a client id, in bytes: 128 random bits. */
   clientIdBytes: 16,
   /** Payload bytes of one SYNC frame, at most: larger state travels in several. */

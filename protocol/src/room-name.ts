@@ -10,15 +10,19 @@ const utf8 = new TextEncoder()
  */
 export const checkRoomName = (name: string): void => {
   if (name.length === 0) throw new ProtocolError('invalid_room_name', 'the room name is empty')
+  // A UTF-16 unit takes at least one byte and at most three: most names need no encoding to be measured.
+  if (name.length > WireLimits.roomNameBytes) throw tooLong()
   if (name.includes('\0')) throw new ProtocolError('invalid_room_name', 'the room name holds a NUL character')
   if (!isWellFormed(name)) {
     throw new ProtocolError('invalid_room_name', 'the room name holds a lone surrogate')
   }
-  // A UTF-16 unit takes at least one byte and at most three: most names need no encoding to be measured.
   if (name.length * 3 > WireLimits.roomNameBytes && utf8.encode(name).length > WireLimits.roomNameBytes) {
-    throw new ProtocolError('invalid_room_name', `the room name is longer than ${WireLimits.roomNameBytes} bytes`)
+    throw tooLong()
   }
 }
+
+const tooLong = (): ProtocolError =>
+  new ProtocolError('invalid_room_name', `the room name is longer than ${WireLimits.roomNameBytes} bytes`)
 
 /** Whether a string has no lone surrogate: only such strings survive UTF-8. */
 export const isWellFormed = (text: string): boolean =>

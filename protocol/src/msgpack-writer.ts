@@ -1,0 +1,240 @@
+import { ProtocolError } from './errors.js'
+import { isWellFormed } from './room-name.js'
+
+const utf8Encoder = new TextEncoder()
+
+/** Writes MessagePack, each value in its shortest encoding, into a buffer that grows. */
+export class Writer {
+  private bytes: Uint8Array
+  private view: DataView
+  private length = 0
+
+  /** @param capacity expected size in bytes; the buffer grows beyond it as needed */
+  constructor(capacity = 64) {
+    this.bytes = new Uint8Array(capacity)
+    this.view = new DataView(this.bytes.buffer)
+  }
+
+  private reserve(count: number): number {
+    const at = this.length
+    const needed = at + count
+    if (needed > this.bytes.length) {
+      const grown = new Uint8Array(Math.max(needed, this.bytes.length * 2))
+      grown.set(this.bytes)
+      this.bytes = grown
+      this.view = new DataView(grown.buffer)
+    }
+    this.length = needed
+    return at
+  }
+
+  /** What has been written, as a view of this writer's buffer. */
+  finish(): Uint8Array {
+    return this.bytes.subarray(0, this.length)
+  }
+
+  arrayHeader(count: number): this {
+    if (count < 16) this.view.setUint8(this.reserve(1), 0x90 | count)
+    else if (count < 0x1_0000) {
+      const at = this.reserve(3)
+      this.view.setUint8(at, 0xdc)
+      this.view.setUint16(at + 1, count)
+    } else {
+      const at = this.reserve(5)
+      this.view.setUint8(at, 0xdd)
+      this.view.setUint32(at + 1, count)
+    }
+    return this
+  }
+
+  mapHeader(count: number): this {
+    if (count < 16) this.view.setUint8(this.reserve(1), 0x80 | count)
+    else if (count < 0x1_0000) {
+      const at = this.reserve(3)
+      this.view.setUint8(at, 0xde)
+      this.view.setUint16(at + 1, count)
+    } else {
+      const at = this.reserve(5)
+      this.view.setUint8(at, 0xdf)
+      this.view.setUint32(at + 1, count)
+    }
+    return this
+  }
+
+  /**
+   * An integer from 0 to 2^53 - 1.
+   * @throws {ProtocolError} `internal` for any other number: written down, it would be another one
+   */
+  uint(value: number): this {
+    if (!(Number.isSafeInteger(value) && value >= 0)) {
+      throw new ProtocolError('internal', `${value} is not an integer from 0 to 2^53 - 1`)
+    }
+    if (value < 0x80) this.view.setUint8(this.reserve(1), value)
+    else if (value < 0x100) {
+      const at = this.reserve(2)
+      this.view.setUint8(at, 0xcc)
+      this.view.setUint8(at + 1, value)
+    } else if (value < 0x1_0000) {
+      const at = this.reserve(3)
+      this.view.setUint8(at, 0xcd)
+      this.view.setUint16(at + 1, value)
+    } else if (value < 0x1_0000_0000) {
+      const at = this.reserve(5)
+      this.view.setUint8(at, 0xce)
+      this.view.setUint32(at + 1, value)
+    } else {
+      const at = this.reserve(9)
+      this.view.setUint8(at, 0xcf)
+      this.view.setUint32(at + 1, Math.floor(value / 0x1_0000_0000))
+      this.view.setUint32(at + 5, value % 0x1_0000_0000)
+    }
+    return this
+  }
+
+  nil(): this {
+    this.view.setUint8(this.reserve(1), 0xc0)
+    return this
+  }
+
+  uintOrNil(value: number | null): this {
+    return value === null ? this.nil() : this.uint(value)
+  }
+
+  /** A string. A lone surrogate, which UTF-8 does not have, becomes U+FFFD. */
+  string(text: string): this {
+    const encoded = utf8Encoder.encode(text)
+    const { length } = encoded
+    if (length < 32) this.view.setUint8(this.reserve(1), 0xa0 | length)
+    else if (length < 0x100) {
+      const at = this.reserve(2)
+      this.view.setUint8(at, 0xd9)
+      this.view.setUint8(at + 1, length)
+    } else if (length < 0x1_0000) {
+      const at = this.reserve(3)
+      this.view.setUint8(at, 0xda)
+      this.view.setUint16(at + 1, length)
+    } else {
+      const at = this.reserve(5)
+      this.view.setUint8(at, 0xdb)
+      this.view.setUint32(at + 1, length)
+    }
+    return this.raw(encoded)
+  }
+
+  stringOrNil(text: string | null): this {
+    return text === null ? this.nil() : this.string(text)
+  }
+
+  binary(data: Uint8Array): this {
+    const { length } = data
+    if (length < 0x100) {
+      const at = this.reserve(2)
+      this.view.setUint8(at, 0xc4)
+      this.view.setUint8(at + 1, length)
+    } else if (length < 0x1_0000) {
+      const at = this.reserve(3)
+      this.view.setUint8(at, 0xc5)
+      this.view.setUint16(at + 1, length)
+    } else {
+      const at = this.reserve(5)
+      this.view.setUint8(at, 0xc6)
+      this.view.setUint32(at + 1, length)
+    }
+    return this.raw(data)
+  }
+
+  binaryOrNil(data: Uint8Array | null): this {
+    return data === null ? this.nil() : this.binary(data)
+  }
+
+  /** Bytes that are MessagePack already. */
+  raw(data: Uint8Array): this {
+    const at = this.reserve(data.length)
+    this.bytes.set(data, at)
+    return this
+  }
+  /**
+   * Any value of plain MessagePack: null, booleans, numbers, strings, Uint8Array, arrays and plain objects. As in
+   * JSON, properties that are undefined are left out, and an undefined element is null.
+   * @param depth how deep arrays and objects may be nested
+   * @throws {ProtocolError} `invalid_frame` for anything else
+   */
+  value(value: unknown, depth: number): this {
+    switch (typeof value) {
+      case 'undefined':
+        return this.nil()
+      case 'boolean':
+        this.view.setUint8(this.reserve(1), value ? 0xc3 : 0xc2)
+        return this
+      case 'number':
+        return this.number(value)
+      case 'string':
+        return this.text(value)
+      case 'object':
+        return value === null ? this.nil() : this.object(value, depth)
+      case 'bigint':
+      case 'function':
+      case 'symbol':
+        throw unfit(`a ${typeof value}`)
+    }
+  }
+
+  private number(value: number): this {
+    if (!Number.isSafeInteger(value) || Object.is(value, -0)) {
+      const at = this.reserve(9)
+      this.view.setUint8(at, 0xcb)
+      this.view.setFloat64(at + 1, value)
+      return this
+    }
+    if (value >= 0) return this.uint(value)
+    if (value >= -0x20) this.view.setInt8(this.reserve(1), value)
+    else if (value >= -0x80) {
+      const at = this.reserve(2)
+      this.view.setUint8(at, 0xd0)
+      this.view.setInt8(at + 1, value)
+    } else if (value >= -0x8000) {
+      const at = this.reserve(3)
+      this.view.setUint8(at, 0xd1)
+      this.view.setInt16(at + 1, value)
+    } else if (value >= -0x8000_0000) {
+      const at = this.reserve(5)
+      this.view.setUint8(at, 0xd2)
+      this.view.setInt32(at + 1, value)
+    } else {
+      const at = this.reserve(9)
+      this.view.setUint8(at, 0xd3)
+      this.view.setInt32(at + 1, Math.floor(value / 0x1_0000_0000))
+      this.view.setUint32(at + 5, value - Math.floor(value / 0x1_0000_0000) * 0x1_0000_0000)
+    }
+    return this
+  }
+
+  private text(text: string): this {
+    if (!isWellFormed(text)) throw unfit('a string with a lone surrogate')
+    return this.string(text)
+  }
+
+  private object(value: object, depth: number): this {
+    if (value instanceof Uint8Array) return this.binary(value)
+    if (depth === 0) {
+      throw new ProtocolError('invalid_frame', 'the payload is nested too deeply, or refers to itself')
+    }
+    if (Array.isArray(value)) {
+      this.arrayHeader(value.length)
+      for (const item of value) this.value(item, depth - 1)
+      return this
+    }
+    const prototype: unknown = Object.getPrototypeOf(value)
+    if (prototype !== Object.prototype && prototype !== null) {
+      const name: unknown = (value.constructor as { name?: unknown } | undefined)?.name
+      throw unfit(typeof name === 'string' ? `a ${name}` : 'an object that is not a plain one')
+    }
+    const entries = Object.entries(value).filter(([, item]) => item !== undefined)
+    this.mapHeader(entries.length)
+    for (const [key, item] of entries) this.text(key).value(item, depth - 1)
+    return this
+  }
+}
+
+const unfit = (what: string): ProtocolError =>
+  new ProtocolError('invalid_frame', `the payload holds ${what}, which has no place in it`)
