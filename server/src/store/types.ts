@@ -92,7 +92,12 @@ export class StoreError extends Error {
   /** The SQLSTATE, when the database gave one. */
   readonly sqlState: string | null
 
-  constructor(kind: 'transient' | 'rejected', message: string, sqlState: string | null, options?: ErrorOptions) {
+  constructor(
+    kind: 'transient' | 'rejected',
+    message: string,
+    sqlState: string | null,
+    options?: ErrorOptions,
+  ) {
     super(message, options)
     this.kind = kind
     this.sqlState = sqlState
