@@ -28,13 +28,19 @@ export class Writer {
     return at
   }
 
+  private byte(value: number): void {
+    // Reserved first: growing replaces the view.
+    const at = this.reserve(1)
+    this.view.setUint8(at, value)
+  }
+
   /** What has been written, as a view of this writer's buffer. */
   finish(): Uint8Array {
     return this.bytes.subarray(0, this.length)
   }
 
   arrayHeader(count: number): this {
-    if (count < 16) this.view.setUint8(this.reserve(1), 0x90 | count)
+    if (count < 16) this.byte(0x90 | count)
     else if (count < 0x1_0000) {
       const at = this.reserve(3)
       this.view.setUint8(at, 0xdc)
@@ -48,7 +54,7 @@ export class Writer {
   }
 
   mapHeader(count: number): this {
-    if (count < 16) this.view.setUint8(this.reserve(1), 0x80 | count)
+    if (count < 16) this.byte(0x80 | count)
     else if (count < 0x1_0000) {
       const at = this.reserve(3)
       this.view.setUint8(at, 0xde)
@@ -69,7 +75,7 @@ export class Writer {
     if (!(Number.isSafeInteger(value) && value >= 0)) {
       throw new ProtocolError('internal', `${value} is not an integer from 0 to 2^53 - 1`)
     }
-    if (value < 0x80) this.view.setUint8(this.reserve(1), value)
+    if (value < 0x80) this.byte(value)
     else if (value < 0x100) {
       const at = this.reserve(2)
       this.view.setUint8(at, 0xcc)
@@ -92,7 +98,7 @@ export class Writer {
   }
 
   nil(): this {
-    this.view.setUint8(this.reserve(1), 0xc0)
+    this.byte(0xc0)
     return this
   }
 
@@ -104,7 +110,7 @@ export class Writer {
   string(text: string): this {
     const encoded = utf8Encoder.encode(text)
     const { length } = encoded
-    if (length < 32) this.view.setUint8(this.reserve(1), 0xa0 | length)
+    if (length < 32) this.byte(0xa0 | length)
     else if (length < 0x100) {
       const at = this.reserve(2)
       this.view.setUint8(at, 0xd9)
@@ -164,7 +170,7 @@ export class Writer {
       case 'undefined':
         return this.nil()
       case 'boolean':
-        this.view.setUint8(this.reserve(1), value ? 0xc3 : 0xc2)
+        this.byte(value ? 0xc3 : 0xc2)
         return this
       case 'number':
         return this.number(value)
@@ -187,7 +193,7 @@ export class Writer {
       return this
     }
     if (value >= 0) return this.uint(value)
-    if (value >= -0x20) this.view.setInt8(this.reserve(1), value)
+    if (value >= -0x20) this.byte(value & 0xff)
     else if (value >= -0x80) {
       const at = this.reserve(2)
       this.view.setUint8(at, 0xd0)
