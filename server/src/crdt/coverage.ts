@@ -35,7 +35,7 @@ interface Waiter {
 
 /**
  * What a log of updates holds, integrated: the state vector that a Y.Doc would have after the same updates, without the
- * Y.Doc. A struct counts once everything before it and everything that it refers to counts; until then it waits, as in
+ * Y.Doc (a Y.Doc fed out of order may lag behind it: Yjs sometimes tries again later than it could). A struct counts once everything before it and everything that it refers to counts; until then it waits, as in
  * Yjs, and follows by itself when what it waits for arrives. Adding a keystroke costs one map access.
  */
 export class Coverage {

@@ -1,5 +1,4 @@
 import * as decoding from 'lib0/decoding'
-import { findCycle } from './cycle.js'
 import { DependencyList } from './dependency-list.js'
 import { UpdateInvalidError } from './errors.js'
 import { StructScanner } from './scanner.js'
@@ -79,8 +78,12 @@ const NO_DEPS: readonly Id[] = []
  * twice (`applyUpdate` drops the first, `mergeUpdates` does not), clients out of order (`mergeUpdates` drops content of
  * others), sections without structs, and bytes after the end.
  *
+ * What it accepts stays acceptable when Yjs merges, diffs, applies and encodes it: the full state that an honest client
+ * sends never fails because of what somebody else slipped in. So structs that wait for each other in a circle pass: they
+ * never take effect and harm nothing, and a circle may as well come together from two updates.
+ *
  * What depends on the document stays open: structs forged under another client's id, with other lengths than the true
- * ones, decode well and may fail against the true ones. Compaction and load apply around those, or quarantine them.
+ * ones, decode well and may fail against the true ones. Compaction applies around those, or quarantines them.
  * @throws {UpdateInvalidError} and nothing else
  */
 export function inspectUpdate(update: Uint8Array): Inspection {
@@ -106,7 +109,6 @@ function inspect(update: Uint8Array): Inspection {
 
   const clients = scanner.count()
   let previousClient = Infinity
-  let needsInside = false
   for (let section = 0; section < clients; section++) {
     const count = scanner.count()
     const client = scanner.client()
@@ -142,17 +144,10 @@ function inspect(update: Uint8Array): Inspection {
           sectionNeeds.set(needClient, needClock)
         }
         links.push({ client, clock, needs: { client: needClient, clock: needClock } })
-        // Sections come in descending order: a need of a higher client may be met by an earlier one, of a lower by a later.
-        needsInside ||= clients > 1
       }
       clock = scanner.end(clock, len)
     }
     if (clock > rangeStart) structs.push({ client, clock: rangeStart, len: clock - rangeStart })
-  }
-  if (needsInside && links !== null) {
-    const cycle = findCycle(structs, links)
-    if (cycle !== null)
-      throw new UpdateInvalidError(`client ${cycle.client} at ${cycle.clock} depends on itself`)
   }
 
   const deletes = scanner.deletes(needs)
