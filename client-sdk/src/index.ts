@@ -1,0 +1,25 @@
+/** The Weft client SDK: shared documents and presence with exact acknowledgements. */
+export { createClient } from './client.js'
+export { systemClock, type Clock } from './clock.js'
+export { defaultTiming, type Timing } from './connection.js'
+export type { Unsubscribe } from './emitter.js'
+export { WeftError } from './errors.js'
+export type {
+  Auth,
+  Client,
+  ClientEvents,
+  ClientOptions,
+  ConnectionInfo,
+  ConnectionStatus,
+  Logger,
+  Other,
+  Rejection,
+  Reset,
+  Room,
+  RoomEvents,
+  RoomOptions,
+  RoomPresence,
+  RoomStatus,
+} from './types.js'
+export type { WebSocketConstructor, WebSocketLike } from './websocket.js'
+export type { Access } from '@weft/protocol'

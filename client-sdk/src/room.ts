@@ -1,0 +1,478 @@
+/* One room of a client: its document, its outbox, its presence, and where they stand against the server. */
+import {
+  isRetryable,
+  type Access,
+  type ErrorFrame,
+  type JoinedFrame,
+  type NackFrame,
+  type SessionLimits,
+  type ClientFrame,
+} from '@weft/protocol'
+import { Awareness } from 'y-protocols/awareness'
+import * as Y from 'yjs'
+import { fullJitter } from './backoff.js'
+import type { Clock } from './clock.js'
+import { Emitter, type Unsubscribe } from './emitter.js'
+import { WeftError, messageOf } from './errors.js'
+import type { Member, RoomFrame } from './memberships.js'
+import { deletesOf, isEmpty, missingDeletes, missingStructs, type Deletes } from './missing.js'
+import { Outbox } from './outbox.js'
+import { PresenceChannel } from './presence.js'
+import { SyncCollector } from './sync-collector.js'
+import type { Logger, Room, RoomEvents, RoomPresence, RoomStatus } from './types.js'
+import { Waiters, handled } from './waiters.js'
+
+/** Bounds of the delay before a refused join or change is tried again, in milliseconds. */
+const retryBase = 500
+const retryMax = 15_000
+
+/** How long changes wait when the socket is full, in milliseconds. */
+const congestionPause = 20
+
+/** Room for the frame around an update, in bytes. */
+const frameOverhead = 64
+
+/** What a room needs of its client. */
+export interface RoomHost {
+  readonly clock: Clock
+  readonly random: () => number
+  readonly logger: Logger
+  readonly presenceInterval: number
+  /** What the server told in WELCOME; null before the first. */
+  readonly limits: SessionLimits | null
+  readonly congested: boolean
+  readonly connected: boolean
+  /** Why the connection was refused for good, or null. */
+  readonly denial: WeftError | null
+  /** Sends on the running connection. */
+  send(frame: ClientFrame): void
+  roomOf(member: Member): number | null
+  join(member: Member): void
+  leaveConnection(member: Member): void
+  /** The server says that the member is not in the room. */
+  forget(member: Member): void
+  /** The last reference was given back; `n` is the number that the next change of this client here has. */
+  released(room: RoomCore, nextNumber: number): void
+}
+
+/** A room with the shapes of its presence forgotten: what the client keeps. */
+export type RoomCore = RoomImpl<Record<string, unknown>>
+
+export class RoomImpl<P extends object> implements Room<P>, Member {
+  readonly name: string
+  private readonly host: RoomHost
+  private readonly emitter: Emitter<RoomEvents<P>>
+  private readonly outbox: Outbox
+  private readonly channel: PresenceChannel<P>
+  private readonly savers = new Waiters()
+  private readonly syncers = new Waiters()
+  private document: Y.Doc
+  private references = 1
+  private currentStatus: RoomStatus = 'offline'
+  private currentAccess: Access | null = null
+  private epoch: number | null = null
+  /** Every event up to here has been applied: where to resume. Null until the first state is complete. */
+  private watermark: number | null = null
+  private syncing: { collector: SyncCollector; head: number; deletes: Deletes | null } | null = null
+  private flushing = false
+  private failures = 0
+  private cancelRetry: (() => void) | null = null
+  private cancelPause: (() => void) | null = null
+  private denial: WeftError | null = null
+
+  constructor(name: string, doc: Y.Doc, firstNumber: number, host: RoomHost) {
+    this.name = name
+    this.host = host
+    this.document = doc
+    this.outbox = new Outbox(firstNumber)
+    this.emitter = new Emitter(host.logger)
+    this.channel = new PresenceChannel(new Awareness(doc), {
+      clock: host.clock,
+      interval: host.presenceInterval,
+      send: (awareness) => this.sendPresence(awareness),
+      changed: () => this.emitter.emit('presence', this.channel.others),
+    })
+    doc.on('update', this.onUpdate)
+  }
+
+  get doc(): Y.Doc {
+    return this.document
+  }
+
+  get awareness(): Awareness {
+    return this.channel.awareness
+  }
+
+  get presence(): RoomPresence<P> {
+    return this.channel
+  }
+
+  get status(): RoomStatus {
+    return this.currentStatus
+  }
+
+  get access(): Access | null {
+    return this.currentAccess
+  }
+
+  get unsaved(): number {
+    return this.outbox.unsaved
+  }
+
+  on<K extends keyof RoomEvents<P>>(event: K, listener: (payload: RoomEvents<P>[K]) => void): Unsubscribe {
+    return this.emitter.on(event, listener)
+  }
+
+  synced(): Promise<void> {
+    if (this.currentStatus === 'left') return handled(Promise.reject(left()))
+    if (this.watermark !== null) return Promise.resolve()
+    const denial = this.denial ?? this.host.denial
+    if (denial !== null) return handled(Promise.reject(denial))
+    return this.syncers.wait(0)
+  }
+
+  saved(): Promise<void> {
+    if (this.outbox.unsaved === 0) return Promise.resolve()
+    const denial = this.currentStatus === 'left' ? left() : (this.denial ?? this.host.denial)
+    if (denial !== null) return handled(Promise.reject(denial))
+    return this.savers.wait(this.outbox.lastNumber)
+  }
+
+  /** One more `client.room(name)`; takes a room back that is only waiting for its last acks. */
+  retain(): void {
+    this.references++
+    if (this.references === 1 && this.channel.awareness.getLocalState() === null) {
+      this.channel.awareness.setLocalState({})
+    }
+  }
+
+  leave(): void {
+    if (this.references === 0) return
+    this.references--
+    if (this.references > 0) return
+    // Sent at once: the others need not wait for the last ack.
+    this.channel.awareness.setLocalState(null)
+    this.leaveWhenSaved()
+  }
+
+  /** Ends the room now, with whatever is not acknowledged. */
+  end(error: WeftError): void {
+    if (this.currentStatus === 'left') return
+    this.host.leaveConnection(this)
+    this.stopTimers()
+    this.document.off('update', this.onUpdate)
+    this.channel.destroy()
+    this.syncing = null
+    this.setStatus('left')
+    this.savers.fail(error)
+    this.syncers.fail(error)
+    this.emitter.clear()
+    this.host.released(this as unknown as RoomCore, this.outbox.nextNumber)
+  }
+
+  /** The connection is there. */
+  up(): void {
+    if (this.currentStatus === 'left' || this.denial?.code === 'room_deleted') return
+    // A new connection may carry a new token.
+    this.denial = null
+    this.failures = 0
+    this.join()
+  }
+
+  /** The connection is gone. */
+  down(): void {
+    this.stopTimers()
+    this.syncing = null
+    this.outbox.rewind()
+    this.channel.down()
+    if (this.currentStatus !== 'denied') this.setStatus('offline')
+  }
+
+  /** The connection was refused for good: nothing comes until somebody acts. */
+  connectionDenied(error: WeftError): void {
+    this.savers.fail(error)
+    this.syncers.fail(error)
+  }
+
+  holding(): ReturnType<Member['holding']> {
+    const fresh = isEmpty(this.document)
+    return {
+      epoch: this.epoch,
+      after: this.watermark,
+      stateVector: fresh ? null : Y.encodeStateVector(this.document),
+    }
+  }
+
+  joined(frame: JoinedFrame): void {
+    if (this.epoch !== null && this.epoch !== frame.epoch) {
+      this.reset()
+      if (frame.mode !== 'full') {
+        // The server left out what the old document seemed to hold: ask again, with nothing in hand (P20).
+        this.host.leaveConnection(this)
+        this.join()
+        return
+      }
+    }
+    this.epoch = frame.epoch
+    this.currentAccess = frame.access
+    let missing: Uint8Array | null = null
+    let deletes: Deletes | null = null
+    if (frame.mode !== 'resume' && frame.access === 'write' && !isEmpty(this.document)) {
+      // Before the server's state is applied: what it brings need not be sent back (P19).
+      const pending = this.outbox.pending().map((change) => change.update)
+      missing = missingStructs(this.document, frame.stateVector, pending)
+      // A Yjs update carries all deletes; only without one do they need a look of their own.
+      if (missing === null) deletes = deletesOf(this.document)
+    }
+    if (frame.mode !== 'resume') this.watermark = null
+    this.syncing = { collector: new SyncCollector(), head: frame.head, deletes }
+    this.setStatus('syncing')
+    if (missing !== null) this.take(missing, true)
+    this.flush()
+    // A listener may have ended it all.
+    if (this.host.roomOf(this) !== null) this.channel.up()
+  }
+
+  refused(frame: ErrorFrame): void {
+    const error = new WeftError(frame.code, frame.message)
+    if (isRetryable(frame.code)) this.joinLater(frame.retryAfter)
+    else this.deny(error)
+  }
+
+  frame(frame: Exclude<RoomFrame, JoinedFrame>): void {
+    switch (frame.type) {
+      case 'updates':
+        this.apply(frame.updates)
+        break
+      case 'sync': {
+        const updates = this.syncing?.collector.take(frame)
+        if (updates !== undefined && updates !== null) this.completeSync(updates)
+        break
+      }
+      case 'ack':
+        if (!this.outbox.acknowledge(frame.n)) break
+        this.failures = 0
+        this.settled()
+        break
+      case 'nack':
+        this.nacked(frame)
+        break
+      case 'presences':
+        try {
+          this.channel.receive(frame.awareness)
+        } catch (thrown) {
+          this.fail('apply_failed', 'a presence update could not be applied', thrown)
+        }
+        break
+      case 'watermark':
+        if (this.watermark !== null) this.watermark = Math.max(this.watermark, frame.seq)
+        break
+      case 'left':
+        this.channel.down()
+        this.syncing = null
+        this.outbox.rewind()
+        if (frame.code === 'left' || isRetryable(frame.code)) this.joinLater(0)
+        else this.deny(new WeftError(frame.code, frame.message))
+        break
+      case 'event':
+      case 'broadcasted':
+        break
+    }
+  }
+
+  private readonly onUpdate = (update: Uint8Array, origin: unknown): void => {
+    if (origin !== this) this.take(update)
+  }
+
+  /** Puts a change into the outbox; it leaves with the end of this microtask, together with those that follow. */
+  private take(update: Uint8Array, solo = false): void {
+    this.outbox.add(update, solo)
+    this.emitter.emit('unsaved', this.outbox.unsaved)
+    if (this.flushing) return
+    this.flushing = true
+    queueMicrotask(() => {
+      this.flushing = false
+      this.flush()
+    })
+  }
+
+  /** Sends what may be sent. */
+  private flush(): void {
+    const room = this.host.roomOf(this)
+    const limits = this.host.limits
+    if (room === null || limits === null || this.cancelPause !== null) return
+    const limit = Math.min(limits.updateBytes, limits.frameBytes - frameOverhead)
+    while (!this.host.congested) {
+      const change = this.outbox.take()
+      if (change === undefined) return
+      if (change.update.length <= limit) {
+        this.host.send({ type: 'update', room, n: change.n, update: change.update })
+        continue
+      }
+      // Sent, it could cost the connection (P5), again and again.
+      const message = `the change has ${change.update.length} bytes and may have ${limit}`
+      this.reject(change.n, 'too_large', message)
+    }
+    this.cancelPause = this.host.clock.after(congestionPause, () => {
+      this.cancelPause = null
+      this.flush()
+    })
+  }
+
+  private nacked({ n, code, message }: NackFrame): void {
+    if (isRetryable(code)) {
+      // What follows n is refused as out of order until n comes again (P23): one wait serves them all.
+      if (this.outbox.isHeld) return
+      this.outbox.holdFrom(code === 'out_of_order' ? 0 : n)
+      this.later(() => {
+        this.outbox.release()
+        this.flush()
+      })
+    } else if (code === 'not_joined') {
+      // Nothing was decided about the change: it is sent again after the next JOINED (P14).
+      this.outbox.rewind()
+      this.host.forget(this)
+      this.joinLater(0)
+    } else this.reject(n, code, message)
+  }
+
+  private reject(n: number, code: string, message: string): void {
+    const change = this.outbox.refuse(n)
+    if (change === undefined) return
+    this.savers.refused(n, new WeftError(code, message))
+    this.emitter.emit('rejected', { n, code, message, update: change.update })
+    this.settled()
+  }
+
+  /** Some changes are settled. */
+  private settled(): void {
+    this.savers.settle(this.outbox.firstNumber)
+    this.emitter.emit('unsaved', this.outbox.unsaved)
+    if (this.outbox.unsaved === 0) this.emitter.emit('saved', undefined)
+    if (this.references === 0) this.leaveWhenSaved()
+  }
+
+  private completeSync(updates: readonly Uint8Array[]): void {
+    if (this.syncing === null) return
+    const { head, deletes } = this.syncing
+    this.syncing = null
+    this.apply(updates)
+    if (deletes !== null) {
+      try {
+        const known = [...updates, ...this.outbox.pending().map((change) => change.update)]
+        const missing = missingDeletes(deletes, known)
+        if (missing !== null) this.take(missing, true)
+      } catch (thrown) {
+        this.fail('apply_failed', 'the deletes of the initial state could not be read', thrown)
+      }
+    }
+    this.watermark = Math.max(this.watermark ?? 0, head)
+    this.failures = 0
+    this.setStatus('live')
+    this.syncers.settle(null)
+    this.emitter.emit('synced', undefined)
+  }
+
+  /** Applies in one transaction. What throws is told and does no harm to the rest. */
+  private apply(updates: readonly Uint8Array[]): void {
+    if (updates.length === 0) return
+    const applyAll = (): void => {
+      for (const update of updates) {
+        try {
+          Y.applyUpdate(this.document, update, this)
+        } catch (thrown) {
+          this.fail('apply_failed', 'an update could not be applied', thrown)
+        }
+      }
+    }
+    try {
+      Y.transact(this.document, applyAll, this, false)
+    } catch (thrown) {
+      // Observers run at the end of the transaction: the update is in, and one of them failed.
+      this.fail('apply_failed', `an observer of the document failed: ${messageOf(thrown)}`, thrown)
+    }
+  }
+
+  private reset(): void {
+    const previous = this.document
+    const unsaved = this.outbox.clear().map((change) => change.update)
+    previous.off('update', this.onUpdate)
+    this.document = new Y.Doc({ gc: previous.gc })
+    this.document.on('update', this.onUpdate)
+    this.epoch = null
+    this.watermark = null
+    this.channel.rebind(new Awareness(this.document))
+    this.savers.fail(new WeftError('room_reset', 'the room was deleted and made again'))
+    this.emitter.emit('reset', { doc: this.doc, awareness: this.awareness, previous, unsaved })
+    this.emitter.emit('unsaved', this.outbox.unsaved)
+  }
+
+  private join(): void {
+    if (!this.host.connected) return
+    this.setStatus('joining')
+    this.host.join(this)
+  }
+
+  private joinLater(retryAfter: number): void {
+    this.setStatus('joining')
+    this.later(() => this.join(), retryAfter)
+  }
+
+  private later(action: () => void, atLeast = 0): void {
+    this.cancelRetry?.()
+    const delay = atLeast + fullJitter(this.failures++, retryBase, retryMax, this.host.random)
+    this.cancelRetry = this.host.clock.after(delay, () => {
+      this.cancelRetry = null
+      action()
+    })
+  }
+
+  private deny(error: WeftError): void {
+    this.denial = error
+    this.currentAccess = null
+    this.setStatus('denied')
+    this.savers.fail(error)
+    this.syncers.fail(error)
+    this.emitter.emit('error', error)
+  }
+
+  private fail(code: string, message: string, cause: unknown): void {
+    const error = new WeftError(code, `${message} in room '${this.name}'`, cause)
+    this.host.logger.error(`weft: ${error.message}`, cause)
+    this.emitter.emit('error', error)
+  }
+
+  private sendPresence(awareness: Uint8Array): void {
+    const room = this.host.roomOf(this)
+    const limits = this.host.limits
+    if (room === null || limits === null) return
+    if (awareness.length > limits.presenceBytes) {
+      this.fail(
+        'too_large',
+        `the presence has ${awareness.length} bytes and may have ${limits.presenceBytes}`,
+        undefined,
+      )
+      return
+    }
+    this.host.send({ type: 'presence', room, awareness })
+  }
+
+  private leaveWhenSaved(): void {
+    if (this.outbox.unsaved === 0 || this.denial !== null) this.end(left())
+  }
+
+  private setStatus(status: RoomStatus): void {
+    if (status === this.currentStatus) return
+    this.currentStatus = status
+    this.emitter.emit('status', status)
+  }
+
+  private stopTimers(): void {
+    this.cancelRetry?.()
+    this.cancelRetry = null
+    this.cancelPause?.()
+    this.cancelPause = null
+  }
+}
+
+const left = (): WeftError => new WeftError('room_left', 'the room was left')

@@ -1,0 +1,209 @@
+import type { Access } from '@weft/protocol'
+import type { Awareness } from 'y-protocols/awareness'
+import type * as Y from 'yjs'
+import type { Clock } from './clock.js'
+import type { Timing } from './connection.js'
+import type { Unsubscribe } from './emitter.js'
+import type { WeftError } from './errors.js'
+import type { WebSocketConstructor } from './websocket.js'
+
+/** Where the SDK reports what nobody awaits. `console` fits. */
+export interface Logger {
+  warn(message: string, detail?: unknown): void
+  error(message: string, detail?: unknown): void
+}
+
+/** A token, or a function that brings one; it is called for each connection, so that a token is fresh. */
+export type Auth = string | (() => string | null | Promise<string | null>)
+
+/** Options of {@link createClient}. */
+export interface ClientOptions {
+  /**
+   * The server: `ws://`, `wss://`, `http://` or `https://`. The path `/v1/connect` is added unless it is there. In a
+   * browser a relative URL is taken from the page's.
+   */
+  readonly url: string
+  /** Default: no token. A function that throws or rejects is tried again with backoff. */
+  readonly auth?: Auth | undefined
+  /** Default: `globalThis.WebSocket`, and in a Node without one the `ws` package, if it is installed. */
+  readonly WebSocket?: WebSocketConstructor | undefined
+  /** Connect without waiting for {@link Client.connect}. Default: true. */
+  readonly autoConnect?: boolean | undefined
+  /** Timeouts and retry delays, in milliseconds; those that are left out keep their defaults. */
+  readonly timing?: Partial<Timing> | undefined
+  /** At most one presence frame of a room per this many milliseconds. Default: 33. */
+  readonly presenceInterval?: number | undefined
+  /** Name and version of the application, for the server's log. Default: `@weft/client`. */
+  readonly agent?: string | undefined
+  /** From 0 to below 1. Default: `Math.random`. */
+  readonly random?: (() => number) | undefined
+  /** Default: the system's. */
+  readonly clock?: Clock | undefined
+  /** Default: `console`. */
+  readonly logger?: Logger | undefined
+}
+
+/** What the connection is doing, in one word. The README draws how they follow each other. */
+export type ConnectionStatus =
+  'idle' | 'authenticating' | 'connecting' | 'connected' | 'reconnecting' | 'denied' | 'closed'
+
+/** {@link ConnectionStatus} and what belongs to it. */
+export type ConnectionInfo =
+  | { readonly status: 'idle' | 'authenticating' | 'connecting' | 'connected' | 'closed' }
+  | {
+      readonly status: 'reconnecting'
+      /** Failed attempts since the last lasting connection, from 1. */
+      readonly attempt: number
+      /** Milliseconds from the start of this state to the next attempt. */
+      readonly delay: number
+      readonly reason: WeftError
+    }
+  | { readonly status: 'denied'; readonly reason: WeftError }
+
+/** Events of a {@link Client}. */
+export interface ClientEvents {
+  status: ConnectionInfo
+  /** A new round trip time, in milliseconds. */
+  latency: number
+  /** What the server reported outside of any room, or a fault of its frames. The client goes on by itself. */
+  error: WeftError
+}
+
+/** A connection to a Weft server, and the rooms on it. */
+export interface Client {
+  readonly status: ConnectionStatus
+  readonly connection: ConnectionInfo
+  /** Round trip time of the last ping in milliseconds; null until there is one. */
+  readonly latency: number | null
+  /** The verified user id that the server knows this client as; null when anonymous or not connected yet. */
+  readonly user: string | null
+  /** Changes of all rooms that are not acknowledged. */
+  readonly unsaved: number
+  /**
+   * Enters a room. Rooms are counted: the same name gives the same room, which is left when `leave()` was called as
+   * often as `room()`. The type parameters are the caller's claim about what members show and send.
+   * @throws {WeftError} `invalid_room_name`, `client_closed`, `room_in_use` (the room is open with another document)
+   */
+  room<Presence extends object = Record<string, unknown>, Events extends object = Record<string, unknown>>(
+    name: string,
+    options?: RoomOptions,
+  ): Room<Presence, Events>
+  /** Connects now, also out of a wait, after `disconnect()` and after `denied`. */
+  connect(): void
+  /** Ends the connection and stays so until `connect()`. Rooms keep their documents and unsaved changes. */
+  disconnect(): void
+  /** Leaves everything, for good. Changes that are not acknowledged are given up: `await room.saved()` before. */
+  close(): void
+  on<K extends keyof ClientEvents>(event: K, listener: (payload: ClientEvents[K]) => void): Unsubscribe
+}
+
+/** Options of {@link Client.room}. */
+export interface RoomOptions {
+  /** A document of the caller's. What it holds is merged into the room. Default: a new one. */
+  readonly doc?: Y.Doc | undefined
+}
+
+/**
+ * What a room is doing. `offline`: not connected. `joining`: asked, or about to ask again. `syncing`: the state is
+ * coming. `live`: the state is here and changes flow. `denied`: refused, see the `error` event. `left`: over.
+ */
+export type RoomStatus = 'offline' | 'joining' | 'syncing' | 'live' | 'denied' | 'left'
+
+/** A change that the server refused for good. */
+export interface Rejection {
+  /** The change's number. */
+  readonly n: number
+  /** Why: a code of the protocol's error table. */
+  readonly code: string
+  readonly message: string
+  /** The refused Yjs update. It is still in the local document. */
+  readonly update: Uint8Array
+}
+
+/**
+ * The room was deleted and made again: its old document has no meaning there. `room.doc` and `room.awareness` are new;
+ * bind editors to them.
+ */
+export interface Reset {
+  readonly doc: Y.Doc
+  readonly awareness: Awareness
+  /** The document before, no longer connected to anything. It is not destroyed. */
+  readonly previous: Y.Doc
+  /** The changes that were not acknowledged, oldest first, as Yjs updates of `previous`. */
+  readonly unsaved: readonly Uint8Array[]
+}
+
+/** Events of a {@link Room}. */
+export interface RoomEvents<Presence extends object = Record<string, unknown>> {
+  status: RoomStatus
+  /** The room's state is here: at first, and after each reconnect. */
+  synced: undefined
+  /** The last unsaved change was acknowledged. */
+  saved: undefined
+  /** The number of unsaved changes has changed. */
+  unsaved: number
+  /** Somebody else came, changed or went. */
+  presence: readonly Other<Presence>[]
+  rejected: Rejection
+  reset: Reset
+  error: WeftError
+}
+
+/** A member other than this one. */
+export interface Other<Presence extends object> {
+  /** The Yjs client id, as editor bindings use it. */
+  readonly clientId: number
+  /** What the member shows. Any field may be missing: members start empty, and other software may share the room. */
+  readonly presence: Readonly<Partial<Presence>>
+}
+
+/** Who is in a room, and what they show. Best effort and not stored. */
+export interface RoomPresence<Presence extends object> {
+  /** What this client shows. */
+  get(): Readonly<Partial<Presence>>
+  /** Changes the given fields and keeps the rest. Sent at once, then at most every `presenceInterval`. */
+  set(partial: Readonly<Partial<Presence>>): void
+  /** The others. The same array until something changes. */
+  readonly others: readonly Other<Presence>[]
+}
+
+declare const types: unique symbol
+
+/** One shared document and who is in it. */
+export interface Room<
+  Presence extends object = Record<string, unknown>,
+  Events extends object = Record<string, unknown>,
+> {
+  readonly name: string
+  /** The shared document: bind any Yjs editor. Replaced by the `reset` event only. */
+  readonly doc: Y.Doc
+  /** For editor bindings; the same data as {@link presence}. Replaced by the `reset` event only. */
+  readonly awareness: Awareness
+  readonly presence: RoomPresence<Presence>
+  readonly status: RoomStatus
+  /** What the token grants; null until the room has been joined. */
+  readonly access: Access | null
+  /** Local edits (Yjs transactions) that the server has not acknowledged as committed. Exact. */
+  readonly unsaved: number
+  /**
+   * Resolves when the room's first full state is here.
+   * @throws {WeftError} when the room is refused or left, or the connection denied
+   */
+  synced(): Promise<void>
+  /**
+   * Resolves when every local change made before this call is committed in the server's database.
+   * @throws {WeftError} when one of them is refused (its code), given up by `leave()` or `close()`, or lost by a reset
+   */
+  saved(): Promise<void>
+  /**
+   * Gives back one `client.room(name)`. After the last one the presence ends at once, and the membership as soon as
+   * every change is acknowledged.
+   */
+  leave(): void
+  on<K extends keyof RoomEvents<Presence>>(
+    event: K,
+    listener: (payload: RoomEvents<Presence>[K]) => void,
+  ): Unsubscribe
+  /** Types only, absent at run time: ties the type parameters to the room. */
+  readonly [types]?: { readonly presence: Presence; readonly events: Events }
+}
