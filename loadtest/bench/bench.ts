@@ -1,0 +1,141 @@
+import { existsSync } from 'node:fs'
+import { mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { type ServerProcess, freePort, startChild } from './servers/child.js'
+import type { Cores } from './servers/cores.js'
+import { type Database, startDatabase } from './servers/database.js'
+import type { Target } from './servers/target.js'
+
+const bareScript = new URL('servers/bare-server.js', import.meta.url).pathname
+const weftScript = new URL('../../../server/dist/main.js', import.meta.url).pathname
+
+/** Which servers take part. */
+export type TargetName = 'bare' | 'weft' | 'weft-yjs'
+
+export interface BenchOptions {
+  readonly quick: boolean
+  readonly only: readonly TargetName[]
+  readonly cores: Cores | null
+  /** Node flags for the Weft server, for profiling it. */
+  readonly weftExecArgv: readonly string[]
+  readonly log: (text: string) => void
+}
+
+/** How a Weft server is started. */
+export interface WeftOptions {
+  /** `postgres` (default): a new database of the run's PostgreSQL. `embedded`: the built-in store. */
+  readonly store?: 'postgres' | 'embedded'
+  /** Keep the data of an earlier server: what it was started with. */
+  readonly data?: WeftData
+}
+
+/** Where a Weft server keeps its rooms. */
+export interface WeftData {
+  readonly databaseUrl: string | null
+  readonly dataDir: string
+}
+
+/** A running Weft server, as its two kinds of clients see it. */
+export interface WeftServer {
+  readonly weft: Target
+  readonly yjs: Target
+  readonly data: WeftData
+  stop(): Promise<void>
+}
+
+/** What scenarios need: servers to measure, and the size of the run. */
+export class Bench {
+  readonly quick: boolean
+  readonly repetitions: number
+  readonly log: (text: string) => void
+  private readonly options: BenchOptions
+  private readonly servers = new Set<ServerProcess>()
+  private readonly folders: string[] = []
+  private database: Promise<Database> | null = null
+
+  constructor(options: BenchOptions) {
+    this.options = options
+    this.quick = options.quick
+    this.repetitions = options.quick ? 1 : 3
+    this.log = options.log
+  }
+
+  wants(name: TargetName): boolean {
+    return this.options.only.includes(name)
+  }
+
+  /** Whether the Weft server takes part: it must have been built. */
+  get wantsWeft(): boolean {
+    return (this.wants('weft') || this.wants('weft-yjs')) && existsSync(weftScript)
+  }
+
+  /** Starts the bare relay. @param state a Yjs update: answer sync steps from a cache instead of relaying */
+  async bare(state?: Uint8Array): Promise<Target & { stop(): Promise<void> }> {
+    const env: Record<string, string> = {}
+    if (state) {
+      const file = join(await this.folder(), 'state')
+      await writeFile(file, state)
+      env['BARE_STATE'] = file
+    }
+    const server = await this.start(bareScript, [], [], env)
+    const stop = (): Promise<void> => this.end(server)
+    const syncs = state !== undefined
+    return { name: 'bare', dialect: 'yjs', syncs, port: server.port, server, database: null, stop }
+  }
+
+  async weft(options: WeftOptions = {}): Promise<WeftServer> {
+    const embedded = options.store === 'embedded'
+    const database = embedded ? null : await (this.database ??= startDatabase())
+    const data = options.data ?? {
+      databaseUrl: database === null ? null : await database.create(),
+      dataDir: await this.folder(),
+    }
+    const env: Record<string, string> = { HOST: '127.0.0.1', DATA_DIR: data.dataDir }
+    if (data.databaseUrl !== null) env['DATABASE_URL'] = data.databaseUrl
+    const server = await this.start(weftScript, this.options.weftExecArgv, ['start'], env)
+    const common = { syncs: true, port: server.port, server, database: database?.postmaster ?? null }
+    const suffix = embedded ? ' (embedded)' : ''
+    return {
+      weft: { ...common, name: `weft${suffix}`, dialect: 'weft' },
+      yjs: { ...common, name: `weft-yjs${suffix}`, dialect: 'yjs' },
+      data,
+      stop: () => this.end(server),
+    }
+  }
+
+  private async start(
+    script: string,
+    execArgv: readonly string[],
+    args: readonly string[],
+    env: Readonly<Record<string, string>>,
+  ): Promise<ServerProcess> {
+    const { cores } = this.options
+    const port = await freePort()
+    const server = await startChild({ script, execArgv, args, env, port, cores, readyPath: '/readyz' })
+    this.servers.add(server)
+    return server
+  }
+
+  private async end(server: ServerProcess): Promise<void> {
+    this.servers.delete(server)
+    await server.stop()
+  }
+
+  private async folder(): Promise<string> {
+    const path = await mkdtemp(join(tmpdir(), 'weft-bench-'))
+    this.folders.push(path)
+    return path
+  }
+
+  /** Ends every server that a scenario left running. PostgreSQL stays for the next one. */
+  async endServers(): Promise<void> {
+    await Promise.all([...this.servers].map((server) => this.end(server)))
+  }
+
+  async dispose(): Promise<void> {
+    await this.endServers()
+    if (this.database) await (await this.database).dispose()
+    for (const path of this.folders) await rm(path, { recursive: true, force: true })
+  }
+}

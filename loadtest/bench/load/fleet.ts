@@ -1,0 +1,144 @@
+import { randomBytes } from 'node:crypto'
+import { setTimeout as sleep } from 'node:timers/promises'
+import type { Target } from '../servers/target.js'
+import type { Member } from './member.js'
+import { pace } from './pace.js'
+import { Receiver } from './receiver.js'
+import { Tally } from './tally.js'
+import { Typist } from './typist.js'
+import { joinAsWeft } from './weft-member.js'
+import { joinAsYjs } from './yjs-member.js'
+
+export interface FleetOptions {
+  readonly rooms: number
+  readonly membersPerRoom: number
+  /** The first members of each room type. */
+  readonly writersPerRoom: number
+}
+
+/** What a fleet saw while it typed at a rate. */
+export interface LoadResult {
+  readonly sent: number
+  readonly delivered: number
+  readonly frames: number
+  readonly lost: number
+  readonly duplicates: number
+  readonly acked: number
+  readonly nacked: number
+  /** From the first keystroke until everything had arrived (or the wait for it ended), in seconds. */
+  readonly seconds: number
+  /** Sent per second while typing. */
+  readonly sentRate: number
+  readonly lateMs: number
+  readonly p50: number
+  readonly p99: number
+  readonly ackP50: number
+  readonly ackP99: number
+}
+
+/** Connections that are being made at once. */
+const connectBatch = 50
+const settleTimeoutMs = 10_000
+
+/** Clients in rooms of one server, some of which type. */
+export class Fleet {
+  readonly tally: Tally
+  private readonly members: readonly Member[]
+  private readonly writers: readonly Member[]
+  private readonly others: number
+  private readonly acks: boolean
+  private turn = 0
+
+  private constructor(tally: Tally, members: readonly Member[], others: number, acks: boolean) {
+    this.tally = tally
+    this.members = members
+    this.writers = members.filter((member) => member.typist !== null)
+    this.others = others
+    this.acks = acks
+  }
+
+  /** Connects everybody to new rooms. Rejects when one cannot join. */
+  static async connect(target: Target, options: FleetOptions): Promise<Fleet> {
+    const tally = new Tally()
+    const name = `bench-${randomBytes(6).toString('hex')}`
+    // Few writers type fast: theirs are the longest queues.
+    const window = options.rooms * options.writersPerRoom > 16 ? 1 << 12 : 1 << 18
+    const joins: (() => Promise<Member>)[] = []
+    for (let room = 0; room < options.rooms; room++) {
+      const typists = Array.from(
+        { length: options.writersPerRoom },
+        () => new Typist(randomBytes(4).readUInt32BE(), window),
+      )
+      for (let i = 0; i < options.membersPerRoom; i++) {
+        const typist = typists[i] ?? null
+        const receiver = new Receiver(tally)
+        for (const other of typists) if (other !== typist) receiver.expect(other)
+        const member = { port: target.port, room: `${name}-${room}`, typist, receiver, tally }
+        joins.push(() => (target.dialect === 'weft' ? joinAsWeft(member) : joinAsYjs(member, target.syncs)))
+      }
+    }
+    const members: Member[] = []
+    try {
+      for (let i = 0; i < joins.length; i += connectBatch) {
+        const batch = await Promise.allSettled(joins.slice(i, i + connectBatch).map((join) => join()))
+        for (const result of batch) if (result.status === 'fulfilled') members.push(result.value)
+        for (const result of batch) if (result.status === 'rejected') throw result.reason
+      }
+    } catch (error) {
+      for (const member of members) member.close()
+      throw error
+    }
+    return new Fleet(tally, members, options.membersPerRoom - 1, target.dialect === 'weft')
+  }
+
+  /** Types at a rate, the writers in turn, and waits until everything has arrived. */
+  async load(updatesPerSecond: number, seconds: number): Promise<LoadResult> {
+    const { tally } = this
+    tally.reset()
+    const start = performance.now()
+    const kept = await pace({ rate: updatesPerSecond, seconds, fire: (count) => this.type(count) })
+    await this.settle()
+    const took = (performance.now() - start) / 1000
+    return {
+      sent: tally.sent,
+      delivered: tally.delivered,
+      frames: tally.frames,
+      lost: tally.expected - tally.delivered,
+      duplicates: tally.duplicates,
+      acked: tally.acked,
+      nacked: tally.nacked,
+      seconds: took,
+      sentRate: tally.sent / kept.seconds,
+      lateMs: kept.lateMs,
+      p50: tally.latency.percentile(0.5),
+      p99: tally.latency.percentile(0.99),
+      ackP50: tally.ackLatency.percentile(0.5),
+      ackP99: tally.ackLatency.percentile(0.99),
+    }
+  }
+
+  private type(count: number): void {
+    const { writers, tally } = this
+    tally.sent += count
+    tally.expected += count * this.others
+    const each = Math.floor(count / writers.length)
+    const more = count % writers.length
+    for (let i = 0; i < writers.length && (each > 0 || i < more); i++) {
+      writers[this.turn]!.type(each + (i < more ? 1 : 0))
+      this.turn = (this.turn + 1) % writers.length
+    }
+  }
+
+  private async settle(): Promise<void> {
+    const { tally } = this
+    const deadline = performance.now() + settleTimeoutMs
+    while (tally.delivered < tally.expected || (this.acks && tally.acked + tally.nacked < tally.sent)) {
+      if (performance.now() > deadline || tally.lostConnections > 0) return
+      await sleep(2)
+    }
+  }
+
+  close(): void {
+    for (const member of this.members) member.close()
+  }
+}

@@ -1,0 +1,38 @@
+import type { Receiver } from './receiver.js'
+import type { Tally } from './tally.js'
+import type { Typist } from './typist.js'
+
+/** One client in one room. */
+export interface Member {
+  readonly typist: Typist | null
+  readonly receiver: Receiver
+  /** Sends the next `count` keystrokes, each an update of its own, in one write. */
+  type(count: number): void
+  close(): void
+}
+
+/** What a member needs to join. */
+export interface MemberOptions {
+  readonly port: number
+  readonly room: string
+  readonly typist: Typist | null
+  readonly receiver: Receiver
+  readonly tally: Tally
+}
+
+/** Calls that resolve when the server has answered; rejected when the connection ends before. */
+export interface Deferred {
+  readonly promise: Promise<void>
+  resolve(): void
+  reject(error: Error): void
+}
+
+export const deferred = (): Deferred => {
+  let resolve: () => void = () => undefined
+  let reject: (error: Error) => void = () => undefined
+  const promise = new Promise<void>((onResolve, onReject) => {
+    resolve = onResolve
+    reject = onReject
+  })
+  return { promise, resolve: () => resolve(), reject: (error) => reject(error) }
+}

@@ -1,0 +1,33 @@
+import { Histogram } from '../measure/histogram.js'
+
+/** What the clients of one fleet count together, from one window to the next. */
+export class Tally {
+  /** Updates that the writers sent. */
+  sent = 0
+  /** Deliveries that these must lead to: one for each other member of the writer's room. */
+  expected = 0
+  /** Updates that arrived, each once per receiver. */
+  delivered = 0
+  /** Messages that brought them. */
+  frames = 0
+  duplicates = 0
+  /** Updates that writers had acknowledged (Weft protocol). */
+  acked = 0
+  nacked = 0
+  /** Connections that the server ended. */
+  lostConnections = 0
+  readonly latency = new Histogram()
+  readonly ackLatency = new Histogram()
+  /** Why the server refused or ended something: the first few, for the report. */
+  readonly complaints: string[] = []
+
+  complain(text: string): void {
+    if (this.complaints.length < 5) this.complaints.push(text)
+  }
+
+  reset(): void {
+    this.sent = this.expected = this.delivered = this.frames = this.duplicates = this.acked = this.nacked = 0
+    this.latency.reset()
+    this.ackLatency.reset()
+  }
+}

@@ -1,0 +1,91 @@
+import type { Bench } from '../bench.js'
+import { Fleet } from '../load/fleet.js'
+import { findMost } from '../load/search.js'
+import { type Goal, type Row, type Sample, atMost, rowOf } from '../report/result.js'
+import type { Target } from '../servers/target.js'
+import { loadColumns, measureLoad, sustained } from './load-sample.js'
+import { type Scenario, alternate, startTargets } from './scenario.js'
+
+const rates = [20_000, 80_000]
+const p99LimitMs = 100
+/** Deliveries per second at which the search for the most starts, and where it gives up. */
+const searchFrom = 400_000
+const searchTo = 12_800_000
+
+/** One writer, many readers. */
+export const fanout: Scenario = {
+  name: 'fanout',
+  title: 'one room, one writer, many readers',
+  async run(bench: Bench) {
+    const targets = await startTargets(bench)
+    const rows: Row[] = []
+    for (const readers of bench.quick ? [200] : [50, 200, 500]) {
+      const fleets = new Map<Target, Fleet>()
+      for (const target of targets) {
+        fleets.set(
+          target,
+          await Fleet.connect(target, { rooms: 1, membersPerRoom: readers + 1, writersPerRoom: 1 }),
+        )
+      }
+      for (const rate of rates) {
+        const contenders = [...fleets].map(([target, fleet]) => ({
+          name: target.name,
+          measure: () => measureLoad(fleet, target, rate / readers, bench.quick ? 1.5 : 2.5, 'delivery'),
+        }))
+        rows.push(...(await alternate(bench, `${readers} readers, ${rate}/s`, contenders, 'cpuPerDelivery')))
+      }
+      if (readers === 200) rows.push(...(await most(bench, fleets, readers)))
+      for (const fleet of fleets.values()) fleet.close()
+    }
+    return {
+      scenario: fanout.name,
+      title: fanout.title,
+      columns: loadColumns,
+      rows,
+      goals: goals(rows),
+      notes: [],
+    }
+  },
+}
+
+const most = async (bench: Bench, fleets: ReadonlyMap<Target, Fleet>, readers: number): Promise<Row[]> => {
+  const rows: Row[] = []
+  for (const [target, fleet] of fleets) {
+    const found = await findMost<Sample>(searchFrom, searchTo, bench.quick ? 1 : 3, async (rate) => {
+      bench.log(`most, ${target.name}, ${rate} deliveries/s`)
+      const { sample, result } = await measureLoad(
+        fleet,
+        target,
+        rate / readers,
+        bench.quick ? 1 : 1.5,
+        'delivery',
+      )
+      return { held: sustained(result, rate / readers, p99LimitMs), value: sample }
+    })
+    rows.push(
+      rowOf(`most, ${readers} readers`, target.name, found ? [found.value] : [], fleet.tally.complaints),
+    )
+  }
+  return rows
+}
+
+const goals = (rows: readonly Row[]): Goal[] => {
+  const row = (point: string): Row | undefined =>
+    rows.find((candidate) => candidate.target === 'weft' && candidate.point === point)
+  return [
+    atMost(
+      'CPU per delivery, 200 readers, 20,000/s, ratio to bare',
+      1.15,
+      row('200 readers, 20000/s'),
+      'ratio',
+    ),
+    atMost('p99 ms, 200 readers, 20,000/s', 25, row('200 readers, 20000/s'), 'p99'),
+    atMost(
+      'CPU per delivery, 200 readers, 80,000/s, ratio to bare',
+      0.8,
+      row('200 readers, 80000/s'),
+      'ratio',
+    ),
+    atMost('p99 ms, 200 readers, 80,000/s', 25, row('200 readers, 80000/s'), 'p99'),
+  ].filter((goal) => goal !== null)
+}

@@ -1,0 +1,8 @@
+import { acks, embedded } from './acks.js'
+import { fanout } from './fanout.js'
+import { rooms } from './rooms.js'
+import type { Scenario } from './scenario.js'
+
+/** Every scenario, in the order in which a whole run takes them. */
+export const scenarios: readonly Scenario[] = [fanout, rooms, acks, embedded]
+export type { Scenario } from './scenario.js'

@@ -1,0 +1,65 @@
+import type { Fleet, LoadResult } from '../load/fleet.js'
+import { type Cost, measure } from '../measure/window.js'
+import type { Column, Sample } from '../report/result.js'
+import type { Target } from '../servers/target.js'
+import type { Measured } from './scenario.js'
+
+/** The columns of {@link loadSample}. */
+export const loadColumns: readonly Column[] = [
+  { key: 'updates', label: 'updates/s', digits: 0 },
+  { key: 'deliveries', label: 'deliveries/s', digits: 0 },
+  { key: 'p50', label: 'p50 ms', digits: 1 },
+  { key: 'p99', label: 'p99 ms', digits: 1 },
+  { key: 'ackP50', label: 'ack p50 ms', digits: 1 },
+  { key: 'ackP99', label: 'ack p99 ms', digits: 1 },
+  { key: 'cpuPerDelivery', label: 'CPU µs/delivery', digits: 2 },
+  { key: 'cpuPerUpdate', label: 'CPU µs/update', digits: 1 },
+  { key: 'ratio', label: 'ratio to bare', digits: 2 },
+  { key: 'databaseCpuPerUpdate', label: 'PostgreSQL µs/update', digits: 1 },
+  { key: 'perFrame', label: 'updates/frame', digits: 1 },
+  { key: 'rss', label: 'RSS MB', digits: 0 },
+  { key: 'generator', label: 'generator %', digits: 0 },
+  { key: 'others', label: 'others %', digits: 0 },
+  { key: 'lost', label: 'lost', digits: 0 },
+  { key: 'acked', label: 'acked', digits: 0 },
+]
+
+/** What one stretch of typing comes to. */
+export const loadSample = (result: LoadResult, cost: Cost, per: 'delivery' | 'update'): Sample => ({
+  updates: result.sentRate,
+  deliveries: result.delivered / result.seconds,
+  p50: result.p50,
+  p99: result.p99,
+  ackP50: result.acked > 0 ? result.ackP50 : null,
+  ackP99: result.acked > 0 ? result.ackP99 : null,
+  cpuPerDelivery: per === 'delivery' ? (cost.serverCpuMs * 1000) / result.delivered : null,
+  cpuPerUpdate: per === 'update' ? (cost.serverCpuMs * 1000) / result.sent : null,
+  databaseCpuPerUpdate: cost.databaseCpuMs > 0 ? (cost.databaseCpuMs * 1000) / result.sent : null,
+  perFrame: result.delivered / result.frames,
+  rss: cost.rss / 1e6,
+  generator: cost.generatorShare * 100,
+  others: cost.othersShare * 100,
+  lost: result.lost,
+  acked: result.acked > 0 ? result.acked : null,
+})
+
+/** Types at a rate and measures it, after a moment to warm up. */
+export const measureLoad = async (
+  fleet: Fleet,
+  target: Target,
+  rate: number,
+  seconds: number,
+  per: 'delivery' | 'update',
+): Promise<Measured & { result: LoadResult }> => {
+  await fleet.load(rate, 0.3)
+  const { result, cost } = await measure(target, () => fleet.load(rate, seconds))
+  return { sample: loadSample(result, cost, per), complaints: fleet.tally.complaints, result }
+}
+
+/** A rate is sustained when it could be sent, nothing is lost, and 99 % arrives (and is durable) in time. */
+export const sustained = (result: LoadResult, rate: number, p99LimitMs: number): boolean =>
+  result.lost === 0 &&
+  result.nacked === 0 &&
+  result.sentRate >= rate * 0.97 &&
+  result.p99 < p99LimitMs &&
+  (result.acked === 0 || result.acked === result.sent)
