@@ -35,6 +35,7 @@ export class EmbeddedPostgres {
   readonly #lock: DataDirLock
   readonly #log: StoreLogger
   #worker: Worker | null = null
+  #serving = false
   #restart: NodeJS.Timeout | null = null
   #restartDelayMs = firstRestartDelayMs
   #closing = false
@@ -73,6 +74,9 @@ export class EmbeddedPostgres {
 
   /** For a database that does not answer: ends its thread; a new one recovers as after a kill -9. */
   kick(): void {
+    // One that is just starting is no more than slow: killing it again would keep it from ever being ready.
+    if (!this.#serving) return
+    this.#serving = false
     this.#log.error('the embedded database does not answer: starting it again')
     void this.#worker?.terminate()
   }
@@ -107,6 +111,8 @@ export class EmbeddedPostgres {
     const worker = new Worker(workerUrl('./embedded-worker.js', import.meta.url), {
       workerData: data,
       name: 'weft embedded database',
+      // Flags for this process (--input-type, --inspect) are not for the thread, and some stop it.
+      execArgv: [],
     })
     this.#worker = worker
     let reason = 'it ended'
@@ -137,12 +143,14 @@ export class EmbeddedPostgres {
         worker.off('exit', exited)
         worker.once('exit', () => this.#ended(reason))
         this.#restartDelayMs = firstRestartDelayMs
+        this.#serving = true
         resolve()
       })
     })
   }
 
   #ended(reason: string): void {
+    this.#serving = false
     if (this.#closing) return
     this.#log.error(
       `the embedded database stopped (${reason}): starting it again in ${this.#restartDelayMs} ms`,

@@ -28,9 +28,9 @@ const holdTimeoutMs = 10_000
  *
  * They share all of it, so a client holds the session from its first message until it is done: its Sync (or simple
  * query) was answered and no transaction is open. Without that, the messages of two clients mix: after a failed Parse
- * the session drops everything up to the next Sync, another client's query included, and that client is told
- * that all went well (so it was with `@electric-sql/pglite-socket` 0.2.17, which hands over after every message;
- * it also copies a message once for every 64 KiB of it, and waits forever after an error of PGlite's own).
+ * the session drops everything up to the next Sync, another client's query included, and that client waits for an
+ * answer forever. (So it was with `@electric-sql/pglite-socket` 0.2.17, which hands over after every message: two
+ * clients, one of them with failing queries, hung at once.)
  */
 export class SharedSessionServer {
   readonly #session: Session
