@@ -76,7 +76,7 @@ interface ConnectedState {
   readonly since: number
   readonly heartbeat: number
   readonly nextPing: number
-  /** Something has to be heard between `from` and `until`, or the link is taken for dead. */
+  /** Something has to be heard after `from` and before `until`, or the link is taken for dead. */
   readonly probe: { readonly from: number; readonly until: number } | null
   /** The node drains: when to reconnect. */
   readonly reconnectAt: number | null
@@ -264,7 +264,7 @@ const elapsed = (state: ConnectionState, facts: Facts): Step => {
 /** While connected: notices a dead link, pings, leaves a draining node, and sets the timer for the next of these. */
 const watch = (state: ConnectedState, facts: Facts, before: readonly ConnectionEffect[] = []): Step => {
   const { now, lastHeard } = facts
-  const answered = state.probe !== null && lastHeard >= state.probe.from
+  const answered = state.probe !== null && lastHeard > state.probe.from
   const probing = answered ? null : state.probe
   const deadline = Math.min(lastHeard + 2 * state.heartbeat, probing?.until ?? Infinity)
   if (now >= deadline) {

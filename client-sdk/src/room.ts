@@ -4,33 +4,27 @@ import {
   type Access,
   type ErrorFrame,
   type JoinedFrame,
-  type NackFrame,
   type SessionLimits,
   type ClientFrame,
 } from '@weft/protocol'
 import { Awareness } from 'y-protocols/awareness'
 import * as Y from 'yjs'
+import { applyUpdates } from './apply.js'
 import { fullJitter } from './backoff.js'
 import type { Clock } from './clock.js'
 import { Emitter, type Unsubscribe } from './emitter.js'
-import { WeftError, messageOf } from './errors.js'
+import { WeftError } from './errors.js'
 import type { Member, RoomFrame } from './memberships.js'
 import { deletesOf, isEmpty, missingDeletes, missingStructs, type Deletes } from './missing.js'
-import { Outbox } from './outbox.js'
 import { PresenceChannel } from './presence.js'
+import { Sender } from './sender.js'
 import { SyncCollector } from './sync-collector.js'
 import type { Logger, Room, RoomEvents, RoomPresence, RoomStatus } from './types.js'
 import { Waiters, handled } from './waiters.js'
 
-/** Bounds of the delay before a refused join or change is tried again, in milliseconds. */
+/** Bounds of the delay before a refused join is tried again, in milliseconds. */
 const retryBase = 500
 const retryMax = 15_000
-
-/** How long changes wait when the socket is full, in milliseconds. */
-const congestionPause = 20
-
-/** Room for the frame around an update, in bytes. */
-const frameOverhead = 64
 
 /** What a room needs of its client. */
 export interface RoomHost {
@@ -62,9 +56,8 @@ export class RoomImpl<P extends object> implements Room<P>, Member {
   readonly name: string
   private readonly host: RoomHost
   private readonly emitter: Emitter<RoomEvents<P>>
-  private readonly outbox: Outbox
+  private readonly sender: Sender
   private readonly channel: PresenceChannel<P>
-  private readonly savers = new Waiters()
   private readonly syncers = new Waiters()
   private document: Y.Doc
   private references = 1
@@ -74,18 +67,33 @@ export class RoomImpl<P extends object> implements Room<P>, Member {
   /** Every event up to here has been applied: where to resume. Null until the first state is complete. */
   private watermark: number | null = null
   private syncing: { collector: SyncCollector; head: number; deletes: Deletes | null } | null = null
-  private flushing = false
   private failures = 0
   private cancelRetry: (() => void) | null = null
-  private cancelPause: (() => void) | null = null
   private denial: WeftError | null = null
 
   constructor(name: string, doc: Y.Doc, firstNumber: number, host: RoomHost) {
     this.name = name
     this.host = host
     this.document = doc
-    this.outbox = new Outbox(firstNumber)
     this.emitter = new Emitter(host.logger)
+    const number = (): number | null => host.roomOf(this)
+    this.sender = new Sender(firstNumber, {
+      clock: host.clock,
+      random: host.random,
+      get limits() {
+        return host.limits
+      },
+      get congested() {
+        return host.congested
+      },
+      get number() {
+        return number()
+      },
+      send: (frame) => host.send(frame),
+      counted: (unsaved) => this.emitter.emit('unsaved', unsaved),
+      rejected: (rejection) => this.emitter.emit('rejected', rejection),
+      settled: () => this.settled(),
+    })
     this.channel = new PresenceChannel(new Awareness(doc), {
       clock: host.clock,
       interval: host.presenceInterval,
@@ -116,7 +124,7 @@ export class RoomImpl<P extends object> implements Room<P>, Member {
   }
 
   get unsaved(): number {
-    return this.outbox.unsaved
+    return this.sender.unsaved
   }
 
   on<K extends keyof RoomEvents<P>>(event: K, listener: (payload: RoomEvents<P>[K]) => void): Unsubscribe {
@@ -132,10 +140,10 @@ export class RoomImpl<P extends object> implements Room<P>, Member {
   }
 
   saved(): Promise<void> {
-    if (this.outbox.unsaved === 0) return Promise.resolve()
+    if (this.sender.unsaved === 0) return Promise.resolve()
     const denial = this.currentStatus === 'left' ? left() : (this.denial ?? this.host.denial)
     if (denial !== null) return handled(Promise.reject(denial))
-    return this.savers.wait(this.outbox.lastNumber)
+    return this.sender.saved()
   }
 
   /** One more `client.room(name)`; takes a room back that is only waiting for its last acks. */
@@ -159,15 +167,16 @@ export class RoomImpl<P extends object> implements Room<P>, Member {
   end(error: WeftError): void {
     if (this.currentStatus === 'left') return
     this.host.leaveConnection(this)
-    this.stopTimers()
+    this.stopRetry()
+    this.sender.rewind()
     this.document.off('update', this.onUpdate)
     this.channel.destroy()
     this.syncing = null
     this.setStatus('left')
-    this.savers.fail(error)
+    this.sender.fail(error)
     this.syncers.fail(error)
     this.emitter.clear()
-    this.host.released(this as unknown as RoomCore, this.outbox.nextNumber)
+    this.host.released(this as unknown as RoomCore, this.sender.nextNumber)
   }
 
   /** The connection is there. */
@@ -181,16 +190,16 @@ export class RoomImpl<P extends object> implements Room<P>, Member {
 
   /** The connection is gone. */
   down(): void {
-    this.stopTimers()
+    this.stopRetry()
     this.syncing = null
-    this.outbox.rewind()
+    this.sender.rewind()
     this.channel.down()
     if (this.currentStatus !== 'denied') this.setStatus('offline')
   }
 
   /** The connection was refused for good: nothing comes until somebody acts. */
   connectionDenied(error: WeftError): void {
-    this.savers.fail(error)
+    this.sender.fail(error)
     this.syncers.fail(error)
   }
 
@@ -219,16 +228,15 @@ export class RoomImpl<P extends object> implements Room<P>, Member {
     let deletes: Deletes | null = null
     if (frame.mode !== 'resume' && frame.access === 'write' && !isEmpty(this.document)) {
       // Before the server's state is applied: what it brings need not be sent back (P19).
-      const pending = this.outbox.pending().map((change) => change.update)
-      missing = missingStructs(this.document, frame.stateVector, pending)
+      missing = missingStructs(this.document, frame.stateVector, this.sender.pending)
       // A Yjs update carries all deletes; only without one do they need a look of their own.
       if (missing === null) deletes = deletesOf(this.document)
     }
     if (frame.mode !== 'resume') this.watermark = null
     this.syncing = { collector: new SyncCollector(), head: frame.head, deletes }
     this.setStatus('syncing')
-    if (missing !== null) this.take(missing, true)
-    this.flush()
+    if (missing !== null) this.sender.add(missing, true)
+    this.sender.flush()
     // A listener may have ended it all.
     if (this.host.roomOf(this) !== null) this.channel.up()
   }
@@ -250,12 +258,16 @@ export class RoomImpl<P extends object> implements Room<P>, Member {
         break
       }
       case 'ack':
-        if (!this.outbox.acknowledge(frame.n)) break
-        this.failures = 0
-        this.settled()
+        this.sender.acknowledge(frame.n)
         break
       case 'nack':
-        this.nacked(frame)
+        if (frame.code !== 'not_joined') this.sender.refused(frame)
+        else {
+          // Nothing was decided about the change: it is sent again after the next JOINED (P14).
+          this.host.forget(this)
+          this.sender.rewind()
+          this.joinLater(0)
+        }
         break
       case 'presences':
         try {
@@ -270,7 +282,7 @@ export class RoomImpl<P extends object> implements Room<P>, Member {
       case 'left':
         this.channel.down()
         this.syncing = null
-        this.outbox.rewind()
+        this.sender.rewind()
         if (frame.code === 'left' || isRetryable(frame.code)) this.joinLater(0)
         else this.deny(new WeftError(frame.code, frame.message))
         break
@@ -281,74 +293,12 @@ export class RoomImpl<P extends object> implements Room<P>, Member {
   }
 
   private readonly onUpdate = (update: Uint8Array, origin: unknown): void => {
-    if (origin !== this) this.take(update)
+    if (origin !== this) this.sender.add(update)
   }
 
-  /** Puts a change into the outbox; it leaves with the end of this microtask, together with those that follow. */
-  private take(update: Uint8Array, solo = false): void {
-    this.outbox.add(update, solo)
-    this.emitter.emit('unsaved', this.outbox.unsaved)
-    if (this.flushing) return
-    this.flushing = true
-    queueMicrotask(() => {
-      this.flushing = false
-      this.flush()
-    })
-  }
-
-  /** Sends what may be sent. */
-  private flush(): void {
-    const room = this.host.roomOf(this)
-    const limits = this.host.limits
-    if (room === null || limits === null || this.cancelPause !== null) return
-    const limit = Math.min(limits.updateBytes, limits.frameBytes - frameOverhead)
-    while (!this.host.congested) {
-      const change = this.outbox.take()
-      if (change === undefined) return
-      if (change.update.length <= limit) {
-        this.host.send({ type: 'update', room, n: change.n, update: change.update })
-        continue
-      }
-      // Sent, it could cost the connection (P5), again and again.
-      const message = `the change has ${change.update.length} bytes and may have ${limit}`
-      this.reject(change.n, 'too_large', message)
-    }
-    this.cancelPause = this.host.clock.after(congestionPause, () => {
-      this.cancelPause = null
-      this.flush()
-    })
-  }
-
-  private nacked({ n, code, message }: NackFrame): void {
-    if (isRetryable(code)) {
-      // What follows n is refused as out of order until n comes again (P23): one wait serves them all.
-      if (this.outbox.isHeld) return
-      this.outbox.holdFrom(code === 'out_of_order' ? 0 : n)
-      this.later(() => {
-        this.outbox.release()
-        this.flush()
-      })
-    } else if (code === 'not_joined') {
-      // Nothing was decided about the change: it is sent again after the next JOINED (P14).
-      this.outbox.rewind()
-      this.host.forget(this)
-      this.joinLater(0)
-    } else this.reject(n, code, message)
-  }
-
-  private reject(n: number, code: string, message: string): void {
-    const change = this.outbox.refuse(n)
-    if (change === undefined) return
-    this.savers.refused(n, new WeftError(code, message))
-    this.emitter.emit('rejected', { n, code, message, update: change.update })
-    this.settled()
-  }
-
-  /** Some changes are settled. */
   private settled(): void {
-    this.savers.settle(this.outbox.firstNumber)
-    this.emitter.emit('unsaved', this.outbox.unsaved)
-    if (this.outbox.unsaved === 0) this.emitter.emit('saved', undefined)
+    if (this.sender.unsaved > 0) return
+    this.emitter.emit('saved', undefined)
     if (this.references === 0) this.leaveWhenSaved()
   }
 
@@ -359,9 +309,9 @@ export class RoomImpl<P extends object> implements Room<P>, Member {
     this.apply(updates)
     if (deletes !== null) {
       try {
-        const known = [...updates, ...this.outbox.pending().map((change) => change.update)]
+        const known = [...updates, ...this.sender.pending]
         const missing = missingDeletes(deletes, known)
-        if (missing !== null) this.take(missing, true)
+        if (missing !== null) this.sender.add(missing, true)
       } catch (thrown) {
         this.fail('apply_failed', 'the deletes of the initial state could not be read', thrown)
       }
@@ -373,38 +323,22 @@ export class RoomImpl<P extends object> implements Room<P>, Member {
     this.emitter.emit('synced', undefined)
   }
 
-  /** Applies in one transaction. What throws is told and does no harm to the rest. */
   private apply(updates: readonly Uint8Array[]): void {
-    if (updates.length === 0) return
-    const applyAll = (): void => {
-      for (const update of updates) {
-        try {
-          Y.applyUpdate(this.document, update, this)
-        } catch (thrown) {
-          this.fail('apply_failed', 'an update could not be applied', thrown)
-        }
-      }
-    }
-    try {
-      Y.transact(this.document, applyAll, this, false)
-    } catch (thrown) {
-      // Observers run at the end of the transaction: the update is in, and one of them failed.
-      this.fail('apply_failed', `an observer of the document failed: ${messageOf(thrown)}`, thrown)
-    }
+    applyUpdates(this.document, updates, this, (message, cause) => this.fail('apply_failed', message, cause))
   }
 
   private reset(): void {
     const previous = this.document
-    const unsaved = this.outbox.clear().map((change) => change.update)
+    const unsaved = this.sender.clear()
     previous.off('update', this.onUpdate)
     this.document = new Y.Doc({ gc: previous.gc })
     this.document.on('update', this.onUpdate)
     this.epoch = null
     this.watermark = null
     this.channel.rebind(new Awareness(this.document))
-    this.savers.fail(new WeftError('room_reset', 'the room was deleted and made again'))
+    this.sender.fail(new WeftError('room_reset', 'the room was deleted and made again'))
     this.emitter.emit('reset', { doc: this.doc, awareness: this.awareness, previous, unsaved })
-    this.emitter.emit('unsaved', this.outbox.unsaved)
+    this.emitter.emit('unsaved', this.sender.unsaved)
   }
 
   private join(): void {
@@ -415,15 +349,11 @@ export class RoomImpl<P extends object> implements Room<P>, Member {
 
   private joinLater(retryAfter: number): void {
     this.setStatus('joining')
-    this.later(() => this.join(), retryAfter)
-  }
-
-  private later(action: () => void, atLeast = 0): void {
-    this.cancelRetry?.()
-    const delay = atLeast + fullJitter(this.failures++, retryBase, retryMax, this.host.random)
+    this.stopRetry()
+    const delay = retryAfter + fullJitter(this.failures++, retryBase, retryMax, this.host.random)
     this.cancelRetry = this.host.clock.after(delay, () => {
       this.cancelRetry = null
-      action()
+      this.join()
     })
   }
 
@@ -431,7 +361,7 @@ export class RoomImpl<P extends object> implements Room<P>, Member {
     this.denial = error
     this.currentAccess = null
     this.setStatus('denied')
-    this.savers.fail(error)
+    this.sender.fail(error)
     this.syncers.fail(error)
     this.emitter.emit('error', error)
   }
@@ -458,7 +388,7 @@ export class RoomImpl<P extends object> implements Room<P>, Member {
   }
 
   private leaveWhenSaved(): void {
-    if (this.outbox.unsaved === 0 || this.denial !== null) this.end(left())
+    if (this.sender.unsaved === 0 || this.denial !== null) this.end(left())
   }
 
   private setStatus(status: RoomStatus): void {
@@ -467,11 +397,9 @@ export class RoomImpl<P extends object> implements Room<P>, Member {
     this.emitter.emit('status', status)
   }
 
-  private stopTimers(): void {
+  private stopRetry(): void {
     this.cancelRetry?.()
     this.cancelRetry = null
-    this.cancelPause?.()
-    this.cancelPause = null
   }
 }
 
