@@ -16,7 +16,7 @@ export interface LargeDocument {
 const edits = 100_000
 const users = 5
 const seed = 20_240_229
-const deleteShare = 0.1
+const deleteShare = 0.2
 const editsPerUpdate = 100
 
 let made: LargeDocument | null = null

@@ -1,8 +1,11 @@
 import { acks, embedded } from './acks.js'
 import { fanout } from './fanout.js'
+import { idle } from './idle.js'
+import { join } from './join.js'
+import { reconnect } from './reconnect.js'
 import { rooms } from './rooms.js'
 import type { Scenario } from './scenario.js'
 
 /** Every scenario, in the order in which a whole run takes them. */
-export const scenarios: readonly Scenario[] = [fanout, rooms, acks, embedded]
+export const scenarios: readonly Scenario[] = [fanout, rooms, acks, embedded, join, reconnect, idle]
 export type { Scenario } from './scenario.js'

@@ -68,3 +68,10 @@ const packedUint = (bytes: Buffer): number => {
   cursor += wide
   return wide === 8 ? bytes.readUIntBE(at + 2, 6) : bytes.readUIntBE(at, wide)
 }
+
+/** @returns the part of a SYNC frame: 0 more, 1 update, 2 done (P17). Its first bytes suffice. */
+export const syncPart = (bytes: Buffer, start: number): number => {
+  cursor = start + 2
+  packedUint(bytes)
+  return packedUint(bytes)
+}
