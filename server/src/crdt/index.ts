@@ -12,4 +12,5 @@ export {
   type Link,
   type Range,
 } from './inspect.js'
+export { RangeSet } from './range-set.js'
 export { decodeStateVector, encodeStateVector } from './state-vector.js'

@@ -41,14 +41,14 @@ function stateOf(updates: readonly Uint8Array[], random: Random): { doc: Y.Doc; 
   for (const update of updates) Y.applyUpdate(doc, update)
   if (doc.store.pendingStructs !== null) counts.waited++
   const state = Y.encodeStateAsUpdate(doc)
-  // A snapshot is loaded, diffed and compacted again.
+  // A snapshot is loaded, diffed and compacted again. A document fed out of order may lag behind it (see Coverage).
   expect(accepted(state)).toBe(true)
   const again = document(random)
   Y.applyUpdate(again, state)
-  expect(Y.encodeStateVector(again)).toEqual(Y.encodeStateVector(doc))
+  expect(contains(again, doc)).toBe(true)
   Y.diffUpdate(state, Y.encodeStateVector(doc))
   Y.encodeStateVectorFromUpdate(state)
-  return { doc, state }
+  return { doc: again, state }
 }
 
 function contains(whole: Y.Doc, part: Y.Doc): boolean {

@@ -1,7 +1,7 @@
 import * as decoding from 'lib0/decoding'
 import { DependencyList } from './dependency-list.js'
 import { UpdateInvalidError } from './errors.js'
-import { StructScanner } from './scanner.js'
+import { NO_RANGES, StructScanner } from './scanner.js'
 
 /** A position in what a Yjs client wrote. As a dependency: everything of `client` up to and including `clock`. */
 export interface Id {
@@ -31,6 +31,8 @@ export interface Inspection {
   readonly structs: readonly Range[]
   /** Struct dependencies on other clients, also those that the update itself supplies. Same order as `structs`. */
   readonly links: readonly Link[]
+  /** What it deletes: ranges, ascending and apart within each client. */
+  readonly deletes: readonly Range[]
   /**
    * What must be known for everything in the update to take effect, deletes included, and that the update does not
    * supply itself: at most one entry a client.
@@ -150,15 +152,17 @@ function inspect(update: Uint8Array): Inspection {
     if (clock > rangeStart) structs.push({ client, clock: rangeStart, len: clock - rangeStart })
   }
 
-  const deletes = scanner.deletes(needs)
+  const deletes = scanner.deletes()
+  if (deletes !== NO_RANGES) for (const range of deletes) needs.add(range.client, range.clock + range.len - 1)
   scanner.finish()
 
   return {
     byteLength: update.byteLength,
     structs,
     links: links ?? NO_LINKS,
+    deletes,
     deps: dependencies(structs, needs),
-    empty: structs.length === 0 && !deletes,
+    empty: structs.length === 0 && deletes.length === 0,
   }
 }
 

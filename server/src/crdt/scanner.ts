@@ -1,6 +1,6 @@
 import * as decoding from 'lib0/decoding'
-import type { DependencyList } from './dependency-list.js'
 import { UpdateInvalidError } from './errors.js'
+import type { Range } from './inspect.js'
 
 /**
  * The byte layout of a Yjs update, v1 (yjs `utils/encoding.js`, `structs/*.js`); every number is a varUint:
@@ -41,6 +41,8 @@ const DOC = 9
 const LAST_TYPE = 6
 const XML_ELEMENT = 3
 const XML_HOOK = 5
+
+export const NO_RANGES: readonly Range[] = []
 
 const PROTO = '__proto__'
 
@@ -101,9 +103,11 @@ export class StructScanner {
     return this.content(kind)
   }
 
-  /** Reads the delete set into `needs`. Returns whether it deletes anything. */
-  deletes(needs: DependencyList): boolean {
+  /** Reads the delete set, which follows the structs. */
+  deletes(): readonly Range[] {
     const clients = this.count()
+    if (clients === 0) return NO_RANGES
+    const deletes: Range[] = []
     let seen: Set<number> | null = null
     for (let i = 0; i < clients; i++) {
       const client = this.client()
@@ -120,11 +124,12 @@ export class StructScanner {
         const clock = this.clock()
         // Pending deletes are stored as differences: unordered ones become garbage that deletes other content.
         if (clock < last) throw new UpdateInvalidError(`deletes of client ${client} out of order`)
-        last = this.end(clock, decoding.readVarUint(this.decoder))
+        const len = decoding.readVarUint(this.decoder)
+        last = this.end(clock, len)
+        deletes.push({ client, clock, len })
       }
-      needs.add(client, last - 1)
     }
-    return clients > 0
+    return deletes
   }
 
   finish(): void {

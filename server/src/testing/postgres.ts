@@ -78,7 +78,10 @@ export async function startPostgres(options: StartPostgresOptions = {}): Promise
   let postmaster: ChildProcess | null = null
   let log = ''
   const killNow = (): void => {
-    if (postmaster?.pid !== undefined) signalAll(postmaster.pid, 'SIGKILL')
+    if (postmaster?.pid === undefined) return
+    // Frozen first: a child that sees the postmaster die would still say goodbye to its clients.
+    signalAll(postmaster.pid, 'SIGSTOP')
+    signalAll(postmaster.pid, 'SIGKILL')
   }
   // A test process that dies by itself still runs 'exit' listeners. One killed with SIGKILL does not: `watch` below.
   process.on('exit', killNow)
@@ -103,9 +106,11 @@ export async function startPostgres(options: StartPostgresOptions = {}): Promise
     const child = postmaster
     if (!child) return
     const gone = once(child, 'exit')
+    const pids = child.pid === undefined ? [] : family(child.pid)
     signal()
     await gone
-    if (child.pid !== undefined) await untilGone(child.pid)
+    // A child that still holds the shared memory would keep the next start from it.
+    while (pids.some(isRunning)) await new Promise((resolve) => setTimeout(resolve, 2))
   }
   const kill = (): Promise<void> => end(killNow)
   const each = (signal: NodeJS.Signals): void => {
@@ -151,22 +156,29 @@ function watch(pid: number): () => void {
   return () => void watcher.kill('SIGKILL')
 }
 
+/** The state and the parent of a process, or null when there is none. */
+function processOf(pid: number | string): { readonly state: string; readonly parent: number } | null {
+  try {
+    const stat = readFileSync(`/proc/${pid}/stat`, 'utf8')
+    // The name, in brackets, may hold spaces.
+    const [state = '', parent = ''] = stat.slice(stat.lastIndexOf(')') + 2).split(' ')
+    return { state, parent: Number(parent) }
+  } catch {
+    // It ended.
+    return null
+  }
+}
+
+/** A zombie has given back all it held. */
+function isRunning(pid: number): boolean {
+  const found = processOf(pid)
+  return found !== null && found.state !== 'Z'
+}
+
 /** The postmaster's process and its children, which all are its direct children. */
 function family(postmaster: number): number[] {
-  const children: number[] = []
-  for (const entry of existsSync('/proc') ? readdirSync('/proc') : []) {
-    if (!/^\d+$/.test(entry)) continue
-    try {
-      // The name, in brackets, may hold spaces; the parent is the second field after it.
-      const stat = readFileSync(`/proc/${entry}/stat`, 'utf8')
-      const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ')
-      if (Number(fields[1]) === postmaster && fields[0] !== 'Z') children.push(Number(entry))
-    } catch {
-      // It ended between the listing and the read.
-      continue
-    }
-  }
-  return [postmaster, ...children]
+  const entries = existsSync('/proc') ? readdirSync('/proc').filter((entry) => /^\d+$/.test(entry)) : []
+  return [postmaster, ...entries.filter((entry) => processOf(entry)?.parent === postmaster).map(Number)]
 }
 
 function signalAll(postmaster: number, signal: NodeJS.Signals): void {
@@ -178,10 +190,6 @@ function signalAll(postmaster: number, signal: NodeJS.Signals): void {
       if (!(error instanceof Error && 'code' in error && error.code === 'ESRCH')) throw error
     }
   }
-}
-
-async function untilGone(postmaster: number): Promise<void> {
-  while (family(postmaster).length > 1) await new Promise((resolve) => setImmediate(resolve))
 }
 
 async function untilReady(url: string, failure: () => string | null): Promise<void> {

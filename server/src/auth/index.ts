@@ -1,0 +1,3 @@
+/** Who may do what. */
+export { createAuthenticator, type AuthOptions } from './jwt.js'
+export type { Authenticator, Identity } from './types.js'

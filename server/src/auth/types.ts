@@ -1,0 +1,26 @@
+import type { Access } from '@weft/protocol'
+
+/** Who a connection belongs to, and what it may do. */
+export interface Identity {
+  /** The token's `sub`, or null for an anonymous user. */
+  readonly user: string | null
+  /** The token's `name`, for the server's log. */
+  readonly name: string | null
+  /** Rooms of one tenant are invisible to others. '' is the default tenant. */
+  readonly tenant: string
+  /** When the identity ends, in milliseconds since 1970; null for never. */
+  readonly expires: number | null
+  /** What the identity may do in a room; null for nothing. */
+  access(room: string): Access | null
+}
+
+/** Turns tokens into identities. */
+export interface Authenticator {
+  /** Whether anyone may connect without a token. Such a server listens on loopback only (I8). */
+  readonly open: boolean
+  /**
+   * @param token the client's token, or null when it sent none
+   * @throws {ProtocolError} `unauthorized` or `token_expired`
+   */
+  verify(token: string | null): Promise<Identity>
+}

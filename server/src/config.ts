@@ -1,0 +1,367 @@
+/*
+ * The settings: read here and nowhere else. One table gives each its name in the environment, its flag, its default and its
+ * meaning; the README's table is checked against it by a test.
+ */
+import { defaultSessionLimits } from '@weft/protocol'
+
+/** Everything that can be set. Sizes are in bytes, times in milliseconds, unless the name says otherwise. */
+export interface Config {
+  readonly port: number
+  readonly host: string
+  readonly dataDir: string
+  readonly databaseUrl: string | undefined
+  readonly jwtSecret: string | undefined
+  readonly jwtPublicKey: string | undefined
+  readonly jwtJwksUrl: string | undefined
+  readonly jwtIssuer: string | undefined
+  readonly jwtAudience: string | undefined
+  readonly allowedOrigins: readonly string[]
+  readonly tlsCertFile: string | undefined
+  readonly tlsKeyFile: string | undefined
+  readonly logLevel: LogLevel
+  readonly playground: boolean
+  readonly heartbeatMs: number
+  readonly helloTimeoutMs: number
+  readonly slowTimeoutMs: number
+  readonly shutdownTimeoutMs: number
+  readonly drainMs: number
+  readonly roomIdleMs: number
+  readonly maxOpenRooms: number
+  readonly maxRoomsPerConnection: number
+  readonly maxFrameBytes: number
+  readonly maxUpdateBytes: number
+  readonly maxEventBytes: number
+  readonly maxPresenceBytes: number
+  readonly maxPresenceEntries: number
+  readonly maxBackpressureBytes: number
+  readonly journalMaxBytes: number
+  readonly journalIntervalMs: number
+  readonly compactBytes: number
+  readonly docWorkers: number
+}
+
+export const logLevels = ['silent', 'fatal', 'error', 'warn', 'info', 'debug', 'trace'] as const
+export type LogLevel = (typeof logLevels)[number]
+
+/** A setting that is missing or wrong; the message is one sentence that names it. The start stops with it (I8). */
+export class ConfigError extends Error {
+  override readonly name = 'ConfigError'
+}
+
+/** One row of the settings table. */
+export interface Setting<K extends keyof Config = keyof Config> {
+  readonly key: K
+  /** Its name in the environment. The flag is the same in lower case with dashes. */
+  readonly env: string
+  readonly meaning: string
+  /** As shown in the README; '' for none. */
+  readonly default: string
+  /** Hidden in logs. */
+  readonly secret?: boolean
+  parse(value: string, name: string): Config[K]
+}
+
+const text = (value: string): string => value
+
+const integer =
+  (min: number, max: number) =>
+  (value: string, name: string): number => {
+    const number = Number(value)
+    if (!/^\d+$/.test(value) || number < min || number > max) {
+      throw new ConfigError(
+        `${name} must be a whole number from ${min} to ${max}, and is ${JSON.stringify(value)}.`,
+      )
+    }
+    return number
+  }
+
+const bytes = (min: number): ((value: string, name: string) => number) => integer(min, 1024 ** 3)
+const milliseconds = (min: number): ((value: string, name: string) => number) => integer(min, 24 * 3_600_000)
+
+const bool = (value: string, name: string): boolean => {
+  if (value === 'true' || value === '1' || value === 'on') return true
+  if (value === 'false' || value === '0' || value === 'off') return false
+  throw new ConfigError(`${name} must be true or false, and is ${JSON.stringify(value)}.`)
+}
+
+const logLevel = (value: string, name: string): LogLevel => {
+  const level = logLevels.find((known) => known === value)
+  if (level === undefined) {
+    throw new ConfigError(`${name} must be one of ${logLevels.join(', ')}, and is ${JSON.stringify(value)}.`)
+  }
+  return level
+}
+
+const databaseUrl = (value: string, name: string): string => {
+  // The value may hold a password: it is not repeated.
+  if (!URL.canParse(value) || !/^postgres(ql)?:$/.test(new URL(value).protocol)) {
+    throw new ConfigError(`${name} must be a URL like postgres://user:password@host:5432/database.`)
+  }
+  return value
+}
+
+const origins = (value: string, name: string): readonly string[] =>
+  value
+    .split(',')
+    .map((origin) => origin.trim())
+    .filter((origin) => origin !== '')
+    .map((origin) => {
+      if (origin === '*') return origin
+      if (!URL.canParse(origin) || new URL(origin).origin !== origin) {
+        throw new ConfigError(
+          `${name} must be a list of origins like https://app.example.com, and holds ${JSON.stringify(origin)}.`,
+        )
+      }
+      return origin
+    })
+
+const setting = <K extends keyof Config>(
+  key: K,
+  env: string,
+  defaultText: string,
+  parse: Setting<K>['parse'],
+  meaning: string,
+  secret = false,
+): Setting<K> => ({ key, env, default: defaultText, parse, meaning, secret })
+
+const limits = defaultSessionLimits
+
+/** Every setting. */
+export const settings = [
+  setting('port', 'PORT', '4400', integer(0, 65_535), 'TCP port; 0 takes a free one'),
+  setting(
+    'host',
+    'HOST',
+    '127.0.0.1',
+    text,
+    'address to listen on; other than loopback only with a key for tokens',
+  ),
+  setting(
+    'dataDir',
+    'DATA_DIR',
+    './data',
+    text,
+    'folder of the embedded database; not used with `DATABASE_URL`',
+  ),
+  setting(
+    'databaseUrl',
+    'DATABASE_URL',
+    '',
+    databaseUrl,
+    'PostgreSQL 14 or newer; without it the embedded database',
+    true,
+  ),
+  setting(
+    'jwtSecret',
+    'JWT_SECRET',
+    '',
+    text,
+    'HS256 secret that tokens are signed with, at least 32 bytes',
+    true,
+  ),
+  setting(
+    'jwtPublicKey',
+    'JWT_PUBLIC_KEY',
+    '',
+    text,
+    'public key (SPKI PEM, or a file with it) that tokens verify with',
+  ),
+  setting('jwtJwksUrl', 'JWT_JWKS_URL', '', text, 'address of a JSON Web Key Set that tokens verify with'),
+  setting('jwtIssuer', 'JWT_ISSUER', '', text, 'the `iss` that tokens must have'),
+  setting('jwtAudience', 'JWT_AUDIENCE', '', text, 'the `aud` that tokens must have'),
+  setting(
+    'allowedOrigins',
+    'ALLOWED_ORIGINS',
+    '*',
+    origins,
+    'origins of web pages that may connect, separated by commas; `*` for all',
+  ),
+  setting(
+    'tlsCertFile',
+    'TLS_CERT_FILE',
+    '',
+    text,
+    'certificate chain (PEM); with `TLS_KEY_FILE` the server speaks TLS',
+  ),
+  setting('tlsKeyFile', 'TLS_KEY_FILE', '', text, 'private key (PEM) of the certificate'),
+  setting('logLevel', 'LOG_LEVEL', 'info', logLevel, 'silent, fatal, error, warn, info, debug or trace'),
+  setting('playground', 'PLAYGROUND', 'true', bool, 'serve the playground at `/`'),
+  setting(
+    'heartbeatMs',
+    'HEARTBEAT_MS',
+    '10000',
+    milliseconds(1_000),
+    'both sides send something at least this often',
+  ),
+  setting(
+    'helloTimeoutMs',
+    'HELLO_TIMEOUT_MS',
+    '10000',
+    milliseconds(100),
+    'a connection that sends no HELLO is closed',
+  ),
+  setting(
+    'slowTimeoutMs',
+    'SLOW_TIMEOUT_MS',
+    '60000',
+    milliseconds(1_000),
+    'a client that reads nothing is closed',
+  ),
+  setting(
+    'shutdownTimeoutMs',
+    'SHUTDOWN_TIMEOUT_MS',
+    '15000',
+    milliseconds(100),
+    'deadline of a shutdown; what is unsaved by then is reported',
+  ),
+  setting(
+    'drainMs',
+    'DRAIN_MS',
+    '5000',
+    milliseconds(0),
+    'reconnects after a shutdown are spread over this time',
+  ),
+  setting(
+    'roomIdleMs',
+    'ROOM_IDLE_MS',
+    '30000',
+    milliseconds(0),
+    'a room without members stays open this long',
+  ),
+  setting(
+    'maxOpenRooms',
+    'MAX_OPEN_ROOMS',
+    '50000',
+    integer(1, 10_000_000),
+    'rooms open at once on this node',
+  ),
+  setting(
+    'maxRoomsPerConnection',
+    'MAX_ROOMS_PER_CONNECTION',
+    String(limits.roomsPerConnection),
+    integer(1, 100_000),
+    'rooms joined at once on one connection',
+  ),
+  setting('maxFrameBytes', 'MAX_FRAME_BYTES', String(limits.frameBytes), bytes(1_024), 'size of one frame'),
+  setting(
+    'maxUpdateBytes',
+    'MAX_UPDATE_BYTES',
+    String(limits.updateBytes),
+    bytes(1_024),
+    'size of one Yjs update',
+  ),
+  setting(
+    'maxEventBytes',
+    'MAX_EVENT_BYTES',
+    String(limits.eventBytes),
+    bytes(1),
+    'size of one message payload',
+  ),
+  setting(
+    'maxPresenceBytes',
+    'MAX_PRESENCE_BYTES',
+    String(limits.presenceBytes),
+    bytes(16),
+    'size of one presence state',
+  ),
+  setting(
+    'maxPresenceEntries',
+    'MAX_PRESENCE_ENTRIES',
+    '16',
+    integer(1, 10_000),
+    'presence states that one connection may show in a room',
+  ),
+  setting(
+    'maxBackpressureBytes',
+    'MAX_BACKPRESSURE_BYTES',
+    String(1024 ** 2),
+    bytes(512 * 1024),
+    'bytes that may wait in a socket before the client is taken off the live topic and caught up later',
+  ),
+  setting(
+    'journalMaxBytes',
+    'JOURNAL_MAX_BYTES',
+    String(64 * 1024 ** 2),
+    bytes(1_024),
+    'changes that may wait for the database; beyond it new ones are refused as `overloaded`',
+  ),
+  setting(
+    'journalIntervalMs',
+    'JOURNAL_INTERVAL_MS',
+    '4',
+    integer(0, 1_000),
+    'least time between two commits under load; a change after a quiet moment is committed at once',
+  ),
+  setting(
+    'compactBytes',
+    'COMPACT_BYTES',
+    String(256 * 1024),
+    bytes(1_024),
+    'a room is compacted past max(this, base / 4)',
+  ),
+  setting(
+    'docWorkers',
+    'DOC_WORKERS',
+    '0',
+    integer(0, 64),
+    'threads for merging and compaction; 0 for cores - 1, at most 4',
+  ),
+] as const satisfies readonly Setting[]
+
+/** The flag of a setting: `--data-dir` for `DATA_DIR`. */
+export const flagOf = (env: string): string => `--${env.toLowerCase().replaceAll('_', '-')}`
+
+/**
+ * Reads the settings: flags first, then the environment, then defaults. An empty value counts as not set.
+ * @param flags values by environment name
+ * @throws {ConfigError} one sentence that names the setting at fault
+ */
+export const readConfig = (
+  environment: Readonly<Record<string, string | undefined>>,
+  flags: Readonly<Record<string, string | undefined>> = {},
+): Config => {
+  const values = new Map<keyof Config, unknown>()
+  for (const row of settings as readonly Setting[]) {
+    const flag = flags[row.env]
+    const given = flag ?? environment[row.env]
+    const value = given === undefined || given === '' ? row.default : given
+    const name = flag === undefined ? row.env : flagOf(row.env)
+    values.set(row.key, value === '' ? undefined : row.parse(value, name))
+  }
+  // The table has a row for every key (checked by the type of `settings` and a test).
+  const config = Object.fromEntries(values) as unknown as Config
+  return checkConfig(config)
+}
+
+/**
+ * The same for settings given in code: what is missing gets its default.
+ * @throws {ConfigError}
+ */
+export const completeConfig = (given: Partial<Config>): Config => {
+  const defaults = readConfig({})
+  return checkConfig({ ...defaults, ...withoutUndefined(given) })
+}
+
+const withoutUndefined = (given: Partial<Config>): Partial<Config> =>
+  Object.fromEntries(Object.entries(given).filter(([, value]) => value !== undefined))
+
+/** Addresses that only this machine reaches. */
+export const isLoopback = (host: string): boolean =>
+  host === 'localhost' || host === '::1' || /^127\.\d+\.\d+\.\d+$/.test(host)
+
+const checkConfig = (config: Config): Config => {
+  const keys = [config.jwtSecret, config.jwtPublicKey, config.jwtJwksUrl].filter((key) => key !== undefined)
+  if (keys.length === 0 && !isLoopback(config.host)) {
+    throw new ConfigError(
+      `HOST is ${config.host}, which others can reach, and nothing verifies tokens: set JWT_SECRET, JWT_PUBLIC_KEY or ` +
+        'JWT_JWKS_URL, or HOST=127.0.0.1.',
+    )
+  }
+  if ((config.tlsCertFile === undefined) !== (config.tlsKeyFile === undefined)) {
+    throw new ConfigError('TLS_CERT_FILE and TLS_KEY_FILE go together: set both or neither.')
+  }
+  if (config.maxUpdateBytes > config.maxFrameBytes) {
+    throw new ConfigError('MAX_UPDATE_BYTES is larger than MAX_FRAME_BYTES: an update travels in one frame.')
+  }
+  return config
+}

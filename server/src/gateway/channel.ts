@@ -1,0 +1,193 @@
+/*
+ * Where a room's frames go: one uWS topic per dialect in use, each frame encoded once for all its subscribers. No loop over
+ * the receivers.
+ */
+import * as Y from 'yjs'
+import { encodeServerFrame } from '@weft/protocol'
+import type { Seq } from '../ids.js'
+import type { Room, RoomMember, RoomOutput } from '../room/index.js'
+import type { StoredEvent } from '../store/types.js'
+import type { Membership } from './membership.js'
+import type { TemplatedApp } from './uws.js'
+import { encodeAwareness, encodeUpdate, keepAlive } from './yjs-wire.js'
+
+export type Dialect = 'weft' | 'yjs'
+
+/** Counts what leaves the node. */
+export interface ChannelObserver {
+  /** @param updates updates in the frame; 0 for other frames */
+  published(dialect: Dialect, receivers: number, bytes: number, updates: number): void
+}
+
+const hexToBytes = (hex: string): Uint8Array => Buffer.from(hex, 'hex')
+const noClient = new Uint8Array(16)
+
+/** The EVENT frame of a message in the log. */
+export const eventFrame = (room: number, event: StoredEvent): Uint8Array =>
+  encodeServerFrame({
+    type: 'event',
+    room,
+    seq: event.seq,
+    author: event.author,
+    clientId: event.clientId === null ? noClient : hexToBytes(event.clientId),
+    n: event.clientSeq ?? 1,
+    time: event.createdAt,
+    name: event.name ?? '',
+    payload: event.payload,
+  })
+
+export class RoomChannel implements RoomOutput {
+  /** The room's number on this node. */
+  readonly number: number
+  private readonly app: TemplatedApp
+  private readonly observer: ChannelObserver
+  private readonly turns: PublishTurns
+  private readonly topics: Record<Dialect, string>
+  private readonly live: Record<Dialect, Map<RoomMember, Membership>> = { weft: new Map(), yjs: new Map() }
+  private room: Room | null = null
+  /** What had been handed out at the end of this, the last, and the turn before it. */
+  private handed: [Seq, Seq, Seq] = [0, 0, 0]
+  /** `performance.now()` of the last frame to stock clients. */
+  private lastYjs = 0
+
+  private readonly disposed: () => void
+
+  constructor(
+    number: number,
+    app: TemplatedApp,
+    turns: PublishTurns,
+    observer: ChannelObserver,
+    disposed: () => void,
+  ) {
+    this.disposed = disposed
+    this.number = number
+    this.app = app
+    this.turns = turns
+    this.observer = observer
+    this.topics = { weft: `w${number}`, yjs: `y${number}` }
+  }
+
+  /** Tells the channel its room. Called by every join; the first one counts. */
+  attach(room: Room): void {
+    if (this.room !== null) return
+    this.room = room
+    this.handed = [room.handed, room.handed, room.handed]
+  }
+
+  /** The room has closed. */
+  dispose(): void {
+    this.room = null
+    this.disposed()
+  }
+
+  get receivers(): number {
+    return this.live.weft.size + this.live.yjs.size
+  }
+
+  /**
+   * The seq from which a socket is caught up that missed a frame just now. uWS hands published frames to the sockets at
+   * the end of a turn of the event loop, so the frame may be of the last turn: what was handed out before that is safe.
+   */
+  get safeSeq(): Seq {
+    return this.handed[2]
+  }
+
+  subscribe(member: Membership): void {
+    this.live[member.dialect].set(member, member)
+    member.socket.subscribe(this.topics[member.dialect])
+  }
+
+  unsubscribe(member: Membership): void {
+    if (this.live[member.dialect].delete(member)) member.socket.unsubscribe(this.topics[member.dialect])
+  }
+
+  updates(updates: readonly Uint8Array[], sender: RoomMember | null): void {
+    if (this.live.weft.size > 0) {
+      const frame = encodeServerFrame({ type: 'updates', room: this.number, updates })
+      this.publish('weft', frame, sender, updates.length)
+    }
+    if (this.live.yjs.size > 0) {
+      const [only] = updates
+      const update = only !== undefined && updates.length === 1 ? only : Y.mergeUpdates([...updates])
+      this.publish('yjs', encodeUpdate(update), sender, updates.length)
+    }
+  }
+
+  presence(awareness: Uint8Array): void {
+    if (this.live.weft.size > 0) {
+      this.publish('weft', encodeServerFrame({ type: 'presences', room: this.number, awareness }), null, 0)
+    }
+    if (this.live.yjs.size > 0) this.publish('yjs', encodeAwareness(awareness), null, 0)
+  }
+
+  message(event: StoredEvent): void {
+    if (this.live.weft.size > 0) this.publish('weft', eventFrame(this.number, event), null, 0)
+  }
+
+  broadcast(sender: RoomMember, name: string, payload: Uint8Array): void {
+    if (this.live.weft.size === 0) return
+    const frame = encodeServerFrame({
+      type: 'broadcasted',
+      room: this.number,
+      author: sender.user,
+      name,
+      payload,
+    })
+    this.publish('weft', frame, sender, 0)
+  }
+
+  watermark(seq: Seq): void {
+    if (this.live.weft.size > 0) {
+      this.publish('weft', encodeServerFrame({ type: 'watermark', room: this.number, seq }), null, 0)
+    }
+  }
+
+  /** Keeps stock clients connected that heard nothing for `ms`: they close after 30 s of silence (P44). */
+  keepAlive(ms: number): void {
+    if (this.live.yjs.size > 0 && performance.now() - this.lastYjs >= ms)
+      this.publish('yjs', keepAlive, null, 0)
+  }
+
+  /** Called at the end of a turn in which something was published. @returns whether it is to be called again */
+  endTurn(): boolean {
+    const { room, handed } = this
+    if (room === null) return false
+    this.handed = [room.handed, handed[0], handed[1]]
+    return this.handed[0] !== this.handed[2]
+  }
+
+  private publish(dialect: Dialect, frame: Uint8Array, sender: RoomMember | null, updates: number): void {
+    const members = this.live[dialect]
+    const topic = this.topics[dialect]
+    if (dialect === 'yjs') this.lastYjs = performance.now()
+    this.turns.touch(this)
+    const own = sender === null ? undefined : members.get(sender)
+    const receivers = own === undefined ? members.size : members.size - 1
+    if (receivers === 0) return
+    if (own?.socket.publish(topic, frame) !== true) this.app.publish(topic, frame, true)
+    this.observer.published(dialect, receivers, frame.length, updates)
+  }
+}
+
+/** Tells channels when a turn of the event loop in which they published is over. */
+export class PublishTurns {
+  private touched = new Set<RoomChannel>()
+  private scheduled = false
+
+  touch(channel: RoomChannel): void {
+    this.touched.add(channel)
+    this.schedule()
+  }
+
+  private schedule(): void {
+    if (this.scheduled) return
+    this.scheduled = true
+    setImmediate(() => {
+      this.scheduled = false
+      const { touched } = this
+      this.touched = new Set()
+      for (const channel of touched) if (channel.endTurn()) this.touched.add(channel)
+      if (this.touched.size > 0) this.schedule()
+    })
+  }
+}

@@ -1,0 +1,235 @@
+/*
+ * The edge: one uWebSockets.js app with the WebSocket routes of both dialects and the HTTP routes. It turns sockets into
+ * sessions and keeps the list of them.
+ */
+import type { Config } from '../config.js'
+import { registerHttp, type HttpHandlers } from './http.js'
+import { PublishTurns, RoomChannel, type ChannelObserver, type Dialect } from './channel.js'
+import type { Session, SessionContext } from './session.js'
+import { Socket, type SocketEvents } from './socket.js'
+import {
+  exclusivePort,
+  fullSocket,
+  listenOn,
+  type FullWebSocket,
+  type HttpRequest,
+  type HttpResponse,
+  type TemplatedApp,
+  type us_listen_socket,
+  type us_socket_context_t,
+  type UwsModule,
+} from './uws.js'
+import { WeftSession } from './weft-session.js'
+import { YjsSession, type YjsRequest } from './yjs-session.js'
+
+/** What uWS keeps for a socket. */
+interface Connection {
+  readonly dialect: Dialect
+  readonly request: YjsRequest
+  session: (Session & SocketEvents) | null
+  socket: Socket | null
+}
+
+export interface GatewayObserver extends ChannelObserver {
+  received(bytes: number): void
+  fault(message: string, error: unknown): void
+}
+
+/** Stock clients close when nothing arrives for 30 s; renewals and keep-alives come well within. */
+const yjsKeepAliveMs = 14_000
+
+export class Gateway {
+  readonly turns = new PublishTurns()
+  private readonly uws: UwsModule
+  private readonly config: Config
+  private readonly app: TemplatedApp
+  private readonly observer: GatewayObserver
+  private readonly connections = new Set<Connection>()
+  private readonly channels = new Set<RoomChannel>()
+  private context: SessionContext | null = null
+  private listener: us_listen_socket | null = null
+  private ticker: NodeJS.Timeout | null = null
+  private nextChannel = 1
+  private nextSession = 1
+  private draining = false
+
+  constructor(uws: UwsModule, config: Config, observer: GatewayObserver, http: HttpHandlers) {
+    this.uws = uws
+    this.config = config
+    this.observer = observer
+    const { tlsCertFile, tlsKeyFile } = config
+    this.app =
+      tlsCertFile !== undefined && tlsKeyFile !== undefined
+        ? uws.SSLApp({ cert_file_name: tlsCertFile, key_file_name: tlsKeyFile })
+        : uws.App()
+    this.webSocket('/v1/connect', 'weft')
+    this.webSocket('/yjs/*', 'yjs')
+    registerHttp(this.app, http)
+  }
+
+  /** Connections by dialect. */
+  counts(): Record<Dialect, number> {
+    const counts = { weft: 0, yjs: 0 }
+    for (const { dialect } of this.connections) counts[dialect]++
+    return counts
+  }
+
+  /** The output of a room that is being opened. */
+  createChannel(): RoomChannel {
+    const channel = new RoomChannel(this.nextChannel++, this.app, this.turns, this.observer, () =>
+      this.channels.delete(channel),
+    )
+    this.channels.add(channel)
+    return channel
+  }
+
+  /** Starts to listen. @returns the port. @throws {Error} when the address is taken or not this machine's */
+  async listen(context: SessionContext): Promise<number> {
+    this.context = context
+    const { host, port } = this.config
+    const listener = await listenOn(this.app, host, port, exclusivePort)
+    if (listener === false)
+      throw new Error(`PORT ${port} on HOST ${host} cannot be listened on: it is in use or not ours.`)
+    this.listener = listener
+    this.ticker = setInterval(() => this.tick(), 1_000)
+    return this.uws.us_socket_local_port(listener)
+  }
+
+  /** Tells every client to come back after a delay spread over `spreadMs`, and takes no new ones. */
+  drain(spreadMs: number): void {
+    this.draining = true
+    this.stopListening()
+    const connections = [...this.connections]
+    for (const [index, { session }] of connections.entries()) {
+      session?.drain(Math.round((spreadMs * (index + 1)) / connections.length))
+    }
+  }
+
+  /** Closes everything at once. */
+  close(): void {
+    this.stopListening()
+    if (this.ticker !== null) clearInterval(this.ticker)
+    this.app.close()
+  }
+
+  private stopListening(): void {
+    if (this.listener !== null) this.uws.us_listen_socket_close(this.listener)
+    this.listener = null
+  }
+
+  private tick(): void {
+    const now = performance.now()
+    for (const { session } of this.connections) session?.tick(now)
+    for (const channel of this.channels) channel.keepAlive(yjsKeepAliveMs)
+  }
+
+  private webSocket(pattern: string, dialect: Dialect): void {
+    this.app.ws<Connection>(pattern, {
+      maxPayloadLength: this.config.maxFrameBytes,
+      maxBackpressure: this.config.maxBackpressureBytes,
+      closeOnBackpressureLimit: false,
+      // Pings of the WebSocket itself find half-open sockets, whatever the dialect's own heartbeat is.
+      idleTimeout: 60,
+      sendPingsAutomatically: true,
+      upgrade: (res, req, context) => this.upgrade(res, req, context, dialect),
+      open: (ws) => this.guard(() => this.opened(fullSocket(ws))),
+      message: (ws, message, isBinary) => {
+        const { session } = ws.getUserData()
+        if (session === null) return
+        this.observer.received(message.byteLength)
+        // uWS takes the buffer back after this call.
+        if (isBinary) this.guard(() => session.message(copy(message)))
+        else this.guard(() => session.textMessage())
+      },
+      dropped: (ws) => ws.getUserData().socket?.noteDrop(),
+      drain: (ws) => this.guard(() => ws.getUserData().socket?.drained()),
+      close: (ws) => {
+        const connection = ws.getUserData()
+        this.connections.delete(connection)
+        this.guard(() => connection.session?.closed())
+        connection.session = null
+      },
+    })
+  }
+
+  private upgrade(res: HttpResponse, req: HttpRequest, context: us_socket_context_t, dialect: Dialect): void {
+    const origin = req.getHeader('origin')
+    if (origin !== '' && !this.isAllowed(origin)) {
+      res.writeStatus('403 Forbidden').end('The origin is not one of ALLOWED_ORIGINS.')
+      return
+    }
+    if (this.draining) {
+      res
+        .writeStatus('503 Service Unavailable')
+        .writeHeader('Retry-After', '1')
+        .end('The node is shutting down.')
+      return
+    }
+    const connection: Connection = {
+      dialect,
+      request: { path: req.getUrl().slice('/yjs/'.length), token: req.getQuery('token') ?? null },
+      session: null,
+      socket: null,
+    }
+    res.upgrade(
+      connection,
+      req.getHeader('sec-websocket-key'),
+      firstProtocol(req.getHeader('sec-websocket-protocol')),
+      req.getHeader('sec-websocket-extensions'),
+      context,
+    )
+  }
+
+  private isAllowed(origin: string): boolean {
+    const { allowedOrigins } = this.config
+    return allowedOrigins.includes('*') || allowedOrigins.includes(origin)
+  }
+
+  private opened(ws: FullWebSocket<Connection>): void {
+    const connection = ws.getUserData()
+    const { context } = this
+    if (context === null || this.draining) {
+      ws.end(4501, 'the node is shutting down')
+      return
+    }
+    const id = `${context.node}-${this.nextSession++}`
+    const weft = connection.dialect === 'weft'
+    const socket = new Socket(
+      ws,
+      {
+        paceBytes: Math.min(256 * 1024, this.config.maxBackpressureBytes / 2),
+        queuedBytes: this.config.maxBackpressureBytes,
+      },
+      weft,
+      {
+        fellBehind: () => this.guard(() => connection.session?.fellBehind()),
+        caughtUp: () => this.guard(() => connection.session?.caughtUp()),
+        tooSlow: (reason) => this.guard(() => connection.session?.tooSlow(reason)),
+      },
+    )
+    connection.socket = socket
+    this.connections.add(connection)
+    connection.session = weft
+      ? new WeftSession(id, socket, context)
+      : new YjsSession(id, socket, context, connection.request)
+  }
+
+  /** No exception may reach uWS: it would end the process (I7). */
+  private guard(run: () => void): void {
+    try {
+      run()
+    } catch (error) {
+      this.observer.fault('a connection failed', error)
+    }
+  }
+}
+
+/** Small messages come from Node's pool: cheaper than a buffer of their own. */
+const copy = (message: ArrayBuffer): Uint8Array => {
+  const bytes = Buffer.allocUnsafe(message.byteLength)
+  bytes.set(new Uint8Array(message))
+  return bytes
+}
+
+/** Of the subprotocols that a client offers the answer names one: the first, since Weft gives them no meaning. */
+const firstProtocol = (header: string): string => header.split(',')[0]?.trim() ?? ''

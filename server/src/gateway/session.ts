@@ -1,0 +1,140 @@
+import type { SessionLimits } from '@weft/protocol'
+import type { Authenticator } from '../auth/index.js'
+import type { DocWorkers } from '../compaction/index.js'
+import type { ErrorCode } from '@weft/protocol'
+import type { Rooms } from '../room/index.js'
+import type { RoomChannel } from './channel.js'
+
+export interface GatewayLimits extends SessionLimits {
+  /** Milliseconds until a connection must have said HELLO. */
+  readonly helloMs: number
+  /** Milliseconds; see WELCOME. */
+  readonly heartbeatMs: number
+  /** Milliseconds that a client may take nothing of what waits for it. */
+  readonly slowMs: number
+  /** Bytes that may wait in a socket before frames are dropped and the client is caught up later. */
+  readonly backpressureBytes: number
+  /** Awareness entries in one frame. Stock clients send everybody's at once when they hear them. */
+  readonly presenceEntries: number
+}
+
+/** Counts what sessions see. */
+export interface SessionObserver {
+  error(code: ErrorCode): void
+  /** A fault of the server while handling a client's frame. */
+  fault(message: string, error: unknown): void
+  behind(): void
+  /** Something an operator may want to see of a connection. */
+  info(message: string, details: Record<string, unknown>): void
+}
+
+/** What sessions share on a node. */
+export interface SessionContext {
+  /** Names this server process. */
+  readonly node: string
+  readonly limits: GatewayLimits
+  readonly auth: Authenticator
+  readonly rooms: Rooms<RoomChannel>
+  readonly workers: DocWorkers
+  readonly observer: SessionObserver
+}
+
+/** A connection of either dialect, as the gateway drives it. */
+export interface Session {
+  /** One message; the bytes are the session's own. */
+  message(bytes: Uint8Array): void
+  textMessage(): void
+  /** Called about once a second. @param now `performance.now()` */
+  tick(now: number): void
+  /** The node shuts down: tell the client to come back after `delay` milliseconds, and close. */
+  drain(delay: number): void
+  /** The socket has closed. */
+  closed(): void
+}
+
+/** setTimeout's longest delay. */
+const maxTimeout = 2 ** 31 - 1
+
+/** Calls back at a time that may be further away than a timer reaches. @returns how to cancel it */
+export const at = (time: number, callback: () => void): (() => void) => {
+  let timer: NodeJS.Timeout
+  const arm = (): void => {
+    const left = time - Date.now()
+    timer = setTimeout(
+      () => (left > maxTimeout ? arm() : callback()),
+      Math.min(Math.max(0, left), maxTimeout),
+    )
+  }
+  arm()
+  return () => clearTimeout(timer)
+}
+
+/**
+ * Handles messages one after the other, also when handling one takes a while (a token to verify, a large update in a
+ * worker): later ones wait, in order.
+ */
+export class Inbox {
+  private readonly handle: (bytes: Uint8Array) => Promise<void> | null
+  private readonly failed: (error: unknown) => void
+  private waiting: Uint8Array[] = []
+  private bytes = 0
+  private busy = false
+
+  /** @param handle gives null when it is done at once */
+  constructor(handle: (bytes: Uint8Array) => Promise<void> | null, failed: (error: unknown) => void) {
+    this.handle = handle
+    this.failed = failed
+  }
+
+  /** Bytes that wait. */
+  get waitingBytes(): number {
+    return this.bytes
+  }
+
+  add(bytes: Uint8Array): void {
+    if (this.busy) {
+      this.waiting.push(bytes)
+      this.bytes += bytes.length
+      return
+    }
+    const pending = this.run(bytes)
+    if (pending === null) return
+    this.busy = true
+    void this.drainAfter(pending)
+  }
+
+  clear(): void {
+    this.waiting = []
+    this.bytes = 0
+  }
+
+  private run(bytes: Uint8Array): Promise<void> | null {
+    try {
+      return this.handle(bytes)
+    } catch (error) {
+      this.failed(error)
+      return null
+    }
+  }
+
+  private async drainAfter(first: Promise<void>): Promise<void> {
+    try {
+      await first
+    } catch (error) {
+      this.failed(error)
+    }
+    for (let index = 0; index < this.waiting.length; index++) {
+      const bytes = this.waiting[index]
+      if (bytes === undefined) break
+      this.bytes -= bytes.length
+      try {
+        await this.run(bytes)
+      } catch (error) {
+        this.failed(error)
+      }
+    }
+    this.waiting = []
+    this.bytes = 0
+    this.busy = false
+  }
+}

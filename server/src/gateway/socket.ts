@@ -1,0 +1,208 @@
+/*
+ * One WebSocket with its backpressure. What uWebSockets.js does (checked on 20.0.8):
+ * - `send` gives 2 when the frame was dropped, also a small one behind a large one: such a frame waits in `queue`.
+ * - `dropped` may not close, end or unsubscribe, or the process crashes: it sets a flag, and `setImmediate` acts.
+ * - every call on a closed socket throws: `ws` is null from then on.
+ */
+import type { CloseCode } from '@weft/protocol'
+import type { FullWebSocket } from './uws.js'
+
+/** Sends one piece of a paced transfer, and gives what uWS gave. */
+export type Piece = (ws: FullWebSocket<unknown>) => number
+
+export interface SocketLimits {
+  /** A transfer goes on while less than this many bytes wait in the socket. */
+  readonly paceBytes: number
+  /** Control frames (acks, errors) that may wait for a slow reader; beyond them it is closed as slow. */
+  readonly queuedBytes: number
+}
+
+interface Transfer {
+  readonly pieces: Iterator<Piece>
+  readonly done: (complete: boolean) => void
+}
+
+/** What a session hears from its socket. */
+export interface SocketEvents {
+  /** A published frame did not reach the socket: leave the live topics. */
+  fellBehind(): void
+  /** What was sent has been read: catch up. */
+  caughtUp(): void
+  /** Too slow for too long, or too much waiting. */
+  tooSlow(reason: string): void
+}
+
+export class Socket {
+  /** `performance.now()` of the last message from the client. */
+  lastReceived = performance.now()
+  /** `performance.now()` when the socket last took something, or had nothing to take. */
+  lastProgress = performance.now()
+  private ws: FullWebSocket<unknown> | null
+  private readonly limits: SocketLimits
+  private readonly events: SocketEvents
+  /** Whether frames may go between the pieces of a transfer: not while a fragmented message is open. */
+  private readonly interleaves: boolean
+  private queue: Uint8Array[] = []
+  private queuedBytes = 0
+  private transfers: Transfer[] = []
+  private behind = false
+  private dropNoted = false
+
+  constructor(ws: FullWebSocket<unknown>, limits: SocketLimits, interleaves: boolean, events: SocketEvents) {
+    this.ws = ws
+    this.limits = limits
+    this.interleaves = interleaves
+    this.events = events
+  }
+
+  get isOpen(): boolean {
+    return this.ws !== null
+  }
+
+  /** Whether the client reads more slowly than it is sent to. */
+  get isBehind(): boolean {
+    return this.behind
+  }
+
+  /** Bytes that wait in the socket. */
+  get buffered(): number {
+    return this.ws?.getBufferedAmount() ?? 0
+  }
+
+  /** Something waits for the client to read. */
+  get isWaiting(): boolean {
+    return this.behind || this.transfers.length > 0 || this.buffered > 0
+  }
+
+  /** Sends a frame that must arrive: it waits if it has to. */
+  send(frame: Uint8Array): void {
+    if (this.ws === null) return
+    if (this.queue.length === 0 && (this.interleaves || this.transfers.length === 0)) {
+      if (this.ws.send(frame, true) !== 2) return
+      this.noteDrop()
+    }
+    this.queue.push(frame)
+    this.queuedBytes += frame.length
+    if (this.queuedBytes > this.limits.queuedBytes) {
+      setImmediate(() => this.events.tooSlow('too many frames wait to be read'))
+    }
+  }
+
+  /** Sends one piece outside of a transfer, where the turn may not be left. */
+  sendPiece(piece: Piece): void {
+    if (this.ws !== null && piece(this.ws) === 2) this.noteDrop()
+  }
+
+  /** Sends a frame that may be lost (presence): not to one who is behind. */
+  sendLossy(frame: Uint8Array): void {
+    if (!this.behind && this.queue.length === 0 && this.buffered < this.limits.paceBytes) this.send(frame)
+  }
+
+  /**
+   * Sends pieces as fast as the client reads them, one transfer after the other.
+   * @returns whether all were sent (in the turn of the last one), or the socket closed before
+   */
+  async transfer(pieces: Iterator<Piece>): Promise<boolean> {
+    if (this.ws === null) return false
+    return await new Promise((done) => {
+      this.transfers.push({ pieces, done })
+      if (this.transfers.length === 1) this.pump()
+    })
+  }
+
+  /** The `drain` handler. */
+  drained(): void {
+    if (this.ws === null) return
+    this.lastProgress = performance.now()
+    this.pump()
+    if (this.behind && !this.dropNoted && this.queue.length === 0 && this.buffered === 0) {
+      this.behind = false
+      this.events.caughtUp()
+    }
+  }
+
+  /** The `dropped` handler: notes it, acts later. */
+  noteDrop(): void {
+    if (this.dropNoted) return
+    this.dropNoted = true
+    if (!this.behind) this.lastProgress = performance.now()
+    this.behind = true
+    setImmediate(() => {
+      this.dropNoted = false
+      if (this.ws === null) return
+      this.events.fellBehind()
+      // It may have drained between the drop and now; no further `drain` would come.
+      if (this.buffered === 0) this.drained()
+    })
+  }
+
+  subscribe(topic: string): void {
+    this.ws?.subscribe(topic)
+  }
+
+  unsubscribe(topic: string): void {
+    this.ws?.unsubscribe(topic)
+  }
+
+  /** Publishes to everyone on the topic but this socket. @returns false when it is closed: publish for all instead */
+  publish(topic: string, frame: Uint8Array): boolean {
+    if (this.ws === null) return false
+    this.ws.publish(topic, frame, true)
+    return true
+  }
+
+  /** Closes with a code; the reason is cut to what a close frame holds. */
+  end(code: CloseCode, reason: string): void {
+    const { ws } = this
+    if (ws === null) return
+    this.closed()
+    ws.end(code, closeReason(reason))
+  }
+
+  /** The `close` handler. */
+  closed(): void {
+    this.ws = null
+    this.queue = []
+    const { transfers } = this
+    this.transfers = []
+    for (const { done } of transfers) done(false)
+  }
+
+  private pump(): void {
+    const { ws } = this
+    if (ws === null) return
+    if (this.interleaves) this.flushQueue(ws)
+    for (let transfer = this.transfers[0]; transfer !== undefined; transfer = this.transfers[0]) {
+      for (;;) {
+        if (ws.getBufferedAmount() >= this.limits.paceBytes) return
+        const piece = transfer.pieces.next()
+        if (piece.done === true) break
+        if (piece.value(ws) === 2) this.noteDrop()
+      }
+      this.transfers.shift()
+      transfer.done(true)
+    }
+    this.flushQueue(ws)
+  }
+
+  private flushQueue(ws: FullWebSocket<unknown>): void {
+    let sent = 0
+    for (const frame of this.queue) {
+      if (ws.getBufferedAmount() >= this.limits.paceBytes || ws.send(frame, true) === 2) break
+      this.queuedBytes -= frame.length
+      sent++
+    }
+    if (sent > 0) this.queue = this.queue.slice(sent)
+  }
+}
+
+const utf8 = new TextEncoder()
+const utf8Decoder = new TextDecoder()
+
+/** A close frame holds at most 123 bytes of reason. */
+const closeReason = (reason: string): string => {
+  const bytes = utf8.encode(reason)
+  return bytes.length <= 123
+    ? reason
+    : `${utf8Decoder.decode(bytes.subarray(0, 117)).replace(/\uFFFD+$/, '')}...`
+}

@@ -1,0 +1,289 @@
+/* A stock Yjs client (y-websocket) on `/yjs/<room>`: one socket, one room. Rules P37 to P44 of protocol/PROTOCOL.md. */
+import { closeCodeFor, ProtocolError, readAwareness, roomNameFromPath } from '@weft/protocol'
+import type { Identity } from '../auth/index.js'
+import { inspectUpdate, isLarge, UpdateInvalidError, type Inspection } from '../crdt/index.js'
+import { Membership, type MembershipWire } from './membership.js'
+import { at, Inbox, type Session, type SessionContext } from './session.js'
+import type { Piece, Socket } from './socket.js'
+import {
+  decodeYjsMessage,
+  emptyUpdate,
+  encodeAwareness,
+  encodePermissionDenied,
+  encodeStep1,
+  encodeStep2,
+  encodeUpdate,
+  updateHeader,
+} from './yjs-wire.js'
+
+/** Bytes of a large update in one fragment of its message. */
+const fragmentBytes = 256 * 1024
+
+/** What the upgrade request said. */
+export interface YjsRequest {
+  /** The path after `/yjs/`, not decoded. */
+  readonly path: string
+  readonly token: string | null
+}
+
+export class YjsSession implements Session {
+  private readonly context: SessionContext
+  private readonly socket: Socket
+  private readonly id: string
+  private readonly inbox: Inbox
+  private member: Membership | null = null
+  private cancelExpiry: (() => void) | null = null
+  /** The first step 1 has been answered, or is being answered. */
+  private stepOneSeen = false
+  /** Until then nobody else's presence has been sent: what arrives is the client's own. */
+  private presenceShown = false
+  private deniedTold = false
+
+  constructor(id: string, socket: Socket, context: SessionContext, request: YjsRequest) {
+    this.id = id
+    this.socket = socket
+    this.context = context
+    let entered = false
+    this.inbox = new Inbox(
+      (bytes) => {
+        if (entered) return this.handle(bytes)
+        // The first "message" is the upgrade itself: later ones wait until the room is open.
+        entered = true
+        return this.enter(request)
+      },
+      (error) => this.failed(error),
+    )
+    this.inbox.add(new Uint8Array(0))
+  }
+
+  message(bytes: Uint8Array): void {
+    this.socket.lastReceived = performance.now()
+    this.inbox.add(bytes)
+    if (this.inbox.waitingBytes > 2 * this.context.limits.frameBytes) {
+      this.fail(new ProtocolError('overloaded', 'too many messages wait to be handled'))
+    }
+  }
+
+  textMessage(): void {
+    this.fail(new ProtocolError('invalid_frame', 'text messages are not part of the protocol'))
+  }
+
+  tick(now: number): void {
+    if (this.socket.isWaiting && now - this.socket.lastProgress > this.context.limits.slowMs) {
+      this.fail(new ProtocolError('slow', 'the client has read nothing for too long'))
+      return
+    }
+    if (!this.socket.isWaiting) this.socket.lastProgress = now
+  }
+
+  drain(_delay: number): void {
+    this.socket.end(closeCodeFor('draining'), 'the node is shutting down')
+    this.closed()
+  }
+
+  fellBehind(): void {
+    this.context.observer.behind()
+    this.member?.fellBehind()
+  }
+
+  caughtUp(): void {
+    const { member } = this
+    if (member === null) return
+    void member.catchUp().then(
+      () => this.showPresence(member, true),
+      (error: unknown) => this.failed(error),
+    )
+  }
+
+  tooSlow(reason: string): void {
+    this.fail(new ProtocolError('slow', reason))
+  }
+
+  closed(): void {
+    this.socket.closed()
+    this.inbox.clear()
+    this.cancelExpiry?.()
+    this.cancelExpiry = null
+    const { member } = this
+    this.member = null
+    member?.leave()
+  }
+
+  private async enter(request: YjsRequest): Promise<void> {
+    const name = roomNameFromPath(request.path)
+    const identity = await this.context.auth.verify(request.token)
+    const access = identity.access(name)
+    if (access === null) throw new ProtocolError('forbidden', 'the token does not grant this room')
+    if (!this.socket.isOpen) return
+    const hold = await this.context.rooms.open(identity.tenant, name)
+    if (!this.socket.isOpen) {
+      hold.release()
+      return
+    }
+    this.armExpiry(identity)
+    const { user } = identity
+    this.member = new Membership('yjs', this.socket, hold, this.wire(), { user, clientId: null, access })
+    this.socket.send(encodeStep1(hold.room.stateVector))
+  }
+
+  private armExpiry(identity: Identity): void {
+    if (identity.expires === null) return
+    this.cancelExpiry = at(identity.expires, () =>
+      this.fail(new ProtocolError('token_expired', 'the token has expired')),
+    )
+  }
+
+  private wire(): MembershipWire {
+    const { socket } = this
+    return {
+      // Stock clients have no acks; what is refused after all (quarantined, deleted) ends their connection.
+      ack: () => undefined,
+      nack: (_n, code, message) =>
+        this.fail(new ProtocolError(code === 'quarantined' ? 'internal' : code, message)),
+      ended: (code, message) => this.fail(new ProtocolError(code, message)),
+      begin: () => undefined,
+      *update(update): Generator<Piece> {
+        if (update.length <= fragmentBytes) {
+          const frame = encodeUpdate(update)
+          yield (ws) => ws.send(frame, true)
+          return
+        }
+        // One message in fragments: paced, and never copied whole.
+        yield (ws) => ws.sendFirstFragment(updateHeader(update.length), true)
+        for (let start = 0; start < update.length; start += fragmentBytes) {
+          const end = Math.min(start + fragmentBytes, update.length)
+          const fragment = update.subarray(start, end)
+          yield end < update.length
+            ? (ws) => ws.sendFragment(fragment)
+            : (ws) => ws.sendLastFragment(fragment)
+        }
+      },
+      *message(): Generator<Piece> {
+        // y-protocols has no durable messages.
+      },
+      finish: (update, initial) => {
+        // The last part of the state is the step 2: `synced` then means that the content is there (P39).
+        if (initial) socket.send(encodeStep2(update ?? emptyUpdate))
+        else if (update !== null) socket.send(encodeUpdate(update))
+      },
+    }
+  }
+
+  private handle(bytes: Uint8Array): Promise<void> | null {
+    const { member } = this
+    if (!this.socket.isOpen || member === null) return null
+    const message = decodeYjsMessage(bytes)
+    switch (message.type) {
+      case 'step1':
+        this.stepOne(member, message.stateVector)
+        return null
+      case 'step2':
+        return this.stepTwo(member, message.update)
+      case 'update':
+        return this.change(member, message.update)
+      case 'awareness':
+        this.presence(member, message.awareness)
+        return null
+      case 'queryAwareness':
+        this.showPresence(member, true)
+        return null
+      case 'unknown':
+        return null
+    }
+  }
+
+  /** Not awaited: the client's own changes need not wait until its state has arrived. */
+  private stepOne(member: Membership, stateVector: Uint8Array): void {
+    const answer = this.stepOneSeen ? member.resync(stateVector) : member.sync({ mode: 'diff', stateVector })
+    this.stepOneSeen = true
+    answer.catch((error: unknown) => {
+      if (error instanceof UpdateInvalidError) this.fail(new ProtocolError('invalid_frame', error.message))
+      else {
+        this.context.observer.fault('answering a step 1 failed', error)
+        this.fail(new ProtocolError('load_failed', 'the room could not be read now'))
+      }
+    })
+  }
+
+  /** The client's answer to our step 1; one that adds nothing is neither relayed nor journaled (P40). */
+  private async stepTwo(member: Membership, update: Uint8Array): Promise<void> {
+    const inspection = await this.inspect(update)
+    const nothing =
+      inspection.empty ||
+      (member.room.knowsStructs(inspection) && (await member.room.content.addsNothing(update)))
+    if (!member.hasLeft && !nothing) this.accept(member, update, inspection)
+    this.showPresence(member, false)
+  }
+
+  private change(member: Membership, update: Uint8Array): Promise<void> | null {
+    if (isLarge(update)) return this.largeChange(member, update)
+    const inspection = inspectUpdate(update)
+    if (!inspection.empty) this.accept(member, update, inspection)
+    return null
+  }
+
+  private async largeChange(member: Membership, update: Uint8Array): Promise<void> {
+    const inspection = await this.inspect(update)
+    if (!member.hasLeft && !inspection.empty) this.accept(member, update, inspection)
+  }
+
+  private async inspect(update: Uint8Array): Promise<Inspection> {
+    return isLarge(update) ? await this.context.workers.inspect({ update }) : inspectUpdate(update)
+  }
+
+  private accept(member: Membership, update: Uint8Array, inspection: Inspection): void {
+    if (update.length > this.context.limits.updateBytes) {
+      throw new ProtocolError('too_large', `an update has at most ${this.context.limits.updateBytes} bytes`)
+    }
+    if (member.access !== 'write') {
+      this.context.observer.error('forbidden')
+      if (!this.deniedTold) this.socket.send(encodePermissionDenied('the grant is to read only'))
+      this.deniedTold = true
+      return
+    }
+    // A stock client has no other way to hear it: it keeps its changes, and syncs when it is back (P42).
+    if (!member.room.hasRoom(update.length)) {
+      throw new ProtocolError('overloaded', 'too many changes wait for the database')
+    }
+    member.room.change(member, null, update, inspection)
+  }
+
+  private presence(member: Membership, awareness: Uint8Array): void {
+    const { presenceEntries, presenceBytes } = this.context.limits
+    const entries = readAwareness(awareness, presenceEntries, presenceBytes)
+    // Before it has been sent anybody's presence, it cannot be echoing.
+    const first = !member.presenceSeen && !this.presenceShown
+    member.presenceSeen = true
+    member.room.setPresence(member, entries, first)
+    this.showPresence(member, false)
+  }
+
+  private showPresence(member: Membership, again: boolean): void {
+    if (this.presenceShown && !again) return
+    this.presenceShown = true
+    const awareness = member.room.presence.snapshot()
+    if (awareness !== null) this.socket.sendLossy(encodeAwareness(awareness))
+  }
+
+  private failed(error: unknown): void {
+    if (error instanceof ProtocolError) this.fail(error)
+    else if (error instanceof UpdateInvalidError)
+      this.fail(new ProtocolError('invalid_update', error.message))
+    else {
+      this.context.observer.fault('handling a message failed', error)
+      this.fail(new ProtocolError('internal', 'a fault of the server'))
+    }
+  }
+
+  private fail(error: ProtocolError): void {
+    if (!this.socket.isOpen) return
+    this.context.observer.error(error.code)
+    this.context.observer.info('connection ended', {
+      session: this.id,
+      code: error.code,
+      reason: error.message,
+    })
+    this.socket.end(closeCodeFor(error.code), error.message)
+    this.closed()
+  }
+}

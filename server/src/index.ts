@@ -1,0 +1,4 @@
+/** The Weft server as a library. */
+export { ConfigError, settings, type Config, type LogLevel, type Setting } from './config.js'
+export { createServer, type ServerOptions, type WeftServer } from './server.js'
+export { StoreStartError } from './store/index.js'

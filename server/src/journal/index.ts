@@ -1,0 +1,4 @@
+/** The journal: a node's group commit into the event log. */
+export { fullJitter, type BackoffOptions } from './backoff.js'
+export { Journal, type JournalObserver, type JournalOptions } from './journal.js'
+export type { JournalEntry, JournalResult } from './types.js'

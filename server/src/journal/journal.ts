@@ -1,0 +1,199 @@
+/*
+ * The group commit. All rooms of a node share it: while one transaction is in flight the next batch gathers, so batches
+ * grow with load by themselves, and one round trip commits them.
+ *
+ * An entry is never dropped: it is committed, recognised, fenced, or quarantined, and told so. While the database is
+ * away the batch is retried with backoff, and what waits is bounded by `maxBytes`: rooms ask `hasRoom` *before* they
+ * relay a change (I3: after the relay it is never refused).
+ */
+import { setTimeout as delay } from 'node:timers/promises'
+import { StoreError, type CommitLog, type CommitResult } from '../store/types.js'
+import { fullJitter } from './backoff.js'
+import type { JournalEntry, JournalResult } from './types.js'
+
+export interface JournalOptions {
+  /** Entries in one transaction, at most. */
+  readonly maxBatchEntries: number
+  /** Payload bytes in one transaction, at most (a single larger entry goes alone). */
+  readonly maxBatchBytes: number
+  /** Bytes of changes that may wait for the database; beyond them rooms refuse changes as `overloaded`. */
+  readonly maxBytes: number
+  /**
+   * Milliseconds between the starts of two transactions while changes keep coming: a pause that costs the ack a little
+   * and saves a round trip's CPU on both sides. A change after a quiet moment is committed at once.
+   */
+  readonly minInterval: number
+  readonly random: () => number
+}
+
+/** What the journal reports; counters and histograms are fed from it. */
+export interface JournalObserver {
+  committed(batch: { entries: number; bytes: number; seconds: number }): void
+  failed(error: StoreError, attempt: number): void
+  quarantined(entry: JournalEntry, error: StoreError): void
+  /** `settle` threw: a fault of the room, which must not stop the journal. */
+  fault(error: unknown): void
+}
+
+/** Memory that an entry takes beside its payload: object, promise bookkeeping, relay. An estimate for the limit. */
+const entryOverhead = 256
+
+const sizeOf = (entry: JournalEntry): number => entry.payload.length + entryOverhead
+
+export class Journal {
+  private readonly log: CommitLog
+  private readonly options: JournalOptions
+  private readonly observer: JournalObserver
+  private queue: JournalEntry[] = []
+  private inFlight = 0
+  private bytes = 0
+  private running: Promise<void> | null = null
+  private lastStart = 0
+  /** Ends the pauses of backoff and pacing at once: the journal is being flushed for the shutdown. */
+  private hurry = new AbortController()
+  private stopped = false
+
+  constructor(log: CommitLog, options: JournalOptions, observer: JournalObserver) {
+    this.log = log
+    this.options = options
+    this.observer = observer
+  }
+
+  /** Changes not settled yet. */
+  get depth(): number {
+    return this.queue.length + this.inFlight
+  }
+
+  /** Bytes of changes not settled yet. */
+  get depthBytes(): number {
+    return this.bytes
+  }
+
+  /** Whether a change of that many bytes may come in. To be asked before the change is relayed. */
+  hasRoom(bytes: number): boolean {
+    // One entry always fits an empty journal, or a limit below an update's size would refuse it for ever.
+    return !this.stopped && (this.bytes === 0 || this.bytes + bytes + entryOverhead <= this.options.maxBytes)
+  }
+
+  /** Takes an entry in. Its `settle` is called when its fate is known. */
+  append(entry: JournalEntry): void {
+    this.queue.push(entry)
+    this.bytes += sizeOf(entry)
+    this.running ??= this.run()
+  }
+
+  /** Resolves when everything appended so far is settled. */
+  async flush(): Promise<void> {
+    while (this.running !== null) await this.running
+  }
+
+  /**
+   * Flushes for the shutdown: no more pauses, and changes that come now are refused.
+   * @returns the number of changes that were not settled when the deadline passed
+   */
+  async close(deadlineMs: number): Promise<number> {
+    this.hurry.abort()
+    const timer = new AbortController()
+    await Promise.race([
+      this.flush(),
+      delay(deadlineMs, undefined, { signal: timer.signal }).catch(() => undefined),
+    ])
+    timer.abort()
+    this.stopped = true
+    return this.depth
+  }
+
+  private async run(): Promise<void> {
+    // A microtask later: what came in the same turn goes in the same batch.
+    await Promise.resolve()
+    while (this.queue.length > 0 && !this.stopped) {
+      const pause = this.lastStart + this.options.minInterval - performance.now()
+      if (pause > 0.5) await this.pause(pause)
+      this.lastStart = performance.now()
+      await this.commit(this.takeBatch())
+    }
+    this.running = null
+  }
+
+  private async pause(milliseconds: number): Promise<void> {
+    if (this.hurry.signal.aborted) return
+    await delay(milliseconds, undefined, { signal: this.hurry.signal }).catch(() => undefined)
+  }
+
+  private takeBatch(): JournalEntry[] {
+    const { maxBatchEntries, maxBatchBytes } = this.options
+    let count = 0
+    let bytes = 0
+    for (const entry of this.queue) {
+      if (count === maxBatchEntries || (count > 0 && bytes + entry.payload.length > maxBatchBytes)) break
+      bytes += entry.payload.length
+      count++
+    }
+    const batch = count === this.queue.length ? this.queue : this.queue.slice(0, count)
+    this.queue = count === this.queue.length ? [] : this.queue.slice(count)
+    this.inFlight = batch.length
+    return batch
+  }
+
+  /** Commits a batch, however long the database is away. Bisects it when the database refuses what is in it. */
+  private async commit(batch: JournalEntry[]): Promise<void> {
+    const parts = [batch]
+    for (let part = parts.pop(); part !== undefined; part = parts.pop()) {
+      const error = await this.commitPart(part)
+      if (error === null) continue
+      const [only] = part
+      if (part.length === 1 && only !== undefined) {
+        this.observer.quarantined(only, error)
+        this.settle([only], [{ status: 'quarantined', reason: error.message }])
+      } else {
+        // Order within a room is kept: the first half is committed before the second is tried.
+        const middle = part.length >> 1
+        parts.push(part.slice(middle), part.slice(0, middle))
+      }
+    }
+  }
+
+  /** @returns null when committed, the error when the database refuses something in the batch for good */
+  private async commitPart(batch: JournalEntry[]): Promise<StoreError | null> {
+    for (let attempt = 0; ; attempt++) {
+      const started = performance.now()
+      let results: CommitResult[]
+      try {
+        results = await this.log.commit(batch)
+      } catch (error) {
+        const failure =
+          error instanceof StoreError
+            ? error
+            : new StoreError('transient', `the commit failed: ${String(error)}`, null, { cause: error })
+        this.observer.failed(failure, attempt)
+        if (failure.kind === 'rejected') return failure
+        // Left unsettled: `close` has counted it.
+        if (this.stopped) return null
+        // Also while hurrying: a database that is away is not asked thousands of times a second.
+        const wait = Math.max(5, fullJitter(attempt, { initial: 50, max: 2_000 }, this.options.random))
+        await delay(this.hurry.signal.aborted ? Math.min(wait, 100) : wait)
+        continue
+      }
+      let bytes = 0
+      for (const entry of batch) bytes += entry.payload.length
+      this.observer.committed({ entries: batch.length, bytes, seconds: (performance.now() - started) / 1000 })
+      this.settle(batch, results)
+      return null
+    }
+  }
+
+  private settle(batch: JournalEntry[], results: readonly JournalResult[]): void {
+    for (const [index, entry] of batch.entries()) {
+      this.bytes -= sizeOf(entry)
+      this.inFlight--
+      const result = results[index]
+      try {
+        if (result === undefined)
+          throw new Error(`the store gave ${results.length} results for ${batch.length} entries`)
+        entry.settle(result)
+      } catch (error) {
+        this.observer.fault(error)
+      }
+    }
+  }
+}

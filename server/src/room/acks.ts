@@ -1,0 +1,58 @@
+import type { Coverage, Id } from '../crdt/index.js'
+import type { Seq } from '../ids.js'
+import type { RoomMember, RoomObserver } from './types.js'
+
+interface Waiting {
+  readonly n: number
+  /** What must be committed before this may be acknowledged (I1). */
+  readonly deps: readonly Id[]
+  readonly arrived: number
+  /** Null until it is committed. */
+  seq: Seq | null
+  /** Refused after all (quarantined, conflict): settled without an ack. */
+  dropped: boolean
+}
+
+/**
+ * The changes of one member that wait for their ack. Acks are cumulative and in order: a change is acknowledged when it
+ * and everything before it is committed, and everything that they refer to.
+ */
+export class MemberAcks {
+  private queue: Waiting[] = []
+
+  /** Changes not acknowledged yet. */
+  get size(): number {
+    return this.queue.length
+  }
+
+  add(n: number, deps: readonly Id[], arrived: number): Waiting {
+    const waiting: Waiting = { n, deps, arrived, seq: null, dropped: false }
+    this.queue.push(waiting)
+    return waiting
+  }
+
+  /** Acknowledges what can be. @returns whether something committed still waits for what it refers to */
+  release(member: RoomMember, coverage: Coverage, observer: RoomObserver): boolean {
+    let done = 0
+    let last: Waiting | null = null
+    let blocked = false
+    for (const waiting of this.queue) {
+      if (!waiting.dropped) {
+        if (waiting.seq === null) break
+        if (!coverage.covers(waiting.deps)) {
+          blocked = true
+          break
+        }
+        last = waiting
+      }
+      done++
+    }
+    if (done === 0) return blocked
+    this.queue = done === this.queue.length ? [] : this.queue.slice(done)
+    if (last?.seq != null) {
+      member.ack(last.n, last.seq)
+      observer.acked((performance.now() - last.arrived) / 1000)
+    }
+    return blocked
+  }
+}

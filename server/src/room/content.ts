@@ -1,0 +1,195 @@
+/*
+ * The document of a room as bytes: the base (newest snapshot), the merged start of the tail, and what follows. Nothing here
+ * builds a Y.Doc or does O(document) work on the event loop (I5): merging and diffing happen in the doc workers, and their
+ * results are kept as long as they are worth anything.
+ */
+import * as Y from 'yjs'
+import type { DocWorkers } from '../compaction/index.js'
+import { contentKey, decodeStateVector, encodeStateVector, type Coverage } from '../crdt/index.js'
+import type { Seq } from '../ids.js'
+import type { StoredEvent } from '../store/types.js'
+import type { EventTail } from './tail.js'
+
+/** Up to this many bytes and updates are merged on the event loop: about a millisecond. */
+const inlineMergeBytes = 16 * 1024
+const inlineMergeUpdates = 64
+/** Diffs kept per room. After a restart most clients are in sync and ask for the same one. */
+const cachedDiffs = 32
+/** Hashes kept per room of step 2 contents that added nothing. */
+const cachedNothings = 1024
+
+/** Content up to a seq, ready to be sent: whole Yjs updates, the large one first. */
+export interface Prepared {
+  readonly updates: readonly Uint8Array[]
+  readonly upTo: Seq
+}
+
+interface Base {
+  readonly state: Uint8Array | null
+  readonly seq: Seq
+}
+
+export class RoomContent {
+  private readonly workers: DocWorkers
+  private readonly tail: EventTail
+  private readonly coverage: Coverage
+  private base: Base
+  /** The committed updates `base.seq < seq <= upTo`, merged. */
+  private merged: { readonly update: Uint8Array | null; readonly upTo: Seq }
+  private merging: Promise<void> | null = null
+  private readonly diffs = new Map<string, Promise<Prepared>>()
+  private readonly nothings = new Map<string, Promise<boolean>>()
+  /** Seqs that transfers in progress still need the tail from. */
+  private readonly pins = new Map<symbol, Seq>()
+
+  constructor(workers: DocWorkers, tail: EventTail, coverage: Coverage, base: Base) {
+    this.workers = workers
+    this.tail = tail
+    this.coverage = coverage
+    this.base = base
+    this.merged = { update: null, upTo: base.seq }
+  }
+
+  get baseSeq(): Seq {
+    return this.base.seq
+  }
+
+  get baseBytes(): number {
+    return this.base.state?.length ?? 0
+  }
+
+  /** Bytes held for this room beside the tail. */
+  get bytes(): number {
+    return this.baseBytes + (this.merged.update?.length ?? 0)
+  }
+
+  /** The whole state. */
+  async full(): Promise<Prepared> {
+    await this.prepareTail()
+    return { updates: this.parts(), upTo: this.merged.upTo }
+  }
+
+  /** What a client with that state vector lacks. @throws {UpdateInvalidError} when the vector does not decode */
+  async diff(stateVector: Uint8Array): Promise<Prepared> {
+    const theirs = decodeStateVector(stateVector)
+    if (theirs.size === 0) return await this.full()
+    await this.prepareTail()
+    const parts = this.parts()
+    const upTo = this.merged.upTo
+    if (parts.length === 0) return { updates: [], upTo }
+    const vector = this.missingOf(theirs)
+    const key = `${this.base.seq}:${upTo}:${contentKey(vector)}`
+    const known = this.diffs.get(key)
+    if (known !== undefined) return await known
+    const result = this.computeDiff(parts, vector, upTo)
+    remember(this.diffs, key, result, cachedDiffs)
+    return await result
+  }
+
+  /**
+   * Whether an update holds nothing that the committed content lacks. An in-sync client's step 2 still carries the whole
+   * delete set, so this decides whether a reconnect storm is journaled.
+   */
+  async addsNothing(update: Uint8Array): Promise<boolean> {
+    const key = contentKey(update)
+    const known = this.nothings.get(key)
+    if (known !== undefined) return await known
+    await this.prepareTail()
+    const rest = (this.tail.after(this.merged.upTo) ?? []).filter(isUpdate).map((event) => event.payload)
+    const parts = [...this.parts(), ...rest]
+    if (parts.length === 0) return false
+    // Content only grows: "nothing" stays true. "Something" does not, and is not kept.
+    const result = this.workers.addsNothing({ parts, update }).then((nothing) => {
+      if (!nothing) this.nothings.delete(key)
+      return nothing
+    })
+    remember(this.nothings, key, result, cachedNothings)
+    return await result
+  }
+
+  /** Merges updates: on the event loop when they are few, else in a worker. Null for none. */
+  async merge(updates: readonly Uint8Array[]): Promise<Uint8Array | null> {
+    const [first] = updates
+    if (first === undefined || updates.length === 1) return first ?? null
+    let bytes = 0
+    for (const update of updates) bytes += update.length
+    if (updates.length <= inlineMergeUpdates && bytes <= inlineMergeBytes) return Y.mergeUpdates([...updates])
+    return await this.workers.merge({ parts: updates })
+  }
+
+  /** Keeps the tail after `seq` in memory until released: a transfer in progress needs it at its end. */
+  pin(seq: Seq): { release(): void } {
+    const key = Symbol()
+    this.pins.set(key, seq)
+    return { release: () => void this.pins.delete(key) }
+  }
+
+  /** A newer snapshot replaces base and tail up to its seq. */
+  rebase(state: Uint8Array, seq: Seq): void {
+    if (seq <= this.base.seq) return
+    this.base = { state, seq }
+    this.merged = { update: null, upTo: seq }
+    this.diffs.clear()
+    this.tail.dropUpTo(Math.min(seq, ...this.pins.values()))
+  }
+
+  private parts(): Uint8Array[] {
+    const parts: Uint8Array[] = []
+    if (this.base.state !== null) parts.push(this.base.state)
+    if (this.merged.update !== null) parts.push(this.merged.update)
+    return parts
+  }
+
+  /** Clients of which they lack nothing do not matter: all clients in sync then ask for the same diff. */
+  private missingOf(theirs: ReadonlyMap<number, number>): Uint8Array {
+    const vector = new Map<number, number>()
+    for (const [client, clock] of this.coverage.stateVector()) {
+      vector.set(client, Math.min(clock, theirs.get(client) ?? 0))
+    }
+    return encodeStateVector(vector)
+  }
+
+  private async computeDiff(parts: Uint8Array[], vector: Uint8Array, upTo: Seq): Promise<Prepared> {
+    const update = parts.every((part) => part.length <= inlineMergeBytes)
+      ? Y.diffUpdate(Y.mergeUpdates(parts), vector)
+      : await this.workers.diff({ parts, stateVector: vector })
+    return { updates: [update], upTo }
+  }
+
+  /** Merges the tail as far as it is long, so that what a joiner still needs merged on the event loop is little. */
+  private async prepareTail(): Promise<void> {
+    for (;;) {
+      if (this.merging !== null) {
+        await this.merging
+        continue
+      }
+      const rest = this.tail.after(this.merged.upTo) ?? []
+      let bytes = 0
+      for (const event of rest) bytes += event.payload.length
+      if (rest.length <= inlineMergeUpdates && bytes <= inlineMergeBytes) return
+      this.merging = this.mergeTail(rest).finally(() => (this.merging = null))
+    }
+  }
+
+  private async mergeTail(rest: readonly StoredEvent[]): Promise<void> {
+    const { base, merged } = this
+    const parts = rest.filter(isUpdate).map((event) => event.payload)
+    if (merged.update !== null) parts.unshift(merged.update)
+    const update = await this.merge(parts)
+    const upTo = rest.at(-1)?.seq ?? merged.upTo
+    // A new base meanwhile covers this and starts its own.
+    if (this.base === base) this.merged = { update, upTo }
+  }
+}
+
+const isUpdate = (event: StoredEvent): boolean => event.kind === 'update'
+
+/** Adds to a bounded cache, oldest out; a promise that fails is forgotten, so that the next caller tries again. */
+const remember = <T>(cache: Map<string, Promise<T>>, key: string, value: Promise<T>, size: number): void => {
+  if (cache.size >= size) {
+    const oldest = cache.keys().next()
+    if (!oldest.done) cache.delete(oldest.value)
+  }
+  cache.set(key, value)
+  value.catch(() => cache.delete(key))
+}

@@ -1,0 +1,63 @@
+import { RateEstimate, relayWindow } from './relay-window.js'
+import type { RoomMember, RoomObserver, RoomOutput } from './types.js'
+
+/** An update on its way to the other members. */
+export interface RelayItem {
+  readonly update: Uint8Array
+  readonly sender: RoomMember | null
+  /** `performance.now()` of its arrival. */
+  readonly arrived: number
+  /** Its seq, once it is committed. */
+  seq: number | null
+}
+
+/** Gathers a room's updates by load and hands them to the output: at once in a quiet room (see `relayWindow`). */
+export class Relay {
+  private readonly output: RoomOutput
+  private readonly observer: RoomObserver
+  private readonly rate = new RateEstimate()
+  private items: RelayItem[] = []
+  private timer: NodeJS.Timeout | null = null
+  private lastFlush = -Infinity
+
+  constructor(output: RoomOutput, observer: RoomObserver) {
+    this.output = output
+    this.observer = observer
+  }
+
+  add(item: RelayItem): void {
+    this.items.push(item)
+    this.rate.add(item.arrived)
+    if (this.timer !== null) return
+    const window = relayWindow(this.rate.at(item.arrived), this.output.receivers)
+    const wait = this.lastFlush + window - item.arrived
+    if (window === 0 || wait <= 0) this.flush()
+    else this.timer = setTimeout(() => this.flush(), wait)
+  }
+
+  /** Hands out what has been gathered, now. */
+  flush(): void {
+    if (this.timer !== null) {
+      clearTimeout(this.timer)
+      this.timer = null
+    }
+    const { items } = this
+    const first = items[0]
+    if (first === undefined) return
+    this.items = []
+    this.lastFlush = performance.now()
+    const sender = items.every((item) => item.sender === first.sender) ? first.sender : null
+    this.output.updates(
+      items.map((item) => item.update),
+      sender,
+    )
+    this.observer.relayed(items.length, this.output.receivers, (this.lastFlush - first.arrived) / 1000)
+  }
+
+  /** The first seq that is committed but not handed out yet, or null. */
+  firstWaitingSeq(): number | null {
+    let first: number | null = null
+    for (const { seq } of this.items) if (seq !== null && (first === null || seq < first)) first = seq
+    return first
+  }
+}

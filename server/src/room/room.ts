@@ -1,0 +1,447 @@
+/*
+ * A room on a node: relays changes, journals them, acknowledges them, and knows what a joiner needs. It has no Y.Doc, and
+ * knows nothing of sockets.
+ */
+import * as Y from 'yjs'
+import type { AwarenessEntry } from '@weft/protocol'
+import type { DocWorkers } from '../compaction/index.js'
+import { Coverage, inspectUpdate, type Inspection } from '../crdt/index.js'
+import type { RoomId, Seq } from '../ids.js'
+import type { Journal, JournalResult } from '../journal/index.js'
+import type { Store, StoredEvent } from '../store/types.js'
+import { MemberAcks } from './acks.js'
+import { RoomContent } from './content.js'
+import { PresenceTable } from './presence.js'
+import { PresenceTicker } from './presence-ticker.js'
+import { Relay, type RelayItem } from './relay.js'
+import { EventTail } from './tail.js'
+import type { RoomMember, RoomObserver, RoomOutput } from './types.js'
+
+export interface RoomOptions {
+  /** The tail is compacted past max(this, base / 4) bytes. */
+  readonly compactBytes: number
+  /** Awareness ids of one connection. */
+  readonly presenceEntriesPerConnection: number
+  /** Milliseconds before a hole in the log is read: the commit that fills it is often just behind. */
+  readonly holeGrace: number
+  /** Committed updates whose dependencies are missing, in bytes; beyond them such updates are refused (I6). */
+  readonly maxWaitingBytes: number
+  /** A watermark leaves when this many events have passed since the last one, or after `watermarkInterval` ms. */
+  readonly watermarkEvents: number
+  readonly watermarkInterval: number
+}
+
+/** What rooms share on a node. */
+export interface RoomContext {
+  readonly journal: Journal
+  readonly store: Pick<Store, 'readEvents'>
+  readonly workers: DocWorkers
+  readonly observer: RoomObserver
+  readonly options: RoomOptions
+}
+
+/** What the store knows of a room when it is opened. */
+export interface LoadedRoom {
+  readonly id: RoomId
+  readonly epoch: number
+  readonly baseSeq: Seq
+  readonly base: Uint8Array | null
+  readonly events: readonly StoredEvent[]
+  readonly coverage: Coverage
+}
+
+/** A change that has been relayed and is not committed yet. */
+interface Uncommitted {
+  readonly update: Uint8Array
+}
+
+const compactionRetryMs = 30_000
+
+/** Events read from the log at once when a hole is filled or a client resumes. */
+export const readPage = 1_000
+
+export class Room {
+  readonly tenant: string
+  readonly name: string
+  readonly id: RoomId
+  readonly epoch: number
+  readonly content: RoomContent
+  readonly tail: EventTail
+  readonly presence: PresenceTicker
+  private readonly context: RoomContext
+  private readonly output: RoomOutput
+  private readonly coverage: Coverage
+  private readonly relay: Relay
+  private readonly members = new Map<RoomMember, MemberAcks>()
+  private readonly uncommitted = new Set<Uncommitted>()
+  /** Members with something to acknowledge after the batch that is being settled. */
+  private readonly touched = new Set<RoomMember>()
+  /** Members whose ack waits for what it refers to. */
+  private readonly blocked = new Set<RoomMember>()
+  /** Seqs beyond a hole whose updates have been relayed from here already. */
+  private readonly relayedAhead = new Set<Seq>()
+  private settling = false
+  private repair: NodeJS.Timeout | null = null
+  private repairing = false
+  private compacting: Promise<void> | null = null
+  /** Payload bytes committed since the newest snapshot. */
+  private tailBytes: number
+  /** `performance.now()` before which compaction is not tried again after a failure. */
+  private compactAfter = 0
+  private watermarkTimer: NodeJS.Timeout | null = null
+  private lastWatermark: Seq
+  /** Why the room has ended, or null. */
+  private ended: string | null = null
+
+  constructor(tenant: string, name: string, loaded: LoadedRoom, context: RoomContext, output: RoomOutput) {
+    this.tenant = tenant
+    this.name = name
+    this.id = loaded.id
+    this.epoch = loaded.epoch
+    this.context = context
+    this.output = output
+    this.coverage = loaded.coverage
+    this.tail = new EventTail(loaded.baseSeq, loaded.events)
+    this.content = new RoomContent(context.workers, this.tail, loaded.coverage, {
+      state: loaded.base,
+      seq: loaded.baseSeq,
+    })
+    this.relay = new Relay(output, context.observer)
+    this.presence = new PresenceTicker(
+      new PresenceTable({ entriesPerConnection: context.options.presenceEntriesPerConnection }),
+      output,
+    )
+    this.lastWatermark = this.tail.head
+    this.tailBytes = this.tail.bytes
+  }
+
+  /** The newest seq up to which this node misses nothing. */
+  get head(): Seq {
+    return this.tail.head
+  }
+
+  get memberCount(): number {
+    return this.members.size
+  }
+
+  /** Changes that are relayed or waiting, and not committed yet. */
+  get pending(): number {
+    return this.uncommitted.size
+  }
+
+  /** The state vector of what is committed, in Yjs' encoding. */
+  get stateVector(): Uint8Array {
+    return this.coverage.encodeStateVector()
+  }
+
+  /** Whether everything that an update holds is committed already, its deletes aside. */
+  knowsStructs(inspection: Inspection): boolean {
+    for (const { client, clock, len } of inspection.structs) {
+      if (this.coverage.clockOf(client) < clock + len) return false
+    }
+    return true
+  }
+
+  /** The seq up to which every event has been handed to the output. */
+  get handed(): Seq {
+    const waiting = this.relay.firstWaitingSeq()
+    return waiting === null ? this.head : Math.min(this.head, waiting - 1)
+  }
+
+  join(member: RoomMember): void {
+    this.members.set(member, new MemberAcks())
+  }
+
+  leave(member: RoomMember): void {
+    if (!this.members.delete(member)) return
+    this.touched.delete(member)
+    this.blocked.delete(member)
+    this.presence.drop(member)
+  }
+
+  /** Whether a change of that size may come in now. To be asked before `change` or `append` (I3). */
+  hasRoom(bytes: number): boolean {
+    return (
+      this.context.journal.hasRoom(bytes) &&
+      this.coverage.waitingBytes <= this.context.options.maxWaitingBytes
+    )
+  }
+
+  /**
+   * Takes a valid update in: relays it and journals it. From here on it is not refused any more (I3).
+   * @param n the member's number of the change, or null for members without numbers (no ack)
+   */
+  change(member: RoomMember, n: number | null, update: Uint8Array, inspection: Inspection): void {
+    const arrived = performance.now()
+    this.context.observer.updateIn(update.length)
+    const waiting = n === null ? null : (this.members.get(member)?.add(n, inspection.deps, arrived) ?? null)
+    const pending: Uncommitted = { update }
+    this.uncommitted.add(pending)
+    const item: RelayItem = { update, sender: member, arrived, seq: null }
+    this.relay.add(item)
+    const author = member.user
+    const clientId = member.clientId
+    this.context.journal.append({
+      roomId: this.id,
+      epoch: this.epoch,
+      kind: 'update',
+      author,
+      clientId,
+      clientSeq: n,
+      name: null,
+      payload: update,
+      settle: (result) => {
+        this.uncommitted.delete(pending)
+        const seq = this.settled(member, n ?? 0, result)
+        if (seq === null) {
+          if (waiting !== null) waiting.dropped = true
+          return
+        }
+        if (waiting !== null) waiting.seq = seq
+        item.seq = seq
+        this.coverage.add(inspection)
+        this.pass(
+          this.tail.add({
+            seq,
+            kind: 'update',
+            author,
+            clientId,
+            clientSeq: n,
+            name: null,
+            payload: update,
+            createdAt: Date.now(),
+          }),
+          seq,
+        )
+      },
+    })
+  }
+
+  /** Takes a durable message in. Members get it once it is committed, in seq order. */
+  append(member: RoomMember, n: number, name: string, payload: Uint8Array): void {
+    const arrived = performance.now()
+    const waiting = this.members.get(member)?.add(n, [], arrived) ?? null
+    const author = member.user
+    const clientId = member.clientId
+    this.context.journal.append({
+      roomId: this.id,
+      epoch: this.epoch,
+      kind: 'message',
+      author,
+      clientId,
+      clientSeq: n,
+      name,
+      payload,
+      settle: (result) => {
+        const seq = this.settled(member, n, result)
+        if (seq === null) {
+          if (waiting !== null) waiting.dropped = true
+          return
+        }
+        if (waiting !== null) waiting.seq = seq
+        if (result.status === 'duplicate') return
+        const event: StoredEvent = {
+          seq,
+          kind: 'message',
+          author,
+          clientId,
+          clientSeq: n,
+          name,
+          payload,
+          createdAt: Date.now(),
+        }
+        this.pass(this.tail.add(event), null)
+      },
+    })
+  }
+
+  /** What the sender shows of itself. */
+  setPresence(member: RoomMember, entries: readonly AwarenessEntry[], first: boolean): void {
+    this.presence.apply(member, entries, first)
+  }
+
+  broadcast(member: RoomMember, name: string, payload: Uint8Array): void {
+    this.output.broadcast(member, name, payload)
+  }
+
+  /**
+   * Everything after `seq` that is committed or relayed, merged into one update, and the messages among it. To be sent in
+   * the turn in which the member is subscribed, so that nothing falls between.
+   * @param seq not before what a pin holds
+   */
+  rest(seq: Seq): { update: Uint8Array | null; messages: StoredEvent[] } {
+    const events = this.tail.after(seq) ?? []
+    const updates: Uint8Array[] = []
+    const messages: StoredEvent[] = []
+    for (const event of events) {
+      if (event.kind === 'update') updates.push(event.payload)
+      else messages.push(event)
+    }
+    for (const { update } of this.uncommitted) updates.push(update)
+    const [only] = updates
+    return {
+      update: only === undefined ? null : updates.length === 1 ? only : Y.mergeUpdates(updates),
+      messages,
+    }
+  }
+
+  /** The next events after `seq` from the log, for one who missed more than the tail holds; never empty. */
+  async readLog(seq: Seq): Promise<readonly StoredEvent[]> {
+    const page = await this.context.store.readEvents(this.id, seq, this.head, readPage)
+    if (page.length === 0)
+      throw new Error(`the log of room ${this.id} has nothing after ${seq}, and should reach ${this.head}`)
+    return page
+  }
+
+  /** Whether anything was committed since the newest snapshot that this node knows. */
+  get isCompact(): boolean {
+    return this.head === this.content.baseSeq
+  }
+
+  /** Writes a snapshot of what is committed, and lets go of the tail before it. Single flight. */
+  async compact(): Promise<void> {
+    this.compacting ??= this.compactNow().finally(() => (this.compacting = null))
+    await this.compacting
+  }
+
+  private get compactionDue(): boolean {
+    return this.tailBytes > Math.max(this.context.options.compactBytes, this.content.baseBytes / 4)
+  }
+
+  /** The room ends for everybody here: deleted, or closed by the node. */
+  end(code: 'room_deleted' | 'internal' | 'draining', message: string): void {
+    this.ended ??= message
+    for (const member of [...this.members.keys()]) {
+      this.leave(member)
+      member.end(code, message)
+    }
+  }
+
+  get isEnded(): boolean {
+    return this.ended !== null
+  }
+
+  /** Stops the timers. The room must have no members. */
+  dispose(): void {
+    this.relay.flush()
+    this.presence.dispose()
+    if (this.repair !== null) clearTimeout(this.repair)
+    if (this.watermarkTimer !== null) clearTimeout(this.watermarkTimer)
+    this.repair = this.watermarkTimer = null
+    this.output.dispose()
+  }
+
+  /** @returns the seq, or null when the entry is not in the log */
+  private settled(member: RoomMember, n: number, result: JournalResult): Seq | null {
+    if (!this.settling) {
+      this.settling = true
+      // The journal settles a batch in one turn: acks go out once, after all of it.
+      queueMicrotask(() => this.afterBatch())
+    }
+    this.touched.add(member)
+    switch (result.status) {
+      case 'committed':
+      case 'duplicate':
+        return result.seq
+      case 'conflict':
+        member.nack(n, 'conflict', `change ${n} was committed as ${result.seq} with another content`)
+        return null
+      case 'quarantined':
+        this.context.observer.refused('quarantined')
+        member.nack(n, 'quarantined', 'the database refuses this change')
+        return null
+      case 'fenced':
+        member.nack(n, 'room_deleted', 'the room has been deleted')
+        this.end('room_deleted', 'the room has been deleted')
+        return null
+    }
+  }
+
+  /** Events that `head` passed: messages are due now, updates of others that came through the log are relayed. */
+  private pass(events: readonly StoredEvent[], relayed: Seq | null): void {
+    for (const event of events) {
+      this.tailBytes += event.payload.length
+      if (event.kind === 'message') {
+        // Updates before it in the log go before it on the wire.
+        this.relay.flush()
+        this.output.message(event)
+      } else if (event.seq !== relayed && !this.relayedAhead.delete(event.seq)) {
+        this.relay.add({ update: event.payload, sender: null, arrived: performance.now(), seq: event.seq })
+      }
+    }
+    if (relayed !== null && relayed > this.head) this.relayedAhead.add(relayed)
+  }
+
+  private afterBatch(): void {
+    this.settling = false
+    for (const member of this.blocked) this.touched.add(member)
+    this.blocked.clear()
+    for (const member of this.touched) {
+      const acks = this.members.get(member)
+      if (acks?.release(member, this.coverage, this.context.observer) === true) this.blocked.add(member)
+    }
+    this.touched.clear()
+    if (this.tail.hole() !== null) this.scheduleRepair()
+    this.scheduleWatermark()
+    if (this.compactionDue && performance.now() >= this.compactAfter) {
+      void this.compact().catch((error: unknown) => {
+        this.compactAfter = performance.now() + compactionRetryMs
+        this.context.observer.fault('compaction failed', error)
+      })
+    }
+  }
+
+  private scheduleWatermark(): void {
+    if (this.output.receivers === 0) return
+    if (this.head - this.lastWatermark >= this.context.options.watermarkEvents) this.sendWatermark()
+    else if (this.head > this.lastWatermark) {
+      this.watermarkTimer ??= setTimeout(() => this.sendWatermark(), this.context.options.watermarkInterval)
+    }
+  }
+
+  private sendWatermark(): void {
+    if (this.watermarkTimer !== null) clearTimeout(this.watermarkTimer)
+    this.watermarkTimer = null
+    const { handed } = this
+    if (handed <= this.lastWatermark) return
+    this.lastWatermark = handed
+    this.output.watermark(handed)
+  }
+
+  private scheduleRepair(): void {
+    if (this.repairing || this.repair !== null) return
+    this.repair = setTimeout(() => {
+      this.repair = null
+      this.repairing = true
+      void this.fillHole()
+        .catch((error: unknown) => this.context.observer.fault('reading a hole in the log failed', error))
+        .finally(() => {
+          this.repairing = false
+          if (this.tail.hole() !== null) this.scheduleRepair()
+        })
+    }, this.context.options.holeGrace)
+  }
+
+  private async fillHole(): Promise<void> {
+    const hole = this.tail.hole()
+    if (hole === null) return
+    const events = await this.context.store.readEvents(this.id, hole.after, hole.upTo, readPage)
+    for (const event of events) {
+      if (event.kind === 'update') this.coverage.add(inspectUpdate(event.payload))
+      this.pass(this.tail.add(event), null)
+    }
+    this.afterBatch()
+  }
+
+  private async compactNow(): Promise<void> {
+    if (this.isCompact) return
+    const started = performance.now()
+    const tailBytes = this.tailBytes
+    const result = await this.context.workers.compact({ roomId: this.id, epoch: this.epoch })
+    // What was committed while it ran counts towards the next one.
+    this.tailBytes -= tailBytes
+    if (result === null) return
+    this.context.observer.compacted((performance.now() - started) / 1000, result.state.length)
+    this.content.rebase(result.state, result.seq)
+  }
+}

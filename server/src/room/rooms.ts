@@ -1,0 +1,200 @@
+/*
+ * The rooms that are open on this node. Opening is single flight per room and bounded per node; a room without members is
+ * compacted and closed after a while.
+ */
+import { ProtocolError } from '@weft/protocol'
+import { Coverage } from '../crdt/index.js'
+import { unpackEvents } from '../compaction/index.js'
+import type { Store } from '../store/types.js'
+import { Room, type RoomContext } from './room.js'
+import type { RoomOutput } from './types.js'
+
+export interface RoomsOptions {
+  /** Milliseconds that a room without members stays open. */
+  readonly idleMs: number
+  /** Rooms that are loaded at the same time; further ones wait. */
+  readonly concurrentOpens: number
+  /** Rooms waiting to be loaded; beyond them joins are refused as `overloaded`. */
+  readonly waitingOpens: number
+  /** Rooms open on this node at once. */
+  readonly maxOpen: number
+}
+
+export interface RoomsDependencies<Output extends RoomOutput> extends RoomContext {
+  readonly store: Store
+  /** Makes the output of a room that is being opened. */
+  createOutput(): Output
+  /** Something about a room that an operator should know. */
+  warn(message: string, details: Record<string, unknown>): void
+}
+
+interface OpenRoom<Output> {
+  readonly room: Room
+  readonly output: Output
+}
+
+interface Slot<Output> {
+  readonly opening: Promise<OpenRoom<Output>>
+  open: OpenRoom<Output> | null
+  /** Joins between `open` and `join`: they keep the room open. */
+  holds: number
+  idle: NodeJS.Timeout | null
+}
+
+/** A room that stays open at least until `release`. */
+export interface RoomHold<Output> extends OpenRoom<Output> {
+  release(): void
+}
+
+const keyOf = (tenant: string, name: string): string => `${tenant}\0${name}`
+
+export class Rooms<Output extends RoomOutput> {
+  private readonly dependencies: RoomsDependencies<Output>
+  private readonly options: RoomsOptions
+  private readonly slots = new Map<string, Slot<Output>>()
+  private opening = 0
+  private readonly queue: (() => void)[] = []
+
+  constructor(dependencies: RoomsDependencies<Output>, options: RoomsOptions) {
+    this.dependencies = dependencies
+    this.options = options
+  }
+
+  /** Rooms open or being opened. */
+  get size(): number {
+    return this.slots.size
+  }
+
+  *[Symbol.iterator](): Iterator<Room> {
+    for (const { open } of this.slots.values()) if (open !== null) yield open.room
+  }
+
+  /**
+   * Opens a room, or finds it open. The caller releases the hold once its member has joined, or does not join after all.
+   * @throws {ProtocolError} `load_failed` (retryable): the room could not be read; `overloaded`: too many at once
+   */
+  async open(tenant: string, name: string): Promise<RoomHold<Output>> {
+    const key = keyOf(tenant, name)
+    const known = this.slots.get(key)
+    // A room that was deleted under us is closed; the name may be a new room by now.
+    if (known?.open?.room.isEnded === true) this.closeSlot(key, known)
+    const slot = this.slots.get(key) ?? this.openSlot(key, tenant, name)
+    slot.holds++
+    if (slot.idle !== null) clearTimeout(slot.idle)
+    slot.idle = null
+    let released = false
+    const release = (): void => {
+      if (released) return
+      released = true
+      slot.holds--
+      if (slot.open !== null) this.settle(key, slot, slot.open)
+    }
+    try {
+      return { ...(await slot.opening), release }
+    } catch (error) {
+      release()
+      throw error
+    }
+  }
+
+  /** Closes every room; for the shutdown, after the journal has been flushed. The log has everything. */
+  async close(): Promise<void> {
+    await Promise.allSettled([...this.slots.values()].map(({ opening }) => opening))
+    for (const [key, slot] of [...this.slots]) this.closeSlot(key, slot)
+  }
+
+  private openSlot(key: string, tenant: string, name: string): Slot<Output> {
+    if (this.slots.size >= this.options.maxOpen) {
+      throw new ProtocolError('overloaded', 'this node has as many rooms open as it may')
+    }
+    const opening = this.load(tenant, name)
+    const slot: Slot<Output> = { opening, open: null, holds: 0, idle: null }
+    this.slots.set(key, slot)
+    opening.then(
+      (open) => (slot.open = open),
+      () => this.slots.delete(key),
+    )
+    return slot
+  }
+
+  private settle(key: string, slot: Slot<Output>, { room }: OpenRoom<Output>): void {
+    if (slot.holds > 0 || room.memberCount > 0 || slot.idle !== null) return
+    if (room.isEnded && room.pending === 0) {
+      this.closeSlot(key, slot)
+      return
+    }
+    slot.idle = setTimeout(() => void this.closeIdle(key, slot, room), this.options.idleMs)
+  }
+
+  private async closeIdle(key: string, slot: Slot<Output>, room: Room): Promise<void> {
+    if (!room.isCompact && !room.isEnded && room.pending === 0) {
+      try {
+        await room.compact()
+      } catch (error) {
+        // The log has everything; the next opening reads it and tries again.
+        this.dependencies.observer.fault('compaction of an idle room failed', error)
+      }
+    }
+    if (this.slots.get(key) !== slot || slot.holds > 0 || room.memberCount > 0) return
+    // Never closed while something of it is not committed: the journal still refers to it.
+    if (room.pending > 0)
+      slot.idle = setTimeout(() => void this.closeIdle(key, slot, room), this.options.idleMs)
+    else this.closeSlot(key, slot)
+  }
+
+  private closeSlot(key: string, slot: Slot<Output>): void {
+    if (!this.slots.delete(key)) return
+    if (slot.idle !== null) clearTimeout(slot.idle)
+    slot.open?.room.dispose()
+  }
+
+  private async load(tenant: string, name: string): Promise<OpenRoom<Output>> {
+    await this.turn()
+    try {
+      return await this.loadNow(tenant, name)
+    } catch (error) {
+      if (error instanceof ProtocolError) throw error
+      this.dependencies.observer.fault(`loading the room ${JSON.stringify(name)} failed`, error)
+      // The reason stays in the log: it may name hosts and tables.
+      throw new ProtocolError('load_failed', 'the room could not be loaded now; its content is unharmed')
+    } finally {
+      this.opening--
+      this.queue.shift()?.()
+    }
+  }
+
+  /** Waits for one of the `concurrentOpens` places. */
+  private async turn(): Promise<void> {
+    if (this.opening >= this.options.concurrentOpens) {
+      if (this.queue.length >= this.options.waitingOpens) {
+        throw new ProtocolError('overloaded', 'too many rooms are being loaded')
+      }
+      await new Promise<void>((resolve) => this.queue.push(resolve))
+    }
+    this.opening++
+  }
+
+  private async loadNow(tenant: string, name: string): Promise<OpenRoom<Output>> {
+    const { store, workers, warn } = this.dependencies
+    const row = await store.openRoom(tenant, name)
+    // A room without events needs no reading: the usual case of a new one.
+    const loaded = row.headSeq === 0 ? null : await workers.load({ roomId: row.id, epoch: row.epoch })
+    for (const problem of loaded?.problems ?? []) warn(problem, { room: name, roomId: row.id })
+    const output = this.dependencies.createOutput()
+    const room = new Room(
+      tenant,
+      name,
+      {
+        id: row.id,
+        epoch: row.epoch,
+        baseSeq: loaded?.baseSeq ?? 0,
+        base: loaded?.base ?? null,
+        events: loaded === null ? [] : unpackEvents(loaded.events),
+        coverage: loaded === null ? new Coverage() : Coverage.restore(loaded.coverage),
+      },
+      this.dependencies,
+      output,
+    )
+    return { room, output }
+  }
+}

@@ -1,0 +1,85 @@
+import type { StoredEvent } from '../store/types.js'
+import type { Seq } from '../ids.js'
+
+/**
+ * The committed events of a room after its base, as far as this node holds them. Pure.
+ *
+ * `head` passes a seq only if its event is here (DESIGN "Gap repair"): what was committed beyond a hole waits, and the
+ * hole is read from the log. Holes come from commits of other nodes, and from a node's own commit whose answer was lost.
+ */
+export class EventTail {
+  /** Contiguous: `events[i].seq` is `start + 1 + i`. */
+  private events: StoredEvent[] = []
+  private readonly ahead = new Map<Seq, StoredEvent>()
+  private startSeq: Seq
+  private byteLength = 0
+
+  /** @param start the seq before the first event that the tail is to hold */
+  constructor(start: Seq, events: readonly StoredEvent[] = []) {
+    this.startSeq = start
+    for (const event of events) this.add(event)
+  }
+
+  /** The highest seq up to which nothing is missing. */
+  get head(): Seq {
+    return this.startSeq + this.events.length
+  }
+
+  /** The seq before the first event held. */
+  get start(): Seq {
+    return this.startSeq
+  }
+
+  /** Payload bytes held. */
+  get bytes(): number {
+    return this.byteLength
+  }
+
+  get length(): number {
+    return this.events.length
+  }
+
+  /**
+   * Takes a committed event in.
+   * @returns the events that `head` passes now, in order: none when there is a hole before it, or it is known already
+   */
+  add(event: StoredEvent): readonly StoredEvent[] {
+    if (event.seq <= this.head || this.ahead.has(event.seq)) return []
+    this.byteLength += event.payload.length
+    if (event.seq !== this.head + 1) {
+      this.ahead.set(event.seq, event)
+      return []
+    }
+    this.events.push(event)
+    if (this.ahead.size === 0) return [event]
+    const passed = [event]
+    for (let next = this.ahead.get(this.head + 1); next !== undefined; next = this.ahead.get(this.head + 1)) {
+      this.ahead.delete(next.seq)
+      this.events.push(next)
+      passed.push(next)
+    }
+    return passed
+  }
+
+  /** The first hole, to be read from the log: `after < seq <= upTo`. */
+  hole(): { after: Seq; upTo: Seq } | null {
+    let first = Infinity
+    for (const seq of this.ahead.keys()) first = Math.min(first, seq)
+    return first === Infinity ? null : { after: this.head, upTo: first - 1 }
+  }
+
+  /** Events after `seq`, or null when the tail no longer reaches back so far. */
+  after(seq: Seq): StoredEvent[] | null {
+    if (seq < this.startSeq) return null
+    return this.events.slice(seq - this.startSeq)
+  }
+
+  /** Lets go of the events up to `seq`. */
+  dropUpTo(seq: Seq): void {
+    const count = Math.min(Math.max(0, seq - this.startSeq), this.events.length)
+    if (count === 0) return
+    for (let i = 0; i < count; i++) this.byteLength -= this.events[i]?.payload.length ?? 0
+    this.events = this.events.slice(count)
+    this.startSeq += count
+  }
+}

@@ -1,0 +1,258 @@
+/*
+ * The composition root: makes the parts, connects them, and takes them down in the right order.
+ */
+import { randomBytes } from 'node:crypto'
+import { createAuthenticator } from './auth/index.js'
+import { DocWorkers } from './compaction/index.js'
+import { completeConfig, ConfigError, type Config } from './config.js'
+import { Gateway, loadUws, type GatewayLimits, type RoomChannel } from './gateway/index.js'
+import { Journal } from './journal/index.js'
+import { loadPlayground, playgroundCsp } from './playground/assets.js'
+import { Rooms, type RoomObserver } from './room/index.js'
+import { openStore, type Store } from './store/index.js'
+import { createLogger, Metrics, type Logger } from './telemetry/index.js'
+
+/** A running server. */
+export interface WeftServer {
+  /** Where it listens, e.g. `http://127.0.0.1:4400`. */
+  readonly url: string
+  readonly port: number
+  /** Rooms open now. */
+  readonly openRooms: number
+  /**
+   * Shuts down: readiness off, clients told to reconnect, the journal flushed and acknowledged.
+   * @returns the changes that were not saved when the deadline passed; 0 when all is well
+   */
+  close(): Promise<number>
+}
+
+/** Settings and, for programs that embed the server, a logger of their own. */
+export type ServerOptions = Partial<Config> & { readonly logger?: Logger }
+
+/** Journal batches: large enough to amortise a commit, small enough to keep one short. */
+const maxBatchEntries = 2_000
+const maxBatchBytes = 4 * 1024 * 1024
+
+/**
+ * Starts a server.
+ * @throws {ConfigError} for a wrong setting
+ * @throws {StoreStartError} for a database that cannot be used
+ */
+export const createServer = async (options: ServerOptions = {}): Promise<WeftServer> => {
+  const { logger, ...given } = options
+  const config = completeConfig(given)
+  const log = logger ?? createLogger(config.logLevel)
+  const uws = await loadUws()
+  const auth = await createAuthenticator(config).catch((error: unknown) => {
+    throw new ConfigError(error instanceof Error ? error.message : String(error), { cause: error })
+  })
+  if (auth.open) {
+    log.warn(
+      'no key is set, so everybody may do everything: the server listens on loopback only. Set JWT_SECRET, JWT_PUBLIC_KEY or JWT_JWKS_URL before others use it.',
+    )
+  }
+  const store = await openStore({ databaseUrl: config.databaseUrl, dataDir: config.dataDir, logger: log })
+  try {
+    return await run(config, log, uws, auth, store)
+  } catch (error) {
+    await store.close()
+    throw error
+  }
+}
+
+const run = async (
+  config: Config,
+  log: Logger,
+  uws: Awaited<ReturnType<typeof loadUws>>,
+  auth: Awaited<ReturnType<typeof createAuthenticator>>,
+  store: Store,
+): Promise<WeftServer> => {
+  const node = randomBytes(6).toString('hex')
+  let closing: Promise<number> | null = null
+  const metrics: Metrics = new Metrics({
+    connections: () => gateway.counts(),
+    rooms: () => rooms.size,
+    members: () => {
+      let members = 0
+      for (const room of rooms) members += room.memberCount
+      return members
+    },
+    journal: () => ({ depth: journal.depth, bytes: journal.depthBytes }),
+  })
+  const fault = (message: string, error: unknown): void => log.error({ err: error }, message)
+  const journal = new Journal(
+    store,
+    {
+      maxBatchEntries,
+      maxBatchBytes,
+      maxBytes: config.journalMaxBytes,
+      minInterval: config.journalIntervalMs,
+      random: Math.random,
+    },
+    {
+      committed: ({ entries, seconds }) => {
+        metrics.batchEntries.observe(entries)
+        metrics.commitSeconds.observe(seconds)
+      },
+      failed: (error, attempt) => {
+        metrics.commitFailed(error.kind)
+        // Each attempt would fill the log of a long outage: the first, and then every tenth.
+        if (attempt % 10 === 0)
+          log.warn({ err: error, attempt, waiting: journal.depth }, 'a commit failed; it is tried again')
+      },
+      quarantined: (entry, error) => {
+        metrics.quarantined()
+        log.error(
+          { err: error, roomId: entry.roomId, kind: entry.kind, bytes: entry.payload.length },
+          'the database refuses a change for good; it is not part of the room',
+        )
+      },
+      fault: (error) => fault('settling a change failed', error),
+    },
+  )
+  const workers = new DocWorkers({
+    connection: store.connection,
+    ...(config.docWorkers === 0 ? {} : { threads: config.docWorkers }),
+    onError: (error) => fault('a doc worker died', error),
+  })
+  const observer: RoomObserver = {
+    updateIn: (bytes) => {
+      metrics.updatesReceived++
+      metrics.updateBytesReceived += bytes
+    },
+    relayed: (_updates, _receivers, waited) => {
+      metrics.relays++
+      metrics.relaySeconds.observe(waited)
+    },
+    acked: (seconds) => metrics.ackSeconds.observe(seconds),
+    refused: (code) => metrics.error(code),
+    compacted: (seconds, bytes) => {
+      metrics.compactionSeconds.observe(seconds)
+      log.debug({ seconds, bytes }, 'a room was compacted')
+    },
+    fault,
+  }
+  const playground = config.playground ? loadPlayground() : null
+  const gateway: Gateway = new Gateway(
+    uws,
+    config,
+    {
+      published: (dialect, receivers, bytes, updates) => {
+        metrics.deliveries[dialect] += receivers
+        metrics.updatesDelivered[dialect] += updates * receivers
+        metrics.bytesSent += bytes * receivers
+      },
+      received: (bytes) => {
+        metrics.bytesReceived += bytes
+      },
+      fault,
+    },
+    {
+      ready: () => readiness(store, closing !== null),
+      metrics: () => metrics.registry.metrics(),
+      page: (path) => {
+        const asset = playground?.get(path === '/' ? '/index.html' : path)
+        if (asset === undefined) return null
+        return {
+          status: '200 OK',
+          type: asset.contentType,
+          body: asset.body,
+          headers: {
+            ETag: asset.etag,
+            'Cache-Control': 'no-cache',
+            'Content-Security-Policy': playgroundCsp,
+          },
+        }
+      },
+      fault: (error) => fault('answering a request failed', error),
+    },
+  )
+  const rooms: Rooms<RoomChannel> = new Rooms<RoomChannel>(
+    {
+      journal,
+      store,
+      workers,
+      observer,
+      options: {
+        compactBytes: config.compactBytes,
+        presenceEntriesPerConnection: config.maxPresenceEntries,
+        holeGrace: 10,
+        maxWaitingBytes: config.journalMaxBytes,
+        watermarkEvents: 256,
+        watermarkInterval: 2_000,
+      },
+      createOutput: () => gateway.createChannel(),
+      warn: (message, details) => log.warn(details, message),
+    },
+    { idleMs: config.roomIdleMs, concurrentOpens: 64, waitingOpens: 20_000, maxOpen: config.maxOpenRooms },
+  )
+  const port = await gateway.listen({
+    node,
+    limits: limitsOf(config),
+    auth,
+    rooms,
+    workers,
+    observer: {
+      error: (code) => metrics.error(code),
+      fault,
+      behind: () => metrics.backpressure(),
+      info: (message, details) => log.debug(details, message),
+    },
+  })
+  const scheme = config.tlsCertFile === undefined ? 'http' : 'https'
+  const url = `${scheme}://${config.host.includes(':') ? `[${config.host}]` : config.host}:${port}`
+  log.info({ url, node, store: store.connection.kind }, `Weft listens on ${url}`)
+
+  const close = async (): Promise<number> => {
+    gateway.drain(config.drainMs)
+    const unsaved = await journal.close(config.shutdownTimeoutMs)
+    if (unsaved > 0) {
+      log.fatal(
+        { unsaved },
+        `the shutdown's deadline passed: ${unsaved} changes are not saved; their clients still hold them`,
+      )
+    }
+    await rooms.close()
+    gateway.close()
+    await workers.close()
+    await store.close()
+    metrics.close()
+    log.info('stopped')
+    return unsaved
+  }
+  return {
+    url,
+    port,
+    get openRooms() {
+      return rooms.size
+    },
+    close: () => (closing ??= close()),
+  }
+}
+
+const limitsOf = (config: Config): GatewayLimits => ({
+  frameBytes: config.maxFrameBytes,
+  updateBytes: config.maxUpdateBytes,
+  eventBytes: config.maxEventBytes,
+  presenceBytes: config.maxPresenceBytes,
+  roomsPerConnection: config.maxRoomsPerConnection,
+  helloMs: config.helloTimeoutMs,
+  heartbeatMs: config.heartbeatMs,
+  slowMs: config.slowTimeoutMs,
+  backpressureBytes: config.maxBackpressureBytes,
+  presenceEntries: 10_000,
+})
+
+const readiness = async (
+  store: Store,
+  draining: boolean,
+): Promise<{ ok: boolean; body: Record<string, unknown> }> => {
+  if (draining) return { ok: false, body: { status: 'draining' } }
+  try {
+    await store.ping()
+    return { ok: true, body: { status: 'ready', database: 'ok' } }
+  } catch {
+    // Editing goes on while the database is away, but nothing is acknowledged: a load balancer prefers another node.
+    return { ok: false, body: { status: 'unavailable', database: 'away' } }
+  }
+}

@@ -1,0 +1,3 @@
+/** Logs and metrics. */
+export { createLogger, type Logger } from './logger.js'
+export { Metrics, type MetricSources } from './metrics.js'

@@ -1,0 +1,191 @@
+/*
+ * Prometheus metrics. What is counted per frame is a plain number on the hot path and becomes a metric when it is scraped.
+ */
+import { monitorEventLoopDelay } from 'node:perf_hooks'
+import { collectDefaultMetrics, Counter, Gauge, Histogram, Registry } from 'prom-client'
+import type { ErrorCode } from '@weft/protocol'
+
+type Dialect = 'weft' | 'yjs'
+
+/** What is read when the metrics are scraped. */
+export interface MetricSources {
+  connections(): Record<Dialect, number>
+  rooms(): number
+  members(): number
+  journal(): { depth: number; bytes: number }
+}
+
+/** Resolution of the event-loop monitor, in milliseconds; it reports its own interval with each delay. */
+const loopResolutionMs = 5
+
+const latencyBuckets = [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10]
+
+export class Metrics {
+  readonly registry = new Registry()
+  updatesReceived = 0
+  updateBytesReceived = 0
+  bytesReceived = 0
+  bytesSent = 0
+  relays = 0
+  readonly deliveries: Record<Dialect, number> = { weft: 0, yjs: 0 }
+  readonly updatesDelivered: Record<Dialect, number> = { weft: 0, yjs: 0 }
+  readonly relaySeconds: Histogram
+  readonly ackSeconds: Histogram
+  readonly batchEntries: Histogram
+  readonly commitSeconds: Histogram
+  readonly compactionSeconds: Histogram
+  private readonly commitFailures: Counter<'kind'>
+  private readonly quarantinedTotal: Counter
+  private readonly backpressureTotal: Counter
+  private readonly errors: Counter<'code'>
+  private readonly loop = monitorEventLoopDelay({ resolution: loopResolutionMs })
+
+  constructor(sources: MetricSources) {
+    const registers = [this.registry]
+    const histogram = (name: string, help: string, buckets: number[]): Histogram =>
+      new Histogram({ name, help, buckets, registers })
+    collectDefaultMetrics({ register: this.registry, prefix: 'weft_' })
+    this.relaySeconds = histogram(
+      'weft_relay_seconds',
+      'From the arrival of an update to its relay',
+      latencyBuckets,
+    )
+    this.ackSeconds = histogram('weft_ack_seconds', 'From the arrival of a change to its ack', latencyBuckets)
+    this.commitSeconds = histogram('weft_commit_seconds', 'Round trip of a group commit', latencyBuckets)
+    this.compactionSeconds = histogram('weft_compaction_seconds', 'Duration of a compaction', latencyBuckets)
+    this.batchEntries = histogram(
+      'weft_journal_batch_entries',
+      'Changes in a group commit',
+      [1, 2, 5, 10, 25, 50, 100, 250, 500, 1000, 2000],
+    )
+    this.commitFailures = new Counter({
+      name: 'weft_commit_failures_total',
+      help: 'Failed group commits, by kind: transient ones are retried, rejected ones bisected',
+      labelNames: ['kind'],
+      registers,
+    })
+    this.quarantinedTotal = new Counter({
+      name: 'weft_quarantined_total',
+      help: 'Changes that the database refuses for good',
+      registers,
+    })
+    this.backpressureTotal = new Counter({
+      name: 'weft_backpressure_total',
+      help: 'Times that a client read too slowly and left the live topics',
+      registers,
+    })
+    this.errors = new Counter({
+      name: 'weft_errors_total',
+      help: 'Errors told to clients, by code',
+      labelNames: ['code'],
+      registers,
+    })
+    this.counter('weft_updates_received_total', 'Updates accepted from clients', () => this.updatesReceived)
+    this.counter(
+      'weft_update_bytes_received_total',
+      'Bytes of accepted updates',
+      () => this.updateBytesReceived,
+    )
+    this.counter('weft_received_bytes_total', 'Bytes of messages from clients', () => this.bytesReceived)
+    this.counter(
+      'weft_published_bytes_total',
+      'Bytes of published frames, times receivers',
+      () => this.bytesSent,
+    )
+    this.counter('weft_relays_total', 'Relays: frames of one or more updates of a room', () => this.relays)
+    this.byDialect('weft_deliveries_total', 'Published frames, times receivers', this.deliveries)
+    this.byDialect(
+      'weft_updates_delivered_total',
+      'Updates in published frames, times receivers',
+      this.updatesDelivered,
+    )
+    const connections = new Gauge({
+      name: 'weft_connections',
+      help: 'Open connections',
+      labelNames: ['dialect'],
+      registers,
+      collect: () => {
+        for (const [dialect, count] of Object.entries(sources.connections()))
+          connections.set({ dialect }, count)
+      },
+    })
+    this.gauge('weft_rooms', 'Open rooms', () => sources.rooms())
+    this.gauge('weft_members', 'Sessions in rooms', () => sources.members())
+    this.gauge('weft_journal_depth', 'Changes waiting for their commit', () => sources.journal().depth)
+    this.gauge(
+      'weft_journal_bytes',
+      'Bytes of changes waiting for their commit',
+      () => sources.journal().bytes,
+    )
+    this.loop.enable()
+    const delay = new Gauge({
+      name: 'weft_event_loop_delay_seconds',
+      help: 'Event-loop delay since the last scrape',
+      labelNames: ['quantile'],
+      registers,
+      collect: () => {
+        const seconds = (nanoseconds: number): number =>
+          Math.max(0, nanoseconds / 1e9 - loopResolutionMs / 1000)
+        delay.set({ quantile: '0.5' }, seconds(this.loop.percentile(50)))
+        delay.set({ quantile: '0.99' }, seconds(this.loop.percentile(99)))
+        delay.set({ quantile: '1' }, seconds(this.loop.max))
+        this.loop.reset()
+      },
+    })
+  }
+
+  commitFailed(kind: 'transient' | 'rejected'): void {
+    this.commitFailures.inc({ kind })
+  }
+
+  quarantined(): void {
+    this.quarantinedTotal.inc()
+  }
+
+  backpressure(): void {
+    this.backpressureTotal.inc()
+  }
+
+  error(code: ErrorCode): void {
+    this.errors.inc({ code })
+  }
+
+  close(): void {
+    this.loop.disable()
+    this.registry.clear()
+  }
+
+  private gauge(name: string, help: string, read: () => number): void {
+    const gauge: Gauge = new Gauge({
+      name,
+      help,
+      registers: [this.registry],
+      collect: () => gauge.set(read()),
+    })
+  }
+
+  private counter(name: string, help: string, read: () => number): void {
+    const counter: Counter = new Counter({
+      name,
+      help,
+      registers: [this.registry],
+      collect: () => {
+        counter.reset()
+        counter.inc(read())
+      },
+    })
+  }
+
+  private byDialect(name: string, help: string, values: Record<Dialect, number>): void {
+    const counter = new Counter({
+      name,
+      help,
+      labelNames: ['dialect'],
+      registers: [this.registry],
+      collect: () => {
+        counter.reset()
+        for (const [dialect, value] of Object.entries(values)) counter.inc({ dialect }, value)
+      },
+    })
+  }
+}
