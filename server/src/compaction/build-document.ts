@@ -1,5 +1,5 @@
 import * as Y from 'yjs'
-import { Coverage, decodeStateVector, inspectUpdate, type Inspection } from '../crdt/index.js'
+import { Coverage, decodeStateVector, inspectUpdate, trimKnown, type Inspection } from '../crdt/index.js'
 import type { Seq } from '../ids.js'
 import { mergeAll } from './merge.js'
 
@@ -36,60 +36,99 @@ const CHECKPOINT = 100
  * @throws what Yjs throws when the base itself cannot be applied
  */
 export function buildState(base: Uint8Array | null, pieces: readonly Piece[]): BuiltState {
-  try {
-    return whole(finish(applyInBatches(base, pieces)), base, pieces, [])
-  } catch (error) {
-    if (pieces.length === 0) throw error
+  const goal = new Coverage()
+  if (base !== null) goal.add(inspectUpdate(base))
+  for (const { inspection } of pieces) goal.add(inspection)
+
+  // The ways in turn: as they come; merged first, which cuts overlaps; whole merged, without a document.
+  // Nearly always the first one does it. Otherwise structs forged under another client's id meet the true ones, and
+  // Yjs throws, or drops pending structs; so far nobody's update is left out.
+  let best: State | null = null
+  const inOrder = (): readonly Piece[] => integrable(base, pieces)
+  for (const way of [
+    () => finish(applyInBatches(base, pieces)),
+    () => finish(applyInBatches(base, inOrder())),
+    () => finish(startFrom(mergeTrimmed(base, inOrder()))),
+  ]) {
+    const state = attempt(way)
+    if (state === null) continue
+    if (reaches(state, goal)) return { ...state, failed: [] }
+    // A document that got updates out of order may hold back what it could integrate: one that gets all at once does.
+    const again = attempt(() => finish(startFrom(state.state)))
+    if (again !== null && reaches(again, goal)) return { ...again, failed: [] }
+    for (const each of [state, again])
+      if (each !== null && (best === null || clocks(each) > clocks(best))) best = each
   }
-  // Something in there throws, and a document that threw halfway is not to be trusted. Nearly always these are structs
-  // forged under another client's id that meet the true ones: the merge cuts overlaps, and nobody's update is left out.
+  if (best !== null) return { ...best, failed: [] }
+  // One of them must go: from the start, one by one.
+  const { doc, failed } = applyOneByOne(base, pieces)
+  return { ...finish(doc), failed }
+}
+
+interface State {
+  readonly state: Uint8Array
+  readonly stateVector: Uint8Array
+}
+
+/** A document that threw halfway is not to be trusted: each way starts with a new one. */
+function attempt(way: () => State): State | null {
   try {
-    return whole(finish(startFrom(mergeAll(updatesOf(base, pieces)))), base, pieces, [])
+    return way()
   } catch {
-    // Then one of them must go: from the start, one by one.
+    return null
   }
-  const { doc, good, failed } = applyOneByOne(base, pieces)
-  return whole(finish(doc), base, good, failed)
 }
 
-/** Structs and their state vector; they pass inspection, so that the snapshot can be loaded again. */
-function finish(doc: Y.Doc): { state: Uint8Array; stateVector: Uint8Array } {
-  const state = Y.encodeStateAsUpdate(doc)
-  inspectUpdate(state)
-  return { state, stateVector: Y.encodeStateVector(doc) }
-}
-
-/**
- * Checks the result against what went in, counted without Yjs. A document that got updates out of order may hold back
- * structs whose needs are met; one that gets the state at once takes them. Where even that integrates less (structs that
- * forge each other's ids can make Yjs drop pending ones), a plain merge, which drops nothing, takes its place.
- */
-function whole(
-  built: { state: Uint8Array; stateVector: Uint8Array },
-  base: Uint8Array | null,
-  pieces: readonly Piece[],
-  failed: readonly FailedPiece[],
-): BuiltState {
-  const coverage = new Coverage()
-  if (base !== null) coverage.add(inspectUpdate(base))
-  for (const { inspection } of pieces) coverage.add(inspection)
-  if (reaches(built.stateVector, coverage)) return { ...built, failed }
-  const again = finish(startFrom(built.state))
-  if (reaches(again.stateVector, coverage)) return { ...again, failed }
-  return { state: mergeAll(updatesOf(base, pieces)), stateVector: coverage.encodeStateVector(), failed }
-}
-
-function reaches(stateVector: Uint8Array, coverage: Coverage): boolean {
+function reaches({ stateVector }: State, goal: Coverage): boolean {
   const integrated = decodeStateVector(stateVector)
-  for (const [client, clock] of coverage.stateVector()) {
+  for (const [client, clock] of goal.stateVector()) {
     if ((integrated.get(client) ?? 0) < clock) return false
   }
   return true
 }
 
-function updatesOf(base: Uint8Array | null, pieces: readonly Piece[]): Uint8Array[] {
-  const updates = pieces.map((piece) => piece.update)
-  return base === null ? updates : [base, ...updates]
+function clocks({ stateVector }: State): number {
+  return [...decodeStateVector(stateVector).values()].reduce((sum, clock) => sum + clock, 0)
+}
+
+/** The pieces in an order in which each can be integrated at once, those that cannot at all last. */
+function integrable(base: Uint8Array | null, pieces: readonly Piece[]): Piece[] {
+  const coverage = new Coverage()
+  if (base !== null) coverage.add(inspectUpdate(base))
+  const order: Piece[] = []
+  const waiting = new Map<number, Piece>()
+  for (const [i, piece] of pieces.entries()) {
+    if (coverage.add(piece.inspection, i)) order.push(piece)
+    else waiting.set(i, piece)
+    for (const tag of coverage.takeReleased()) {
+      const released = waiting.get(tag)
+      if (released !== undefined) order.push(released)
+      waiting.delete(tag)
+    }
+  }
+  return [...order, ...waiting.values()]
+}
+
+/** One update in which the first to say something about a struct is right. */
+function mergeTrimmed(base: Uint8Array | null, pieces: readonly Piece[]): Uint8Array {
+  const coverage = new Coverage()
+  const updates: Uint8Array[] = []
+  if (base !== null) {
+    coverage.add(inspectUpdate(base))
+    updates.push(base)
+  }
+  for (const { update, inspection } of pieces) {
+    updates.push(trimKnown(update, inspection, coverage))
+    coverage.add(inspection)
+  }
+  return mergeAll(updates)
+}
+
+/** Structs and their state vector; they pass inspection, so that the snapshot can be loaded again. */
+function finish(doc: Y.Doc): State {
+  const state = Y.encodeStateAsUpdate(doc)
+  inspectUpdate(state)
+  return { state, stateVector: Y.encodeStateVector(doc) }
 }
 
 function applyInBatches(base: Uint8Array | null, pieces: readonly Piece[]): Y.Doc {
@@ -105,8 +144,7 @@ function applyInBatches(base: Uint8Array | null, pieces: readonly Piece[]): Y.Do
 function applyOneByOne(
   base: Uint8Array | null,
   pieces: readonly Piece[],
-): { doc: Y.Doc; good: Piece[]; failed: FailedPiece[] } {
-  const good: Piece[] = []
+): { doc: Y.Doc; failed: FailedPiece[] } {
   const failed: FailedPiece[] = []
   let checkpoint = base
   let sinceCheckpoint: Piece[] = []
@@ -124,14 +162,13 @@ function applyOneByOne(
         Y.encodeStateAsUpdate(doc)
         sinceCheckpoint.push(piece)
       }
-      good.push(piece)
     } catch (error) {
       failed.push({ seq: piece.seq, reason: error instanceof Error ? error.message : String(error) })
       doc = startFrom(checkpoint)
       for (const before of sinceCheckpoint) apply(doc, before)
     }
   }
-  return { doc, good, failed }
+  return { doc, failed }
 }
 
 function apply(doc: Y.Doc, piece: Piece): void {

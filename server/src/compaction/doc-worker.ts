@@ -14,6 +14,7 @@ import {
   writeSnapshot,
   type Sql,
 } from '../store/index.js'
+import type { RoomId, Seq } from '../ids.js'
 import type { StoreConnection } from '../store/types.js'
 import { addsNothing as checkAddsNothing } from './adds-nothing.js'
 import { buildState, type BuiltState, type Piece } from './build-document.js'

@@ -5,7 +5,10 @@ const AT_ONCE = 64
 
 const EMPTY = new Uint8Array([0, 0])
 
-/** Merges any number of updates into one, without a Y.Doc. Earlier ones win where forged structs overlap. */
+/**
+ * Merges any number of updates into one, without a Y.Doc. Where two say different things about the same struct (one has
+ * it collected, or forged), which one is taken is not defined.
+ */
 export function mergeAll(updates: readonly Uint8Array[]): Uint8Array {
   let level = updates
   while (level.length > 1) {

@@ -128,6 +128,12 @@ export class Coverage {
     return true
   }
 
+  /** Whether the update repeats something that is integrated: see `trimKnown`. */
+  overlaps(update: Pick<Coverable, 'structs'>): boolean {
+    for (const range of update.structs) if ((this.state.get(range.client) ?? 0) > range.clock) return true
+    return false
+  }
+
   /** The next clock expected of a client: 0 if nothing is known of it. */
   clockOf(client: number): number {
     return this.state.get(client) ?? 0

@@ -14,3 +14,4 @@ export {
 } from './inspect.js'
 export { RangeSet } from './range-set.js'
 export { decodeStateVector, encodeStateVector } from './state-vector.js'
+export { trimKnown } from './trim-known.js'
