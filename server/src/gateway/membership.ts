@@ -154,7 +154,7 @@ export class Membership implements RoomMember {
           for (const piece of this.wire.message(event)) this.socket.sendPiece(piece)
       }
       this.wire.finish(rest.update, initial)
-      if (this.socket.isOpen) {
+      if (this.socket.isOpen()) {
         this.state = 'live'
         this.channel.subscribe(this)
       }

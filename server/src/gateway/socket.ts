@@ -55,7 +55,7 @@ export class Socket {
     this.events = events
   }
 
-  get isOpen(): boolean {
+  isOpen(): boolean {
     return this.ws !== null
   }
 

@@ -124,7 +124,7 @@ export class WeftSession implements Session {
 
   /** @returns null when the frame was handled at once */
   private handle(bytes: Uint8Array): Promise<void> | null {
-    if (!this.socket.isOpen) return null
+    if (!this.socket.isOpen()) return null
     if (bytes.length > this.context.limits.frameBytes)
       throw new ProtocolError('too_large', 'the frame is too large')
     const frame = decodeClientFrame(bytes)
@@ -174,7 +174,7 @@ export class WeftSession implements Session {
 
   private async welcome(frame: HelloFrame): Promise<void> {
     const identity = await this.context.auth.verify(frame.token)
-    if (!this.socket.isOpen) return
+    if (!this.socket.isOpen()) return
     const { frameBytes, updateBytes, eventBytes, presenceBytes, roomsPerConnection, heartbeatMs } =
       this.context.limits
     this.hello = { clientId: Buffer.from(frame.clientId).toString('hex'), identity }
@@ -235,7 +235,7 @@ export class WeftSession implements Session {
     this.names.add(frame.room)
     void this.enter(hello, frame).catch((error: unknown) => {
       this.names.delete(frame.room)
-      if (this.socket.isOpen) this.refuseJoin(frame, error)
+      if (this.socket.isOpen()) this.refuseJoin(frame, error)
     })
   }
 
@@ -244,7 +244,7 @@ export class WeftSession implements Session {
     const { room, output } = hold
     // The token may have been replaced while the room was opened.
     const access = hello.identity.access(frame.room)
-    if (!this.socket.isOpen || access === null) {
+    if (!this.socket.isOpen() || access === null) {
       hold.release()
       if (access === null) throw new ProtocolError('forbidden', 'the token does not grant this room')
       return
@@ -431,7 +431,7 @@ export class WeftSession implements Session {
 
   /** Ends the connection: ERROR, then the close code of the error. */
   private fail(error: ProtocolError): void {
-    if (!this.socket.isOpen) return
+    if (!this.socket.isOpen()) return
     this.context.observer.error(error.code)
     this.context.observer.info('connection ended', {
       session: this.id,

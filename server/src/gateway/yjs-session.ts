@@ -76,7 +76,7 @@ export class YjsSession implements Session {
     if (!this.socket.isWaiting) this.socket.lastProgress = now
   }
 
-  drain(_delay: number): void {
+  drain(): void {
     this.socket.end(closeCodeFor('draining'), 'the node is shutting down')
     this.closed()
   }
@@ -114,9 +114,9 @@ export class YjsSession implements Session {
     const identity = await this.context.auth.verify(request.token)
     const access = identity.access(name)
     if (access === null) throw new ProtocolError('forbidden', 'the token does not grant this room')
-    if (!this.socket.isOpen) return
+    if (!this.socket.isOpen()) return
     const hold = await this.context.rooms.open(identity.tenant, name)
-    if (!this.socket.isOpen) {
+    if (!this.socket.isOpen()) {
       hold.release()
       return
     }
@@ -171,7 +171,7 @@ export class YjsSession implements Session {
 
   private handle(bytes: Uint8Array): Promise<void> | null {
     const { member } = this
-    if (!this.socket.isOpen || member === null) return null
+    if (!this.socket.isOpen() || member === null) return null
     const message = decodeYjsMessage(bytes)
     switch (message.type) {
       case 'step1':
@@ -276,7 +276,7 @@ export class YjsSession implements Session {
   }
 
   private fail(error: ProtocolError): void {
-    if (!this.socket.isOpen) return
+    if (!this.socket.isOpen()) return
     this.context.observer.error(error.code)
     this.context.observer.info('connection ended', {
       session: this.id,

@@ -1,0 +1,3 @@
+/** What tests and benchmarks start for real: databases, processes, folders. */
+export * from './postgres.js'
+export * from './temp-dir.js'
