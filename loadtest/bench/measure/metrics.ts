@@ -16,7 +16,7 @@ export const loopDelayMaxMs = async (port: number): Promise<number | null> => {
   try {
     const response = await fetch(`http://127.0.0.1:${port}/metrics`, { signal: AbortSignal.timeout(5000) })
     const samples = parseMetrics(await response.text())
-    const seconds = samples.get('weft_event_loop_delay_max_seconds')
+    const seconds = samples.get('weft_event_loop_delay_seconds{quantile="1"}')
     return seconds === undefined ? null : seconds * 1000
   } catch {
     return null

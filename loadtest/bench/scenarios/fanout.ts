@@ -1,9 +1,9 @@
 import type { Bench } from '../bench.js'
 import { Fleet } from '../load/fleet.js'
 import { findMost } from '../load/search.js'
-import { type Goal, type Row, type Sample, atMost, rowOf } from '../report/result.js'
+import { type Goal, type Row, atMost, rowOf } from '../report/result.js'
 import type { Target } from '../servers/target.js'
-import { loadColumns, measureLoad, sustained } from './load-sample.js'
+import { loadColumns, measureLoad, tryRate } from './load-sample.js'
 import { type Scenario, alternate, startTargets } from './scenario.js'
 
 const rates = [20_000, 80_000]
@@ -51,17 +51,14 @@ export const fanout: Scenario = {
 const most = async (bench: Bench, fleets: ReadonlyMap<Target, Fleet>, readers: number): Promise<Row[]> => {
   const rows: Row[] = []
   for (const [target, fleet] of fleets) {
-    const found = await findMost<Sample>(searchFrom, searchTo, bench.quick ? 1 : 3, async (rate) => {
-      bench.log(`most, ${target.name}, ${rate} deliveries/s`)
-      const { sample, result } = await measureLoad(
-        fleet,
-        target,
-        rate / readers,
-        bench.quick ? 1 : 1.5,
-        'delivery',
-      )
-      return { held: sustained(result, rate / readers, p99LimitMs), value: sample }
-    })
+    const found = await findMost(searchFrom, searchTo, bench.quick ? 1 : 3, (deliveries) =>
+      tryRate(bench, fleet, target, {
+        rate: deliveries / readers,
+        seconds: bench.quick ? 1 : 1.5,
+        per: 'delivery',
+        p99LimitMs,
+      }),
+    )
     rows.push(
       rowOf(`most, ${readers} readers`, target.name, found ? [found.value] : [], fleet.tally.complaints),
     )

@@ -1,4 +1,6 @@
+import type { Bench } from '../bench.js'
 import type { Fleet, LoadResult } from '../load/fleet.js'
+import type { Try } from '../load/search.js'
 import { type Cost, measure } from '../measure/window.js'
 import type { Column, Sample } from '../report/result.js'
 import type { Target } from '../servers/target.js'
@@ -56,10 +58,31 @@ export const measureLoad = async (
   return { sample: loadSample(result, cost, per), complaints: fleet.tally.complaints, result }
 }
 
-/** A rate is sustained when it could be sent, nothing is lost, and 99 % arrives (and is durable) in time. */
-export const sustained = (result: LoadResult, rate: number, p99LimitMs: number): boolean =>
-  result.lost === 0 &&
-  result.nacked === 0 &&
-  result.sentRate >= rate * 0.97 &&
-  result.p99 < p99LimitMs &&
-  (result.acked === 0 || result.acked === result.sent)
+/**
+ * A rate is sustained when it could be sent, nothing is lost, and 99 % arrives (and is durable) in time.
+ * @returns why it was not, or null
+ */
+export const shortfall = (result: LoadResult, rate: number, p99LimitMs: number): string | null => {
+  if (result.lost > 0) return `${result.lost} lost`
+  if (result.nacked > 0) return `${result.nacked} refused`
+  if (result.acked > 0 && result.acked < result.sent) return `${result.sent - result.acked} not acknowledged`
+  if (result.p99 >= p99LimitMs) return `p99 ${Math.round(result.p99)} ms`
+  if (result.sentRate < rate * 0.97)
+    return `only ${Math.round(result.sentRate)} of ${Math.round(rate)} updates/s sent`
+  return null
+}
+
+/** One try of the search for the most that is sustained. */
+export const tryRate = async (
+  bench: Bench,
+  fleet: Fleet,
+  target: Target,
+  options: { rate: number; seconds: number; per: 'delivery' | 'update'; p99LimitMs: number },
+): Promise<Try<Sample>> => {
+  const { rate, seconds, per, p99LimitMs } = options
+  const { sample, result } = await measureLoad(fleet, target, rate, seconds, per)
+  const short = shortfall(result, rate, p99LimitMs)
+  const limits = `generator ${Math.round(sample['generator'] ?? 0)} %, others ${Math.round(sample['others'] ?? 0)} %`
+  bench.log(`most, ${target.name}, ${Math.round(rate)} updates/s: ${short ?? 'held'} (${limits})`)
+  return { held: short === null, value: sample }
+}

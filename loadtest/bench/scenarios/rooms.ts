@@ -1,9 +1,9 @@
 import type { Bench } from '../bench.js'
 import { Fleet } from '../load/fleet.js'
 import { findMost } from '../load/search.js'
-import { type Goal, type Row, type Sample, atLeast, atMost, rowOf } from '../report/result.js'
+import { type Goal, type Row, atLeast, atMost, rowOf } from '../report/result.js'
 import type { Target } from '../servers/target.js'
-import { loadColumns, measureLoad, sustained } from './load-sample.js'
+import { loadColumns, measureLoad, tryRate } from './load-sample.js'
 import { type Scenario, alternate, startTargets } from './scenario.js'
 
 const roomCount = 1000
@@ -45,11 +45,9 @@ export const rooms: Scenario = {
 }
 
 const most = async (bench: Bench, target: Target, fleet: Fleet): Promise<Row> => {
-  const found = await findMost<Sample>(searchFrom, searchTo, bench.quick ? 1 : 3, async (rate) => {
-    bench.log(`most, ${target.name}, ${rate} updates/s`)
-    const { sample, result } = await measureLoad(fleet, target, rate, bench.quick ? 1.5 : 2.5, 'update')
-    return { held: sustained(result, rate, p99LimitMs), value: sample }
-  })
+  const found = await findMost(searchFrom, searchTo, bench.quick ? 1 : 3, (rate) =>
+    tryRate(bench, fleet, target, { rate, seconds: bench.quick ? 1.5 : 2.5, per: 'update', p99LimitMs }),
+  )
   return rowOf('most', target.name, found ? [found.value] : [], fleet.tally.complaints)
 }
 

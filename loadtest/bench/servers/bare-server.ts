@@ -67,7 +67,7 @@ App()
     // Since the last scrape, as the histogram is reset here. Its resolution is part of what it records.
     const max = Math.max(0, loopDelay.max / 1e9 - 0.005)
     loopDelay.reset()
-    response.end(`weft_event_loop_delay_max_seconds ${max}\n`)
+    response.end(`weft_event_loop_delay_seconds{quantile="1"} ${max}\n`)
   })
   .listen('127.0.0.1', port, (listening) => {
     if (listening === false) {

@@ -22,9 +22,11 @@ export class FrameError extends Error {
 }
 
 const headerBytes = 14
-const kept = 128 * 1024
+const kept = 32 * 1024 * 1024
 
-/** A message too long to keep, of which the end is awaited. */
+const longMessage = (keepBytes: number): number => Math.min(keepBytes, 64 * 1024)
+
+/** A message of which the end is awaited. */
 interface LongMessage {
   readonly prefix: Buffer
   prefixLength: number
@@ -40,7 +42,7 @@ export class FrameParser {
   private carried = 0
   private long: LongMessage | null = null
 
-  /** @param keepBytes how much of a message is kept at most, in bytes (default 128 KiB) */
+  /** @param keepBytes how much of a message is kept at most, in bytes (default 32 MiB) */
   constructor(sink: FrameSink, keepBytes = kept) {
     this.sink = sink
     this.keepBytes = keepBytes
@@ -93,8 +95,14 @@ export class FrameParser {
         start += wide
       }
       const opcode = first & 0x0f
-      if (length > this.keepBytes && opcode < Opcode.close) {
-        const long = { prefix: Buffer.allocUnsafe(this.keepBytes), prefixLength: 0, length, missing: length }
+      // A message that is far from whole is gathered in a buffer of its size, not in one that grows and is copied.
+      if (length > longMessage(this.keepBytes) && opcode < Opcode.close) {
+        const long = {
+          prefix: Buffer.allocUnsafe(Math.min(length, this.keepBytes)),
+          prefixLength: 0,
+          length,
+          missing: length,
+        }
         at = this.feed(long, bytes, start, end)
         if (long.missing > 0) {
           this.long = long
