@@ -106,8 +106,11 @@ describe('a room', () => {
     await expect(first).rejects.toMatchObject({ code: 'forbidden' })
     expect(rejections).toMatchObject([{ n: 1, code: 'forbidden' }])
     expect(room.unsaved).toBe(0)
+    // Work goes on. What hangs on the refused change waits for it at the server (P26).
     room.doc.getMap('m').set('k', 1)
-    await room.saved()
+    await settle()
+    expect(server.socket.sent('update').map((frame) => frame.n)).toEqual([1, 2])
+    expect(room.unsaved).toBe(1)
   })
 
   test('a change beyond updateBytes never reaches the wire', async () => {
@@ -149,6 +152,24 @@ describe('a room', () => {
     expect(textOf(server.committed('a'))).toBe('ac')
     // Deletes alone, and only the missing ones.
     expect(server.socket.sent('update')[0]?.update.length).toBeLessThan(16)
+  })
+
+  test('after a restored backup it resumes from what it has had of the new log (P16)', async () => {
+    const { server, client, pass } = harness()
+    const room = client().room('a')
+    await room.synced()
+    const write = (letter: string): void => server.write('a', (doc) => doc.getText('t').insert(0, letter))
+    for (const letter of 'abc') write(letter)
+    await settle()
+    server.room('a').log.length = 0
+    server.crash()
+    await pass(2_000)
+    expect(room.status).toBe('live')
+    server.crash()
+    for (const letter of 'xyz') write(letter)
+    await pass(2_000)
+    await room.saved()
+    expect(textOf(room.doc)).toContain('zyx')
   })
 
   test('another epoch resets the document and reports what was unsaved (P20)', async () => {

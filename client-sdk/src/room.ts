@@ -66,6 +66,8 @@ export class RoomImpl<P extends object> implements Room<P>, Member {
   private epoch: number | null = null
   /** Every event up to here has been applied: where to resume. Null until the first state is complete. */
   private watermark: number | null = null
+  /** The first full state has come. */
+  private complete = false
   private syncing: { collector: SyncCollector; head: number; deletes: Deletes | null } | null = null
   private failures = 0
   private cancelRetry: (() => void) | null = null
@@ -133,7 +135,7 @@ export class RoomImpl<P extends object> implements Room<P>, Member {
 
   synced(): Promise<void> {
     if (this.currentStatus === 'left') return handled(Promise.reject(left()))
-    if (this.watermark !== null) return Promise.resolve()
+    if (this.complete) return Promise.resolve()
     const denial = this.denial ?? this.host.denial
     if (denial !== null) return handled(Promise.reject(denial))
     return this.syncers.wait(0)
@@ -277,7 +279,8 @@ export class RoomImpl<P extends object> implements Room<P>, Member {
         }
         break
       case 'watermark':
-        if (this.watermark !== null) this.watermark = Math.max(this.watermark, frame.seq)
+        // During a sync the events before it wait in the collector: only `done` says that they have been applied.
+        if (this.syncing === null) this.watermark = Math.max(this.watermark ?? 0, frame.seq)
         break
       case 'left':
         this.channel.down()
@@ -318,6 +321,7 @@ export class RoomImpl<P extends object> implements Room<P>, Member {
     }
     this.watermark = Math.max(this.watermark ?? 0, head)
     this.failures = 0
+    this.complete = true
     this.setStatus('live')
     this.syncers.settle(null)
     this.emitter.emit('synced', undefined)
@@ -335,6 +339,7 @@ export class RoomImpl<P extends object> implements Room<P>, Member {
     this.document.on('update', this.onUpdate)
     this.epoch = null
     this.watermark = null
+    this.complete = false
     this.channel.rebind(new Awareness(this.document))
     this.sender.fail(new WeftError('room_reset', 'the room was deleted and made again'))
     this.emitter.emit('reset', { doc: this.doc, awareness: this.awareness, previous, unsaved })

@@ -28,6 +28,8 @@ interface FakeRoom {
   epoch: number
   log: Uint8Array[]
   pending: Pending[]
+  /** Committed, and not acknowledged: something that they refer to is not committed (P22, P26). */
+  waiting: { readonly socket: FakeSocket; readonly n: number; readonly seq: number }[]
   members: Set<FakeSocket>
 }
 
@@ -148,7 +150,15 @@ export class FakeServer {
     let room = this.rooms.get(name)
     if (room === undefined) {
       const epoch = this.epochs++
-      room = { number: this.rooms.size + 1, name, epoch, log: [], pending: [], members: new Set() }
+      room = {
+        number: this.rooms.size + 1,
+        name,
+        epoch,
+        log: [],
+        pending: [],
+        waiting: [],
+        members: new Set(),
+      }
       this.rooms.set(name, room)
     }
     return room
@@ -179,14 +189,22 @@ export class FakeServer {
     const room = this.room(name)
     for (const { socket, n, update } of room.pending.splice(0, count)) {
       room.log.push(update)
-      if (!socket.gone) socket.deliver({ type: 'ack', room: room.number, n, seq: room.log.length })
+      room.waiting.push({ socket, n, seq: room.log.length })
+    }
+    if (this.committed(name).store.pendingStructs === null) {
+      for (const { socket, n, seq } of room.waiting.splice(0)) {
+        if (!socket.gone) socket.deliver({ type: 'ack', room: room.number, n, seq })
+      }
     }
     this.watermark(room)
   }
 
   /** Every connection is lost, and what was not committed with it. */
   crash(): void {
-    for (const room of this.rooms.values()) room.pending = []
+    for (const room of this.rooms.values()) {
+      room.pending = []
+      room.waiting = []
+    }
     for (const socket of [...this.sockets]) socket.drop(1006)
   }
 
@@ -196,6 +214,7 @@ export class FakeServer {
     room.epoch = this.epochs++
     room.log = []
     room.pending = []
+    room.waiting = []
     for (const member of room.members)
       member.deliver({ type: 'left', room: room.number, code: 'internal', message: '' })
     room.members.clear()
