@@ -38,7 +38,7 @@ function partsOf(random: Random, updates: readonly Uint8Array[]): Uint8Array[] {
 
 test('an update adds nothing exactly when applying it changes neither structs nor deletes', () => {
   const counts = { nothing: 0, something: 0 }
-  for (let seed = 0; seed < 400; seed++) {
+  for (let seed = 0; seed < 150; seed++) {
     const random = seededRandom(seed)
     const { updates, docs } = randomDocument(random, { users: 3, edits: 25, sync: 0.5 })
     const kept = random.chance(0.5) ? updates : updates.filter(() => random.chance(0.9))
@@ -59,8 +59,8 @@ test('an update adds nothing exactly when applying it changes neither structs no
       counts[same ? 'nothing' : 'something']++
     }
   }
-  expect(counts.nothing).toBeGreaterThan(300)
-  expect(counts.something).toBeGreaterThan(300)
+  expect(counts.nothing).toBeGreaterThan(100)
+  expect(counts.something).toBeGreaterThan(100)
 })
 
 function flat(value: unknown): unknown {

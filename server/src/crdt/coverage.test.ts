@@ -114,7 +114,7 @@ function settled(doc: Y.Doc): Y.Doc {
 describe('Coverage is the state vector of a Y.Doc without the Y.Doc (I5)', () => {
   test('for any order, repetition and merging of real updates, with needs false before and true after', () => {
     let waited = 0
-    for (let seed = 0; seed < 100; seed++) {
+    for (let seed = 0; seed < 60; seed++) {
       const random = seededRandom(seed)
       const { updates } = randomDocument(random, { users: 2 + random.int(3), edits: 30, sync: 0.6 })
       const twice = updates.filter(() => random.chance(0.2))
@@ -141,7 +141,7 @@ describe('Coverage is the state vector of a Y.Doc without the Y.Doc (I5)', () =>
       expect(coverage.waitingBytes).toBe(0)
       for (const each of updates) expect(coverage.covers(inspectUpdate(each).deps)).toBe(true)
     }
-    expect(waited).toBeGreaterThan(1000)
+    expect(waited).toBeGreaterThan(500)
   })
 
   test('of a compacted base that still has structs waiting', () => {

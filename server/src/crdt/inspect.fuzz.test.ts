@@ -6,7 +6,7 @@ import { randomDocument } from './testing/random-doc.js'
 import { seededRandom, type Random } from './testing/random.js'
 
 /** More by the environment: `WEFT_FUZZ_CASES=2000000 npx vitest run server/src/crdt/inspect.fuzz`. */
-const CASES = Number(process.env['WEFT_FUZZ_CASES'] ?? 12_000)
+const CASES = Number(process.env['WEFT_FUZZ_CASES'] ?? 10_000)
 const CASES_PER_DOCUMENT = 20
 
 /** Seeds that once found something. */

@@ -90,7 +90,8 @@ const NO_DEPS: readonly Id[] = []
  */
 export function inspectUpdate(update: Uint8Array): Inspection {
   try {
-    return inspect(update)
+    scanner.open(update)
+    return inspect(update.byteLength)
   } catch (error) {
     if (error instanceof UpdateInvalidError) throw error
     // lib0's "unexpected end of array", JSON and UTF-8 errors; a stack overflow by nesting is bounded by the scanner.
@@ -100,13 +101,17 @@ export function inspectUpdate(update: Uint8Array): Inspection {
         cause: error,
       },
     )
+  } finally {
+    scanner.close()
   }
 }
 
-function inspect(update: Uint8Array): Inspection {
-  const scanner = new StructScanner(update)
+/** Inspection does not wait for anything, so that one scanner serves every call. */
+const scanner = new StructScanner()
+
+function inspect(byteLength: number): Inspection {
   const structs: Range[] = []
-  const needs = new DependencyList()
+  let needs: DependencyList | null = null
   let links: Link[] | null = null
 
   const clients = scanner.count()
@@ -130,9 +135,10 @@ function inspect(update: Uint8Array): Inspection {
         continue
       }
       for (let n = 0; n < scanner.needCount; n++) {
-        const needClient = scanner.needClients[n] ?? 0
-        const needClock = scanner.needClocks[n] ?? 0
+        const needClient = n === 0 ? scanner.needClient : scanner.secondNeedClient
+        const needClock = n === 0 ? scanner.needClock : scanner.secondNeedClock
         if (needClient === client) continue // earlier than its own clock (the scanner checks): said by the range's start
+        needs ??= new DependencyList()
         needs.add(needClient, needClock)
         links ??= []
         // A struct needs what its predecessors of the same client needed: only what goes further makes a link.
@@ -153,11 +159,14 @@ function inspect(update: Uint8Array): Inspection {
   }
 
   const deletes = scanner.deletes()
-  if (deletes !== NO_RANGES) for (const range of deletes) needs.add(range.client, range.clock + range.len - 1)
+  if (deletes !== NO_RANGES) {
+    needs ??= new DependencyList()
+    for (const range of deletes) needs.add(range.client, range.clock + range.len - 1)
+  }
   scanner.finish()
 
   return {
-    byteLength: update.byteLength,
+    byteLength,
     structs,
     links: links ?? NO_LINKS,
     deletes,
@@ -167,10 +176,18 @@ function inspect(update: Uint8Array): Inspection {
 }
 
 /** What the update needs from outside: the needs that it does not supply, and all that comes before its own ranges. */
-function dependencies(structs: readonly Range[], needs: DependencyList): readonly Id[] {
-  if (needs.size > 0) needs.dropSupplied(structs)
+function dependencies(structs: readonly Range[], needs: DependencyList | null): readonly Id[] {
+  if (needs === null) {
+    const range = structs[0]
+    if (range === undefined) return NO_DEPS
+    if (structs.length === 1) {
+      return range.clock === 0 ? NO_DEPS : [{ client: range.client, clock: range.clock - 1 }]
+    }
+    needs = new DependencyList()
+  }
+  needs.dropSupplied(structs)
   for (const range of structs) {
     if (range.clock > 0) needs.add(range.client, range.clock - 1)
   }
-  return needs.size === 0 ? NO_DEPS : needs.ids
+  return needs.ids
 }

@@ -42,6 +42,7 @@ const LAST_TYPE = 6
 const XML_ELEMENT = 3
 const XML_HOOK = 5
 
+const NO_BYTES = new Uint8Array()
 export const NO_RANGES: readonly Range[] = []
 
 const PROTO = '__proto__'
@@ -50,14 +51,23 @@ const PROTO = '__proto__'
 export class StructScanner {
   /** Of the struct read last: it is a gap, not content. */
   isSkip = false
-  /** Of the struct read last: how many of `needClients` and `needClocks` count. */
+  /** Of the struct read last: how many structs it refers to (two at most), and which. */
   needCount = 0
-  readonly needClients = [0, 0]
-  readonly needClocks = [0, 0]
-  private readonly decoder: decoding.Decoder
+  needClient = 0
+  needClock = 0
+  secondNeedClient = 0
+  secondNeedClock = 0
+  private readonly decoder = new decoding.Decoder<ArrayBufferLike>(NO_BYTES)
 
-  constructor(update: Uint8Array) {
-    this.decoder = new decoding.Decoder(update)
+  /** Starts on an update. One scanner serves all of them: a keystroke takes less time than making a new one. */
+  open(update: Uint8Array): void {
+    this.decoder.arr = update
+    this.decoder.pos = 0
+  }
+
+  /** Lets go of the update. */
+  close(): void {
+    this.decoder.arr = NO_BYTES
   }
 
   count(): number {
@@ -155,9 +165,13 @@ export class StructScanner {
     if (needClient === client && needClock >= clock) {
       throw new UpdateInvalidError(`client ${client} at ${clock} refers to itself or later`)
     }
-    this.needClients[this.needCount] = needClient
-    this.needClocks[this.needCount] = needClock
-    this.needCount++
+    if (this.needCount++ === 0) {
+      this.needClient = needClient
+      this.needClock = needClock
+    } else {
+      this.secondNeedClient = needClient
+      this.secondNeedClock = needClock
+    }
   }
 
   private content(kind: number): number {
