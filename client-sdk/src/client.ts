@@ -14,7 +14,8 @@ import { WeftError } from './errors.js'
 import { Link } from './link.js'
 import { Memberships } from './memberships.js'
 import { watchPlatform } from './platform.js'
-import { RoomImpl, type RoomCore, type RoomHost } from './room.js'
+import type { RoomHost } from './room-host.js'
+import { RoomImpl, type RoomCore } from './room.js'
 import type {
   Client,
   ClientEvents,

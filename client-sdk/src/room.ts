@@ -1,53 +1,23 @@
 /* One room of a client: its document, its outbox, its presence, and where they stand against the server. */
-import {
-  isRetryable,
-  type Access,
-  type ErrorFrame,
-  type JoinedFrame,
-  type SessionLimits,
-  type ClientFrame,
-} from '@weft/protocol'
+import { isRetryable, type Access, type ErrorFrame, type JoinedFrame } from '@weft/protocol'
 import { Awareness } from 'y-protocols/awareness'
 import * as Y from 'yjs'
 import { applyUpdates } from './apply.js'
 import { fullJitter } from './backoff.js'
-import type { Clock } from './clock.js'
 import { Emitter, type Unsubscribe } from './emitter.js'
 import { WeftError } from './errors.js'
 import type { Member, RoomFrame } from './memberships.js'
 import { deletesOf, isEmpty, missingDeletes, missingStructs, type Deletes } from './missing.js'
 import { PresenceChannel } from './presence.js'
+import type { RoomHost } from './room-host.js'
 import { Sender } from './sender.js'
 import { SyncCollector } from './sync-collector.js'
-import type { Logger, Room, RoomEvents, RoomPresence, RoomStatus } from './types.js'
+import type { Room, RoomEvents, RoomPresence, RoomStatus } from './types.js'
 import { Waiters, handled } from './waiters.js'
 
 /** Bounds of the delay before a refused join is tried again, in milliseconds. */
 const retryBase = 500
 const retryMax = 15_000
-
-/** What a room needs of its client. */
-export interface RoomHost {
-  readonly clock: Clock
-  readonly random: () => number
-  readonly logger: Logger
-  readonly presenceInterval: number
-  /** What the server told in WELCOME; null before the first. */
-  readonly limits: SessionLimits | null
-  readonly congested: boolean
-  readonly connected: boolean
-  /** Why the connection was refused for good, or null. */
-  readonly denial: WeftError | null
-  /** Sends on the running connection. */
-  send(frame: ClientFrame): void
-  roomOf(member: Member): number | null
-  join(member: Member): void
-  leaveConnection(member: Member): void
-  /** The server says that the member is not in the room. */
-  forget(member: Member): void
-  /** The last reference was given back; `n` is the number that the next change of this client here has. */
-  released(room: RoomCore, nextNumber: number): void
-}
 
 /** A room with the shapes of its presence forgotten: what the client keeps. */
 export type RoomCore = RoomImpl<Record<string, unknown>>

@@ -1,0 +1,29 @@
+import type { ClientFrame, SessionLimits } from '@weft/protocol'
+import type { Clock } from './clock.js'
+import type { WeftError } from './errors.js'
+import type { Member } from './memberships.js'
+import type { RoomCore } from './room.js'
+import type { Logger } from './types.js'
+
+/** What a room needs of its client. */
+export interface RoomHost {
+  readonly clock: Clock
+  readonly random: () => number
+  readonly logger: Logger
+  readonly presenceInterval: number
+  /** What the server told in WELCOME; null before the first. */
+  readonly limits: SessionLimits | null
+  readonly congested: boolean
+  readonly connected: boolean
+  /** Why the connection was refused for good, or null. */
+  readonly denial: WeftError | null
+  /** Sends on the running connection. */
+  send(frame: ClientFrame): void
+  roomOf(member: Member): number | null
+  join(member: Member): void
+  leaveConnection(member: Member): void
+  /** The server says that the member is not in the room. */
+  forget(member: Member): void
+  /** The last reference was given back; `n` is the number that the next change of this client here has. */
+  released(room: RoomCore, nextNumber: number): void
+}
