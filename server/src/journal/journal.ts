@@ -48,7 +48,7 @@ export class Journal {
   private inFlight = 0
   private bytes = 0
   private running: Promise<void> | null = null
-  private lastStart = 0
+  private lastStart = -Infinity
   /** Ends the pauses of backoff and pacing at once: the journal is being flushed for the shutdown. */
   private hurry = new AbortController()
   private stopped = false
@@ -169,9 +169,10 @@ export class Journal {
         if (failure.kind === 'rejected') return failure
         // Left unsettled: `close` has counted it.
         if (this.stopped) return null
-        // Also while hurrying: a database that is away is not asked thousands of times a second.
         const wait = Math.max(5, fullJitter(attempt, { initial: 50, max: 2_000 }, this.options.random))
-        await delay(this.hurry.signal.aborted ? Math.min(wait, 100) : wait)
+        // Also while hurrying: a database that is away is not asked thousands of times a second.
+        if (this.hurry.signal.aborted) await delay(Math.min(wait, 100))
+        else await this.pause(wait)
         continue
       }
       let bytes = 0
