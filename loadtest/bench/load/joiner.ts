@@ -6,6 +6,7 @@ import type { Target } from '../servers/target.js'
 import { Connection } from '../wire/connection.js'
 import { isFrame, syncPart, weftPath } from '../wire/weft-wire.js'
 import { YMessage, YSync, emptyVector, encodeSync, syncDataStart, yPath } from '../wire/y-wire.js'
+import { type Deferred, deferred } from './member.js'
 import { hello } from './weft-member.js'
 
 /** One client that has the room's state. */
@@ -53,10 +54,7 @@ const joinByWeft = async ({ target, room, known, keep = false }: JoinerOptions):
   const updates: Uint8Array[] = []
   let parts: Buffer[] = []
   let joined: JoinedFrame | null = null
-  let settle: ((error: Error | null) => void) | null = null
-  const done = new Promise<void>((resolve, reject) => {
-    settle = (error) => (error ? reject(error) : resolve())
-  })
+  const done: Deferred = deferred()
   const take = (bytes: Buffer): void => {
     const frame = decodeServerFrame(bytes)
     if (frame.type !== 'sync') return
@@ -74,7 +72,7 @@ const joinByWeft = async ({ target, room, known, keep = false }: JoinerOptions):
       message(bytes, from, end) {
         if (isFrame(bytes, from, FrameType.sync, 4)) {
           if (keep) take(bytes.subarray(from, end))
-          if (syncPart(bytes, from) === 2) settle?.(null)
+          if (syncPart(bytes, from) === 2) done.resolve()
           return
         }
         const type = bytes[from + 1]
@@ -92,14 +90,14 @@ const joinByWeft = async ({ target, room, known, keep = false }: JoinerOptions):
         } else if (type === FrameType.joined || type === FrameType.error) {
           const frame = decodeServerFrame(bytes.subarray(from, end))
           if (frame.type === 'joined') joined = { ...frame, stateVector: Uint8Array.from(frame.stateVector) }
-          if (frame.type === 'error') settle?.(new Error(`error ${frame.code}: ${frame.message}`))
+          if (frame.type === 'error') done.reject(new Error(`error ${frame.code}: ${frame.message}`))
         }
       },
-      closed: (code, reason) => settle?.(new Error(`closed with ${code} ${reason}`)),
+      closed: (code, reason) => done.reject(new Error(`closed with ${code} ${reason}`)),
     },
   })
   connection.send(hello())
-  await done
+  await done.promise
   const ms = connection.readAt - start
   return { ms, bytes: connection.bytesRead, frame: joined, updates, close: () => connection.close() }
 }
@@ -107,10 +105,7 @@ const joinByWeft = async ({ target, room, known, keep = false }: JoinerOptions):
 const joinByYjs = async ({ target, room, known, keep = false }: JoinerOptions): Promise<Joined> => {
   const start = performance.now()
   const updates: Uint8Array[] = []
-  let settle: ((error: Error | null) => void) | null = null
-  const done = new Promise<void>((resolve, reject) => {
-    settle = (error) => (error ? reject(error) : resolve())
-  })
+  const done: Deferred = deferred()
   const connection = await Connection.open({
     port: target.port,
     path: yPath(room),
@@ -124,13 +119,13 @@ const joinByYjs = async ({ target, room, known, keep = false }: JoinerOptions): 
           return
         }
         if (keep) updates.push(Uint8Array.from(bytes.subarray(syncDataStart(bytes, from), end)))
-        if (kind === YSync.step2) settle?.(null)
+        if (kind === YSync.step2) done.resolve()
       },
-      closed: (code, reason) => settle?.(new Error(`closed with ${code} ${reason}`)),
+      closed: (code, reason) => done.reject(new Error(`closed with ${code} ${reason}`)),
     },
   })
   connection.send(encodeSync(YSync.step1, known?.vector ?? emptyVector))
-  await done
+  await done.promise
   const ms = connection.readAt - start
   return { ms, bytes: connection.bytesRead, frame: null, updates, close: () => connection.close() }
 }

@@ -34,5 +34,7 @@ export const deferred = (): Deferred => {
     resolve = onResolve
     reject = onReject
   })
+  // Whoever awaits it hears of the failure; when nobody does any more, nobody minds.
+  promise.catch(() => undefined)
   return { promise, resolve: () => resolve(), reject: (error) => reject(error) }
 }

@@ -50,13 +50,23 @@ export class Connection {
   /** Connects to 127.0.0.1 and upgrades. Rejects when the server refuses. */
   static open({ port, path, handlers, keepBytes }: ConnectionOptions): Promise<Connection> {
     return new Promise((resolve, reject) => {
-      let opened = false
+      let state: 'upgrading' | 'holding' | 'open' = 'upgrading'
       let response = ''
+      const held: Buffer[] = []
       const sink: FrameSink = {
         message: (bytes, start, end, length) => handlers.message(bytes, start, end, length),
         control: (opcode, payload) => connection.control(opcode, payload, handlers),
       }
       const parser = new FrameParser(sink, keepBytes)
+      const parse = (chunk: Buffer, count: number): void => {
+        try {
+          parser.push(chunk, count)
+        } catch (error) {
+          // What cannot be read ends this connection, and is reported; the others go on.
+          connection.close()
+          handlers.closed?.(0, error instanceof Error ? error.message : String(error))
+        }
+      }
       const upgrade = (count: number): void => {
         response += readBuffer.toString('latin1', 0, count)
         const end = response.indexOf('\r\n\r\n')
@@ -65,12 +75,16 @@ export class Connection {
           fail(new Error(`${path}: the server answered ${response.slice(0, response.indexOf('\r\n'))}`))
           return
         }
-        opened = true
         clearTimeout(timer)
+        // The owner attaches to the connection when the promise resolves: no frame may be handed on before. One read can
+        // follow another before that.
+        state = 'holding'
+        held.push(Buffer.from(response.slice(end + 4), 'latin1'))
         resolve(connection)
-        const rest = Buffer.from(response.slice(end + 4), 'latin1')
-        // The owner attaches to the connection when the promise resolves: first frames must not come before.
-        if (rest.length > 0) setImmediate(() => parser.push(rest, rest.length))
+        setImmediate(() => {
+          state = 'open'
+          for (const chunk of held) parse(chunk, chunk.length)
+        })
       }
       const socket = connect({
         port,
@@ -81,7 +95,8 @@ export class Connection {
           callback: (count) => {
             connection.readAt = performance.now()
             connection.bytesRead += count
-            if (opened) parser.push(readBuffer, count)
+            if (state === 'open') parse(readBuffer, count)
+            else if (state === 'holding') held.push(Buffer.from(readBuffer.subarray(0, count)))
             else upgrade(count)
             return true
           },
@@ -97,9 +112,9 @@ export class Connection {
         () => fail(new Error(`${path}: no answer within ${openTimeoutMs} ms`)),
         openTimeoutMs,
       )
-      socket.on('error', (error) => (opened ? undefined : fail(error)))
+      socket.on('error', (error) => (state === 'upgrading' ? fail(error) : undefined))
       socket.on('close', () => {
-        if (!opened) fail(new Error(`${path}: the server closed the connection`))
+        if (state === 'upgrading') fail(new Error(`${path}: the server closed the connection`))
         else if (!connection.closing) {
           connection.closing = true
           handlers.closed?.(0, '')

@@ -85,9 +85,37 @@ describe('FrameParser', () => {
     expect(messages).toHaveLength(1)
   })
 
-  test('refuses masked frames and fragments', () => {
-    expect(() => collect().parser.push(Buffer.from([0x82, 0x81, 0, 0, 0, 0, 1]), 7)).toThrow(FrameError)
-    expect(() => collect().parser.push(Buffer.from([0x02, 1, 1]), 3)).toThrow(FrameError)
+  test.each([1, 5, 1000, 1_000_000])('joins fragments, in chunks of %i bytes', (size) => {
+    const parts = [patterned(10, 1), patterned(0, 2), patterned(70_000, 3), patterned(3, 4)]
+    const fragments = parts.map((part, i) => {
+      const frame = serverFrame(i === 0 ? Opcode.binary : Opcode.continuation, part)
+      if (i < parts.length - 1) frame[0]! &= 0x7f
+      return frame
+    })
+    // A control frame may come between them.
+    fragments.splice(2, 0, serverFrame(Opcode.ping, Buffer.from('hi')))
+    const bytes = Buffer.concat([...fragments, serverFrame(Opcode.binary, Buffer.from('last'))])
+    for (const keepBytes of [12, 1 << 20]) {
+      const { messages, controls, parser } = collect(keepBytes)
+      for (let at = 0; at < bytes.length; at += size) {
+        const chunk = bytes.subarray(at, at + size)
+        parser.push(chunk, chunk.length)
+      }
+      const whole = Buffer.concat(parts)
+      expect(messages).toEqual([
+        { digest: digest(whole.subarray(0, keepBytes)), length: whole.length },
+        { digest: digest(Buffer.from('last')), length: 4 },
+      ])
+      expect(controls).toHaveLength(1)
+    }
+  })
+
+  test.each([
+    ['a masked frame', [0x82, 0x81, 0, 0, 0, 0, 1]],
+    ['a continuation of nothing', [0x80, 1, 1]],
+    ['a message between fragments', [0x02, 1, 1, 0x82, 1, 1]],
+  ])('refuses %s', (_, bytes) => {
+    expect(() => collect().parser.push(Buffer.from(bytes), bytes.length)).toThrow(FrameError)
   })
 })
 

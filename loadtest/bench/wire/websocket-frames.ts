@@ -3,7 +3,7 @@
  */
 import type { ByteWriter } from './bytes.js'
 
-export const Opcode = { text: 1, binary: 2, close: 8, ping: 9, pong: 10 } as const
+export const Opcode = { continuation: 0, text: 1, binary: 2, close: 8, ping: 9, pong: 10 } as const
 
 /** What a {@link FrameParser} hands on. The bytes are only valid during the call. */
 export interface FrameSink {
@@ -16,7 +16,7 @@ export interface FrameSink {
   control(opcode: number, payload: Buffer): void
 }
 
-/** The server sent something that no WebSocket server may send, or that this client does not support. */
+/** The server sent something that no WebSocket server may send. */
 export class FrameError extends Error {
   override readonly name = 'FrameError'
 }
@@ -24,35 +24,42 @@ export class FrameError extends Error {
 const headerBytes = 14
 const kept = 32 * 1024 * 1024
 
-const longMessage = (keepBytes: number): number => Math.min(keepBytes, 64 * 1024)
+/** A longer message is gathered in a buffer of its own size, not in one that grows and is copied. */
+const longMessage = 64 * 1024
 
-/** A message of which the end is awaited. */
-interface LongMessage {
-  readonly prefix: Buffer
+/** A message of which the end is awaited: a long one, or one that comes in fragments. */
+interface Gathered {
+  prefix: Buffer
   prefixLength: number
-  readonly length: number
+  /** Of all frames so far. */
+  length: number
+  /** Bytes that the current frame still owes. */
   missing: number
+  /** Whether the current frame is the message's last. */
+  final: boolean
 }
 
 /** Cuts a stream of bytes from a server into messages. Feed it what was read, in order. */
 export class FrameParser {
   private readonly sink: FrameSink
   private readonly keepBytes: number
+  private readonly gatherBeyond: number
   private carry: Buffer = Buffer.alloc(0)
   private carried = 0
-  private long: LongMessage | null = null
+  private gathered: Gathered | null = null
 
   /** @param keepBytes how much of a message is kept at most, in bytes (default 32 MiB) */
   constructor(sink: FrameSink, keepBytes = kept) {
     this.sink = sink
     this.keepBytes = keepBytes
+    this.gatherBeyond = Math.min(keepBytes, longMessage)
   }
 
   /** @throws {FrameError} */
   push(chunk: Buffer, length: number): void {
     let at = 0
-    if (this.long) {
-      at = this.feed(this.long, chunk, 0, length)
+    if (this.gathered !== null && this.gathered.missing > 0) {
+      at = this.feed(this.gathered, chunk, 0, length)
       if (at === length) return
     }
     if (this.carried === 0) {
@@ -86,7 +93,6 @@ export class FrameParser {
       const first = bytes[at]!
       let length = bytes[at + 1]!
       if (length > 127) throw new FrameError('the server sent a masked frame')
-      if (first < 0x80) throw new FrameError('the server sent a message in fragments')
       let start = at + 2
       if (length >= 126) {
         const wide = length === 126 ? 2 : 8
@@ -95,39 +101,59 @@ export class FrameParser {
         start += wide
       }
       const opcode = first & 0x0f
-      // A message that is far from whole is gathered in a buffer of its size, not in one that grows and is copied.
-      if (length > longMessage(this.keepBytes) && opcode < Opcode.close) {
-        const long = {
-          prefix: Buffer.allocUnsafe(Math.min(length, this.keepBytes)),
-          prefixLength: 0,
-          length,
-          missing: length,
-        }
-        at = this.feed(long, bytes, start, end)
-        if (long.missing > 0) {
-          this.long = long
-          return end
-        }
+      const isData = opcode < Opcode.close
+      if (
+        isData &&
+        (first < 0x80 ||
+          this.gathered !== null ||
+          opcode === Opcode.continuation ||
+          length > this.gatherBeyond)
+      ) {
+        at = this.feed(this.begin(opcode, length, first >= 0x80), bytes, start, end)
         continue
       }
       if (end - start < length) return at
       at = start + length
-      if (opcode < Opcode.close) this.sink.message(bytes, start, at, length)
+      if (isData) this.sink.message(bytes, start, at, length)
       else this.sink.control(opcode, bytes.subarray(start, at))
     }
     return at
   }
 
-  /** @returns where the bytes of that message end in `bytes` */
-  private feed(long: LongMessage, bytes: Buffer, start: number, end: number): number {
-    const taken = Math.min(long.missing, end - start)
-    const room = Math.min(taken, long.prefix.length - long.prefixLength)
-    bytes.copy(long.prefix, long.prefixLength, start, start + room)
-    long.prefixLength += room
-    long.missing -= taken
-    if (long.missing === 0) {
-      this.long = null
-      this.sink.message(long.prefix, 0, long.prefixLength, long.length)
+  /** A frame begins whose message is gathered. */
+  private begin(opcode: number, length: number, final: boolean): Gathered {
+    const isFirst = opcode !== Opcode.continuation
+    if (isFirst === (this.gathered !== null))
+      throw new FrameError('the server mixed up the fragments of a message')
+    const gathered = (this.gathered ??= {
+      prefix: Buffer.alloc(0),
+      prefixLength: 0,
+      length: 0,
+      missing: 0,
+      final,
+    })
+    gathered.length += length
+    gathered.missing = length
+    gathered.final = final
+    const wanted = Math.min(gathered.length, this.keepBytes)
+    if (gathered.prefix.length < wanted) {
+      const grown = Buffer.allocUnsafe(Math.min(this.keepBytes, isFirst ? wanted : wanted * 2))
+      gathered.prefix.copy(grown, 0, 0, gathered.prefixLength)
+      gathered.prefix = grown
+    }
+    return gathered
+  }
+
+  /** @returns where the bytes of the current frame end in `bytes` */
+  private feed(gathered: Gathered, bytes: Buffer, start: number, end: number): number {
+    const taken = Math.min(gathered.missing, end - start)
+    const room = Math.min(taken, this.keepBytes - gathered.prefixLength)
+    bytes.copy(gathered.prefix, gathered.prefixLength, start, start + room)
+    gathered.prefixLength += room
+    gathered.missing -= taken
+    if (gathered.missing === 0 && gathered.final) {
+      this.gathered = null
+      this.sink.message(gathered.prefix, 0, gathered.prefixLength, gathered.length)
     }
     return start + taken
   }
