@@ -10,8 +10,8 @@ let dir: TempDir
 let server: WeftServer
 const clients: Client[] = []
 
-const start = (port = 0): Promise<WeftServer> =>
-  createServer({ port, host: '127.0.0.1', dataDir: dir.path, logger: pino({ level: 'silent' }) })
+const start = (dataDir: string, port = 0): Promise<WeftServer> =>
+  createServer({ port, host: '127.0.0.1', dataDir, logger: pino({ level: 'silent' }) })
 
 const client = (options: Partial<ClientOptions> = {}): Client => {
   const made = createClient({ url: server.url, timing: { retryBase: 100 }, ...options })
@@ -37,7 +37,7 @@ const until = (room: Room, condition: () => boolean): Promise<void> =>
 
 beforeAll(async () => {
   dir = await makeTempDir()
-  server = await start()
+  server = await start(dir.path)
 })
 
 afterEach(() => {
@@ -83,20 +83,25 @@ describe('the SDK against a server', () => {
   })
 
   test('a restart of the server: rooms come back by themselves, what was written meanwhile is saved (I1)', async () => {
-    const weft = client()
-    const rooms = ['restart 1', 'restart 2', 'restart 3'].map((name) => weft.room(name))
+    const own = await makeTempDir()
+    const first = await start(own.path)
+    const { url, port } = first
+    const weft = client({ url })
+    const rooms = ['a', 'b', 'c'].map((name) => weft.room(name))
     await Promise.all(rooms.map((room) => room.synced()))
     for (const room of rooms) room.doc.getText('t').insert(0, 'before ')
-    const { port } = server
-    await server.close()
+    await first.close()
     for (const room of rooms) room.doc.getText('t').insert(7, 'after')
-    server = await start(port)
+    const second = await start(own.path, port)
     await Promise.all(rooms.map((room) => room.saved()))
-    for (const room of rooms) {
-      const fresh = client().room(room.name)
+    const other = client({ url })
+    for (const { name } of rooms) {
+      const fresh = other.room(name)
       await fresh.synced()
       expect(textOf(fresh)).toBe('before after')
     }
+    await second.close()
+    await own.remove()
   })
 
   test('presence is seen by others, and gone with its connection (P30, P32)', async () => {
