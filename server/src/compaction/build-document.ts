@@ -124,11 +124,26 @@ function mergeTrimmed(base: Uint8Array | null, pieces: readonly Piece[]): Uint8A
   return mergeAll(updates)
 }
 
-/** Structs and their state vector; they pass inspection, so that the snapshot can be loaded again. */
+/**
+ * The document as an update that passes inspection, so that it can be loaded again, and its state vector.
+ *
+ * `Y.encodeStateAsUpdate` merges what waits into what is integrated, and where both have a struct (one of them forged,
+ * with needs that are never met), it may write the one that waits: the true one would be gone. So what waits is cut first.
+ */
 function finish(doc: Y.Doc): State {
-  const state = Y.encodeStateAsUpdate(doc)
+  const { store } = doc
+  const stateVector = Y.encodeStateVector(doc)
+  const waiting: Uint8Array[] = []
+  if (store.pendingStructs !== null) {
+    waiting.push(Y.diffUpdate(Y.convertUpdateFormatV2ToV1(store.pendingStructs.update), stateVector))
+  }
+  if (store.pendingDs !== null) waiting.push(Y.convertUpdateFormatV2ToV1(store.pendingDs))
+  // The document is not used after this.
+  store.pendingStructs = null
+  store.pendingDs = null
+  const state = Y.mergeUpdates([Y.encodeStateAsUpdate(doc), ...waiting])
   inspectUpdate(state)
-  return { state, stateVector: Y.encodeStateVector(doc) }
+  return { state, stateVector }
 }
 
 function applyInBatches(base: Uint8Array | null, pieces: readonly Piece[]): Y.Doc {
@@ -199,15 +214,13 @@ function change(doc: Y.Doc, run: () => void): void {
 }
 
 /**
- * An update without the beginning of structs whose beginning is known. Yjs cuts those itself, but trusts that both
- * agree on what they are: where they do not (forged ids), it throws, or ties two parents' content into one list.
+ * An update without the structs that are known. Yjs skips those itself, but trusts that both agree on what they are: where
+ * they do not (forged ids), it throws, ties two parents' content into one list, or keeps the forged one waiting.
  */
 function trimmed(doc: Y.Doc, { update, inspection }: Piece): Uint8Array {
   for (const range of inspection.structs) {
-    const known = Y.getState(doc.store, range.client)
-    if (known > range.clock && known < range.clock + range.len) {
+    if (Y.getState(doc.store, range.client) > range.clock)
       return Y.diffUpdate(update, Y.encodeStateVector(doc))
-    }
   }
   return update
 }
