@@ -128,6 +128,11 @@ export class Bench {
     return path
   }
 
+  /** What the running servers have printed last: for the report of a failure. */
+  logs(): string {
+    return [...this.servers].map((server) => `server ${server.pid}:\n${server.log()}`).join('\n')
+  }
+
   /** Ends every server that a scenario left running. PostgreSQL stays for the next one. */
   async endServers(): Promise<void> {
     await Promise.all([...this.servers].map((server) => this.end(server)))

@@ -81,11 +81,20 @@ const main = async (): Promise<void> => {
     )
     for (const scenario of chosen) {
       const start = performance.now()
-      const result = await scenario.run(bench)
+      try {
+        const result = await scenario.run(bench)
+        console.log(formatScenario(result))
+        results.push(result)
+      } catch (error) {
+        // The others still tell something; the exit code tells that this one failed.
+        process.exitCode = 1
+        console.log(
+          `## ${scenario.name}: failed\n\n${error instanceof Error ? error.message : String(error)}\n`,
+        )
+        log(`${String(error instanceof Error ? error.stack : error)}\n${bench.logs()}`)
+      }
       await bench.endServers()
       log(`${scenario.name} took ${Math.round((performance.now() - start) / 1000)} s`)
-      console.log(formatScenario(result))
-      results.push(result)
     }
   } finally {
     await bench.dispose()

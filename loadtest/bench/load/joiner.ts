@@ -45,6 +45,25 @@ export interface JoinerOptions {
 export const joinRoom = (options: JoinerOptions): Promise<Joined> =>
   options.target.dialect === 'weft' ? joinByWeft(options) : joinByYjs(options)
 
+/** What many joins came to. */
+export interface Joins {
+  readonly joined: readonly Joined[]
+  /** Clients that were refused or cut off. */
+  readonly failed: number
+  readonly reasons: readonly string[]
+}
+
+/** Waits for all of them, whatever becomes of each. */
+export const settleJoins = async (joins: readonly Promise<Joined>[]): Promise<Joins> => {
+  const joined: Joined[] = []
+  const reasons = new Set<string>()
+  for (const result of await Promise.allSettled(joins)) {
+    if (result.status === 'fulfilled') joined.push(result.value)
+    else reasons.add(result.reason instanceof Error ? result.reason.message : String(result.reason))
+  }
+  return { joined, failed: joins.length - joined.length, reasons: [...reasons].slice(0, 5) }
+}
+
 /** Large states are counted, not kept: their first bytes tell what they are. */
 const prefixBytes = 4096
 const wholeBytes = 64 * 1024 * 1024

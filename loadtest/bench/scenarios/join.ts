@@ -1,5 +1,5 @@
 import type { Bench } from '../bench.js'
-import { joinRoom } from '../load/joiner.js'
+import { joinRoom, settleJoins } from '../load/joiner.js'
 import { loopDelayMaxMs } from '../measure/metrics.js'
 import { percentile } from '../measure/statistics.js'
 import { measure } from '../measure/window.js'
@@ -18,6 +18,7 @@ export const joinColumns: readonly Column[] = [
   { key: 'loopMs', label: 'loop delay max ms', digits: 0 },
   { key: 'kilobytes', label: 'KB each', digits: 0 },
   { key: 'rss', label: 'RSS MB', digits: 0 },
+  { key: 'failed', label: 'refused', digits: 0 },
   { key: 'generator', label: 'generator %', digits: 0 },
   { key: 'others', label: 'others %', digits: 0 },
 ]
@@ -68,25 +69,32 @@ const joinAtOnce = async (target: Target, clients: number): Promise<Measured> =>
     const times: number[] = []
     let allMs = 0
     let bytes = 0
+    let failed = 0
+    const reasons: string[] = []
     for (let round = 0; round < rounds; round++) {
       const start = performance.now()
       const joins = Array.from({ length: clients }, () => joinRoom({ target, room: largeRoom, known: null }))
-      const joined = await Promise.all(joins)
+      const outcome = await settleJoins(joins)
+      failed += outcome.failed
+      reasons.push(...outcome.reasons)
       allMs += performance.now() - start
-      for (const client of joined) {
+      for (const client of outcome.joined) {
         times.push(client.ms)
         bytes += client.bytes
         client.close()
       }
     }
-    return { times, allMs: allMs / rounds, bytes }
+    return { times, allMs: allMs / rounds, bytes, failed, reasons }
   })
   const loopMs = await loopDelayMaxMs(target.port)
   const each = clients * rounds
   await quiet(target, 3000)
   return {
+    complaints: result.reasons,
     sample: {
-      allMs: result.allMs,
+      // Not all are: then there is no such time.
+      allMs: result.failed > 0 ? null : result.allMs,
+      failed: result.failed,
       p50: percentile(result.times, 0.5),
       p99: percentile(result.times, 0.99),
       cpuEach: cost.serverCpuMs / each,
