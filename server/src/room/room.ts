@@ -5,7 +5,7 @@
 import * as Y from 'yjs'
 import type { AwarenessEntry } from '@weft/protocol'
 import type { DocWorkers } from '../compaction/index.js'
-import { Coverage, inspectUpdate, type Inspection } from '../crdt/index.js'
+import { Coverage, inspectUpdate, isLarge, UpdateInvalidError, type Inspection } from '../crdt/index.js'
 import type { RoomId, Seq } from '../ids.js'
 import type { Journal, JournalResult } from '../journal/index.js'
 import type { Store, StoredEvent } from '../store/types.js'
@@ -57,6 +57,12 @@ interface Uncommitted {
 
 const compactionRetryMs = 30_000
 
+/** A hole that cannot be read (the database is away) is tried again after `holeGrace`, doubled up to this. */
+const maxRepairDelayMs = 1_000
+
+/** A Yjs update that holds nothing: stands in the tail for a stored one that cannot be used, so that seqs stay dense. */
+export const emptyUpdate: Uint8Array = Uint8Array.of(0, 0)
+
 /** Events read from the log at once when a hole is filled or a client resumes. */
 export const readPage = 1_000
 
@@ -74,6 +80,8 @@ export class Room {
   private readonly relay: Relay
   private readonly members = new Map<RoomMember, MemberAcks>()
   private readonly uncommitted = new Set<Uncommitted>()
+  /** Changes in the journal: updates and messages. */
+  private unsettled = 0
   /** Members with something to acknowledge after the batch that is being settled. */
   private readonly touched = new Set<RoomMember>()
   /** Members whose ack waits for what it refers to. */
@@ -83,6 +91,7 @@ export class Room {
   private settling = false
   private repair: NodeJS.Timeout | null = null
   private repairing = false
+  private repairFailures = 0
   private compacting: Promise<void> | null = null
   /** Payload bytes committed since the newest snapshot. */
   private tailBytes: number
@@ -90,6 +99,7 @@ export class Room {
   private compactAfter = 0
   private watermarkTimer: NodeJS.Timeout | null = null
   private lastWatermark: Seq
+  private disposed = false
   /** Why the room has ended, or null. */
   private ended: string | null = null
 
@@ -124,9 +134,9 @@ export class Room {
     return this.members.size
   }
 
-  /** Changes that are relayed or waiting, and not committed yet. */
+  /** Changes, messages included, that the journal has not settled yet. */
   get pending(): number {
-    return this.uncommitted.size
+    return this.unsettled
   }
 
   /** The state vector of what is committed, in Yjs' encoding. */
@@ -177,6 +187,7 @@ export class Room {
     const waiting = n === null ? null : (this.members.get(member)?.add(n, inspection.deps, arrived) ?? null)
     const pending: Uncommitted = { update }
     this.uncommitted.add(pending)
+    this.unsettled++
     const item: RelayItem = { update, sender: member, arrived, seq: null }
     this.relay.add(item)
     const author = member.user
@@ -192,6 +203,7 @@ export class Room {
       payload: update,
       settle: (result) => {
         this.uncommitted.delete(pending)
+        this.unsettled--
         const seq = this.settled(member, n ?? 0, result)
         if (seq === null) {
           if (waiting !== null) waiting.dropped = true
@@ -223,6 +235,7 @@ export class Room {
     const waiting = this.members.get(member)?.add(n, [], arrived) ?? null
     const author = member.user
     const clientId = member.clientId
+    this.unsettled++
     this.context.journal.append({
       roomId: this.id,
       epoch: this.epoch,
@@ -233,13 +246,14 @@ export class Room {
       name,
       payload,
       settle: (result) => {
+        this.unsettled--
         const seq = this.settled(member, n, result)
         if (seq === null) {
           if (waiting !== null) waiting.dropped = true
           return
         }
         if (waiting !== null) waiting.seq = seq
-        if (result.status === 'duplicate') return
+        // A duplicate may be news as well: its first commit happened, and the answer was lost.
         const event: StoredEvent = {
           seq,
           kind: 'message',
@@ -277,6 +291,8 @@ export class Room {
       if (event.kind === 'update') updates.push(event.payload)
       else messages.push(event)
     }
+    // Beyond a hole: relayed and committed before this member came, so they will not be relayed to it any more.
+    for (const event of this.tail.beyond()) if (event.kind === 'update') updates.push(event.payload)
     for (const { update } of this.uncommitted) updates.push(update)
     const [only] = updates
     return {
@@ -290,7 +306,7 @@ export class Room {
     const page = await this.context.store.readEvents(this.id, seq, this.head, readPage)
     if (page.length === 0)
       throw new Error(`the log of room ${this.id} has nothing after ${seq}, and should reach ${this.head}`)
-    return page
+    return (await Promise.all(page.map((event) => this.fit(event)))).map(({ event }) => event)
   }
 
   /** Whether anything was committed since the newest snapshot that this node knows. */
@@ -323,6 +339,7 @@ export class Room {
 
   /** Stops the timers. The room must have no members. */
   dispose(): void {
+    this.disposed = true
     this.relay.flush()
     this.presence.dispose()
     if (this.repair !== null) clearTimeout(this.repair)
@@ -410,27 +427,53 @@ export class Room {
 
   private scheduleRepair(): void {
     if (this.repairing || this.repair !== null) return
-    this.repair = setTimeout(() => {
-      this.repair = null
-      this.repairing = true
-      void this.fillHole()
-        .catch((error: unknown) => this.context.observer.fault('reading a hole in the log failed', error))
-        .finally(() => {
-          this.repairing = false
-          if (this.tail.hole() !== null) this.scheduleRepair()
-        })
-    }, this.context.options.holeGrace)
+    const delay = this.context.options.holeGrace * 2 ** this.repairFailures
+    this.repair = setTimeout(
+      () => {
+        this.repair = null
+        this.repairing = true
+        void this.fillHole()
+          .then(
+            () => (this.repairFailures = 0),
+            (error: unknown) => {
+              this.repairFailures++
+              this.context.observer.fault('reading a hole in the log failed', error)
+            },
+          )
+          .finally(() => {
+            this.repairing = false
+            if (this.tail.hole() !== null && !this.disposed) this.scheduleRepair()
+          })
+      },
+      Math.min(delay, maxRepairDelayMs),
+    )
   }
 
   private async fillHole(): Promise<void> {
     const hole = this.tail.hole()
     if (hole === null) return
     const events = await this.context.store.readEvents(this.id, hole.after, hole.upTo, readPage)
-    for (const event of events) {
-      if (event.kind === 'update') this.coverage.add(inspectUpdate(event.payload))
+    for (const stored of events) {
+      const { event, inspection } = await this.fit(stored)
+      if (inspection !== null) this.coverage.add(inspection)
       this.pass(this.tail.add(event), null)
     }
-    this.afterBatch()
+    if (!this.disposed) this.afterBatch()
+  }
+
+  /** A stored event as it can be used: an update that is none is not passed on, and does not fail the room (I7). */
+  private async fit(event: StoredEvent): Promise<{ event: StoredEvent; inspection: Inspection | null }> {
+    if (event.kind === 'message') return { event, inspection: null }
+    const { payload } = event
+    try {
+      const inspection = isLarge(payload)
+        ? await this.context.workers.inspect({ update: payload })
+        : inspectUpdate(payload)
+      return { event, inspection }
+    } catch (error) {
+      if (!(error instanceof UpdateInvalidError)) throw error
+      return { event: { ...event, payload: emptyUpdate }, inspection: null }
+    }
   }
 
   private async compactNow(): Promise<void> {

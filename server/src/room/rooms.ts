@@ -5,8 +5,9 @@
 import { ProtocolError } from '@weft/protocol'
 import { Coverage } from '../crdt/index.js'
 import { unpackEvents } from '../compaction/index.js'
-import type { Store } from '../store/types.js'
-import { Room, type RoomContext } from './room.js'
+import type { Seq } from '../ids.js'
+import type { Store, StoredEvent } from '../store/types.js'
+import { emptyUpdate, Room, type RoomContext } from './room.js'
 import type { RoomOutput } from './types.js'
 
 export interface RoomsOptions {
@@ -189,7 +190,7 @@ export class Rooms<Output extends RoomOutput> {
         epoch: row.epoch,
         baseSeq: loaded?.baseSeq ?? 0,
         base: loaded?.base ?? null,
-        events: loaded === null ? [] : unpackEvents(loaded.events),
+        events: loaded === null ? [] : withPlaceholders(unpackEvents(loaded.events), loaded.quarantined),
         coverage: loaded === null ? new Coverage() : Coverage.restore(loaded.coverage),
       },
       this.dependencies,
@@ -197,4 +198,26 @@ export class Rooms<Output extends RoomOutput> {
     )
     return { room, output }
   }
+}
+
+/**
+ * A quarantined event is left out of what is read and keeps its seq: without something in its place the tail would end
+ * before it, and everything behind it would be missing (I7: one bad event, never the room).
+ */
+const withPlaceholders = (
+  events: readonly StoredEvent[],
+  quarantined: readonly Seq[],
+): readonly StoredEvent[] => {
+  if (quarantined.length === 0) return events
+  const placeholders = quarantined.map((seq): StoredEvent => ({
+    seq,
+    kind: 'update',
+    author: null,
+    clientId: null,
+    clientSeq: null,
+    name: null,
+    payload: emptyUpdate,
+    createdAt: 0,
+  }))
+  return [...events, ...placeholders].sort((a, b) => a.seq - b.seq)
 }

@@ -68,6 +68,11 @@ export class EventTail {
     return first === Infinity ? null : { after: this.head, upTo: first - 1 }
   }
 
+  /** The events held beyond the first hole: committed, and not passed by `head` yet. In order. */
+  beyond(): StoredEvent[] {
+    return [...this.ahead.values()].sort((a, b) => a.seq - b.seq)
+  }
+
   /** Events after `seq`, or null when the tail no longer reaches back so far. */
   after(seq: Seq): StoredEvent[] | null {
     if (seq < this.startSeq) return null
