@@ -89,6 +89,8 @@ const storm = async (
       for (const client of joined) client.close()
       return {
         allMs,
+        failed,
+        reasons,
         times: joined.map(({ ms }) => ms),
         bytes: joined.reduce((sum, { bytes }) => sum + bytes, 0),
       }
