@@ -1,0 +1,96 @@
+import fc from 'fast-check'
+import { describe, expect, test } from 'vitest'
+import type { Id } from '../crdt/index.js'
+import { Coverage } from '../crdt/index.js'
+import { MemberAcks } from './acks.js'
+import { ScriptedMember, silentObserver } from './testing/scripted.js'
+
+const struct = (client: number, clock: number): Parameters<Coverage['add']>[0] => ({
+  structs: [{ client, clock, len: 1 }],
+  links: [],
+  byteLength: 1,
+})
+
+describe('MemberAcks', () => {
+  test('P22: an ack waits for its commit, for what it refers to, and for everything before it', () => {
+    const member = new ScriptedMember()
+    const acks = new MemberAcks()
+    const coverage = new Coverage()
+    const release = (): boolean => acks.release(member, coverage, silentObserver)
+    const first = acks.add(1, [{ client: 7, clock: 0 }], 0)
+    const second = acks.add(2, [], 0)
+    expect(release()).toBe(false)
+    second.seq = 11
+    expect(release()).toBe(false)
+    first.seq = 12
+    // Committed, and what it refers to is not: told so that the room looks again.
+    expect(release()).toBe(true)
+    expect(member.acks).toEqual([])
+    coverage.add(struct(7, 0))
+    expect(release()).toBe(false)
+    // One ack for both (cumulative), with the seq of the last.
+    expect(member.acks).toEqual([{ n: 2, seq: 11 }])
+    expect(acks.size).toBe(0)
+  })
+
+  test('P22: refused changes count as settled and have no ack of their own', () => {
+    const member = new ScriptedMember()
+    const acks = new MemberAcks()
+    const [a, b, c] = [acks.add(1, [], 0), acks.add(2, [], 0), acks.add(3, [], 0)]
+    b.dropped = true
+    acks.release(member, new Coverage(), silentObserver)
+    expect(member.acks).toEqual([])
+    a.seq = 1
+    acks.release(member, new Coverage(), silentObserver)
+    expect(member.acks).toEqual([{ n: 1, seq: 1 }])
+    c.dropped = true
+    acks.release(member, new Coverage(), silentObserver)
+    expect(member.acks).toHaveLength(1)
+    expect(acks.size).toBe(0)
+  })
+
+  test('I1: for any order of commits, refusals and dependencies, an ack never covers what is not durable', () => {
+    const change = fc.record({ deps: fc.array(fc.nat(3), { maxLength: 2 }), dropped: fc.boolean() })
+    fc.assert(
+      fc.property(
+        fc.array(change, { minLength: 1, maxLength: 12 }),
+        fc.array(fc.nat(30), { maxLength: 40 }),
+        (changes, order) => {
+          const member = new ScriptedMember()
+          const acks = new MemberAcks()
+          const coverage = new Coverage()
+          const known = new Set<number>()
+          const settled = new Set<number>()
+          const waiting = changes.map(({ deps }, i) =>
+            acks.add(
+              i + 1,
+              deps.map((client): Id => ({ client, clock: 0 })),
+              0,
+            ),
+          )
+          const durable = (i: number): boolean =>
+            settled.has(i) && (changes[i]!.dropped || changes[i]!.deps.every((dep) => known.has(dep)))
+          for (const step of order) {
+            const i = step - 4
+            if (step < 4) {
+              coverage.add(struct(step, 0))
+              known.add(step)
+            } else if (waiting[i] !== undefined && !settled.has(i)) {
+              settled.add(i)
+              if (changes[i]!.dropped) waiting[i].dropped = true
+              else waiting[i].seq = 100 + i
+            }
+            const blocked = acks.release(member, coverage, silentObserver)
+            let done = 0
+            while (done < changes.length && durable(done)) done++
+            expect(acks.size).toBe(changes.length - done)
+            const stored = changes.slice(0, done).findLastIndex(({ dropped }) => !dropped)
+            expect(member.acks.at(-1)).toEqual(stored < 0 ? undefined : { n: stored + 1, seq: 100 + stored })
+            expect(blocked).toBe(done < changes.length && settled.has(done))
+          }
+        },
+      ),
+      { numRuns: 300 },
+    )
+  })
+})

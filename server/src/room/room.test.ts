@@ -1,0 +1,232 @@
+import * as Y from 'yjs'
+import { afterAll, beforeAll, beforeEach, describe, expect, test, vi } from 'vitest'
+import { DocWorkers } from '../compaction/index.js'
+import { Coverage, inspectUpdate } from '../crdt/index.js'
+import { asRoomId } from '../ids.js'
+import { Journal } from '../journal/index.js'
+import { StoreError, type CommitEntry, type CommitResult, type StoredEvent } from '../store/types.js'
+import { Room } from './room.js'
+import { ScriptedMember, ScriptedOutput, silentObserver } from './testing/scripted.js'
+
+/* A room over a log in memory that loses answers when told so. */
+
+const away = new StoreError('transient', 'the connection was lost', null)
+
+class MemoryLog {
+  readonly events: StoredEvent[] = []
+  /** What becomes of the next commits: it happens and the answer is lost, or it does not happen. */
+  readonly faults: ('ambiguous' | 'lost')[] = []
+  reads = 0
+  failReads = 0
+
+  commit(entries: readonly CommitEntry[]): Promise<CommitResult[]> {
+    const fault = this.faults.shift()
+    if (fault === 'lost') return Promise.reject(away)
+    const results = entries.map((entry) => this.append(entry))
+    return fault === 'ambiguous' ? Promise.reject(away) : Promise.resolve(results)
+  }
+
+  append(entry: Pick<CommitEntry, 'kind' | 'clientId' | 'clientSeq' | 'name' | 'payload'>): CommitResult {
+    const { kind, clientId, clientSeq, name, payload } = entry
+    const known = this.events.find(
+      (event) => kind === 'message' && event.clientId === clientId && event.clientSeq === clientSeq,
+    )
+    if (known !== undefined) return { status: 'duplicate', seq: known.seq }
+    const seq = this.events.length + 1
+    this.events.push({ seq, kind, author: null, clientId, clientSeq, name, payload, createdAt: 0 })
+    return { status: 'committed', seq }
+  }
+
+  readEvents(_room: number, after: number, upTo: number): Promise<StoredEvent[]> {
+    this.reads++
+    if (this.failReads-- > 0) return Promise.reject(away)
+    return Promise.resolve(this.events.slice(after, upTo))
+  }
+}
+
+let workers: DocWorkers
+let log: MemoryLog
+let output: ScriptedOutput
+let journal: Journal
+let room: Room
+
+beforeAll(() => {
+  workers = new DocWorkers({ connection: { kind: 'embedded', socketPath: '/nonexistent' }, threads: 1 })
+})
+
+afterAll(() => workers.close())
+
+beforeEach(() => {
+  log = new MemoryLog()
+  output = new ScriptedOutput()
+  const nothing = (): void => undefined
+  journal = new Journal(
+    log,
+    { maxBatchEntries: 100, maxBatchBytes: 1e6, maxBytes: 1e6, minInterval: 0, random: () => 0 },
+    { committed: nothing, failed: nothing, quarantined: nothing, fault: nothing },
+  )
+  room = makeRoom()
+})
+
+const makeRoom = (events: readonly StoredEvent[] = []): Room =>
+  new Room(
+    '',
+    'r',
+    { id: asRoomId(1), epoch: 1, baseSeq: 0, base: null, events, coverage: new Coverage() },
+    {
+      journal,
+      store: log,
+      workers,
+      observer: silentObserver,
+      options: {
+        compactBytes: 1e9,
+        presenceEntriesPerConnection: 4,
+        holeGrace: 1,
+        maxWaitingBytes: 1e6,
+        watermarkEvents: 1,
+        watermarkInterval: 1,
+      },
+    },
+    output,
+  )
+
+/** Updates of one text, one per character. */
+const typed = (text: string, doc = new Y.Doc()): Uint8Array[] =>
+  Array.from(text, (letter) => {
+    const before = Y.encodeStateVector(doc)
+    doc.getText('t').insert(doc.getText('t').length, letter)
+    return Y.encodeStateAsUpdate(doc, before)
+  })
+
+const change = (member: ScriptedMember, n: number, update: Uint8Array): void =>
+  room.change(member, n, update, inspectUpdate(update))
+
+const textOf = (updates: readonly (Uint8Array | null)[]): string => {
+  const doc = new Y.Doc()
+  for (const update of updates) if (update !== null) Y.applyUpdate(doc, update)
+  return doc.getText('t').toJSON()
+}
+
+const join = (clientId: string | null = null): ScriptedMember => {
+  const member = new ScriptedMember(clientId)
+  room.join(member)
+  return member
+}
+
+const relayed = (): string => textOf(output.relays.flatMap(({ updates }) => updates))
+
+describe('changes', () => {
+  test('I3, I1: a change is relayed at once; its ack waits for the commit', async () => {
+    log.faults.push('lost')
+    const member = join()
+    change(member, 1, typed('a')[0]!)
+    expect(relayed()).toBe('a')
+    expect(member.acks).toEqual([])
+    await vi.waitFor(() => expect(member.acks).toEqual([{ n: 1, seq: 1 }]))
+    expect(log.events).toHaveLength(1)
+  })
+
+  test('I1: an ack waits for the commit of what the change refers to, also by another member', async () => {
+    const [a, b] = [join(), join()]
+    const [first, second] = typed('xy')
+    change(b, 1, second!)
+    await journal.flush()
+    expect(log.events).toHaveLength(1)
+    expect(b.acks).toEqual([])
+    change(a, 1, first!)
+    await vi.waitFor(() => expect(b.acks).toEqual([{ n: 1, seq: 1 }]))
+    expect(a.acks).toEqual([{ n: 1, seq: 2 }])
+  })
+
+  test('I2: messages come after their commit, in seq order, and after the updates before them', async () => {
+    const member = join('c')
+    room.append(member, 1, 'm', Uint8Array.of(1))
+    change(member, 2, typed('a')[0]!)
+    room.append(member, 3, 'm', Uint8Array.of(3))
+    expect(output.messages).toEqual([])
+    await vi.waitFor(() => expect(member.acks.at(-1)).toEqual({ n: 3, seq: 3 }))
+    expect(output.messages.map(({ seq, clientSeq }) => [seq, clientSeq])).toEqual([
+      [1, 1],
+      [3, 3],
+    ])
+  })
+
+  test('P29: a watermark says no more than what has been handed out', async () => {
+    change(join(), 1, typed('a')[0]!)
+    await vi.waitFor(() => expect(output.watermarks).toEqual([1]))
+    expect(output.order.indexOf('watermark 1')).toBeGreaterThan(output.order.indexOf('updates 1'))
+  })
+
+  test('pending counts messages as well as updates: the journal still refers to the room', async () => {
+    const member = join('c')
+    room.append(member, 1, 'm', Uint8Array.of(1))
+    change(member, 2, typed('a')[0]!)
+    expect(room.pending).toBe(2)
+    await journal.flush()
+    expect(room.pending).toBe(0)
+  })
+})
+
+describe('holes in the log', () => {
+  test('I4: an ambiguous commit leaves a hole that is read from the log; head never stands beyond it', async () => {
+    const member = join()
+    log.faults.push('ambiguous')
+    change(member, 1, typed('a')[0]!)
+    await journal.flush()
+    // Committed as 1, and again as 2, of which alone the node was told.
+    expect(log.events).toHaveLength(2)
+    expect(room.head).toBe(0)
+    expect(output.watermarks).toEqual([])
+    await vi.waitFor(() => expect(room.head).toBe(2))
+    await vi.waitFor(() => expect(output.watermarks).toEqual([2]))
+    expect(member.acks).toEqual([{ n: 1, seq: 2 }])
+    expect(relayed()).toBe('a')
+  })
+
+  test('I2: a message whose commit lost its answer is passed on once, though nothing follows it', async () => {
+    const member = join('c')
+    log.faults.push('ambiguous')
+    room.append(member, 1, 'm', Uint8Array.of(1))
+    await vi.waitFor(() => expect(member.acks).toEqual([{ n: 1, seq: 1 }]))
+    expect(output.messages.map(({ seq }) => seq)).toEqual([1])
+    expect(room.head).toBe(1)
+  })
+
+  test('I2: a message behind a hole waits for it, and is passed on once when it is filled', async () => {
+    const member = join('c')
+    // Another node commits first.
+    log.append({ kind: 'message', clientId: 'other', clientSeq: 1, name: 'm', payload: Uint8Array.of(9) })
+    room.append(member, 1, 'm', Uint8Array.of(1))
+    await journal.flush()
+    expect(output.messages).toEqual([])
+    await vi.waitFor(() => expect(output.messages.map(({ clientId }) => clientId)).toEqual(['other', 'c']))
+  })
+
+  test('P17: a member that joins while there is a hole gets what is committed beyond it', async () => {
+    const updates = typed('ab')
+    log.failReads = 3
+    log.append({ kind: 'update', clientId: null, clientSeq: null, name: null, payload: typed('z')[0]! })
+    for (const [i, update] of updates.entries()) change(join(), i + 1, update)
+    await journal.flush()
+    expect(room.head).toBe(0)
+    const seen = room.rest(0).update
+    expect(textOf([seen])).toBe('ab')
+    // What fills the hole comes to it live; what was relayed before does not come twice.
+    output.relays.length = 0
+    await vi.waitFor(() => expect(room.head).toBe(3))
+    expect(relayed()).toBe('z')
+    expect(log.reads).toBe(4)
+  })
+
+  test('I7: a stored update that is none fills its place in the log and harms nobody', async () => {
+    const bad = { kind: 'update', clientId: null, clientSeq: null, name: null } as const
+    log.append({ ...bad, payload: Uint8Array.of(1, 2, 3) })
+    const member = join()
+    change(member, 1, typed('a')[0]!)
+    await vi.waitFor(() => expect(room.head).toBe(2))
+    expect(textOf([room.rest(0).update])).toBe('a')
+    // Read for a client that resumes from before it, once the tail has let it go.
+    room.tail.dropUpTo(2)
+    expect(textOf((await room.readLog(0)).map(({ payload }) => payload))).toBe('a')
+  })
+})
