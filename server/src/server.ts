@@ -26,8 +26,12 @@ export interface WeftServer {
   close(): Promise<number>
 }
 
-/** Settings and, for programs that embed the server, a logger of their own. */
-export type ServerOptions = Partial<Config> & { readonly logger?: Logger }
+/** Settings and, for programs that embed the server, a logger and an opened store of their own. */
+export type ServerOptions = Partial<Config> & {
+  readonly logger?: Logger
+  /** Used instead of opening `databaseUrl` or `dataDir`. The server closes it. */
+  readonly store?: Store
+}
 
 /** Journal batches: large enough to amortise a commit, small enough to keep one short. */
 const maxBatchEntries = 2_000
@@ -39,7 +43,7 @@ const maxBatchBytes = 4 * 1024 * 1024
  * @throws {StoreStartError} for a database that cannot be used
  */
 export const createServer = async (options: ServerOptions = {}): Promise<WeftServer> => {
-  const { logger, ...given } = options
+  const { logger, store: givenStore, ...given } = options
   const config = completeConfig(given)
   const log = logger ?? createLogger(config.logLevel)
   const uws = await loadUws()
@@ -51,7 +55,8 @@ export const createServer = async (options: ServerOptions = {}): Promise<WeftSer
       'no key is set, so everybody may do everything: the server listens on loopback only. Set JWT_SECRET, JWT_PUBLIC_KEY or JWT_JWKS_URL before others use it.',
     )
   }
-  const store = await openStore({ databaseUrl: config.databaseUrl, dataDir: config.dataDir, logger: log })
+  const store =
+    givenStore ?? (await openStore({ databaseUrl: config.databaseUrl, dataDir: config.dataDir, logger: log }))
   try {
     return await run(config, log, uws, auth, store)
   } catch (error) {
@@ -149,7 +154,7 @@ const run = async (
     },
     {
       ready: () => readiness(store, closing !== null),
-      metrics: () => metrics.registry.metrics(),
+      metrics: () => metrics.render(),
       page: (path) => {
         const asset = playground?.get(path === '/' ? '/index.html' : path)
         if (asset === undefined) return null
@@ -191,7 +196,6 @@ const run = async (
     limits: limitsOf(config),
     auth,
     rooms,
-    workers,
     observer: {
       error: (code) => metrics.error(code),
       fault,
