@@ -3,26 +3,55 @@ import { isWellFormed } from './room-name.js'
 
 const utf8Encoder = new TextEncoder()
 
-/** Writes MessagePack, each value in its shortest encoding, into a buffer that grows. */
+/**
+ * Small frames are slices of a shared slab: a buffer of their own each would cost more than writing them. The slab is let
+ * go when it is used up, and lives as long as a frame in it.
+ */
+const slabBytes = 16 * 1024
+let slab = new Uint8Array(0)
+let slabView = new DataView(slab.buffer)
+let slabUsed = 0
+
+/** Writes MessagePack, each value in its shortest encoding, into a buffer that grows. One writer at a time. */
 export class Writer {
   private bytes: Uint8Array
   private view: DataView
-  private length = 0
+  private readonly slabStart: number
+  /** Where the frame starts in `bytes`. */
+  private start: number
+  private length: number
 
   /** @param capacity expected size in bytes; the buffer grows beyond it as needed */
   constructor(capacity = 64) {
-    this.bytes = new Uint8Array(capacity)
-    this.view = new DataView(this.bytes.buffer)
+    if (capacity > slabBytes / 16) {
+      this.bytes = new Uint8Array(capacity)
+      this.view = new DataView(this.bytes.buffer)
+      this.start = this.length = 0
+      this.slabStart = -1
+      return
+    }
+    if (slabUsed + capacity > slab.length) {
+      slab = new Uint8Array(slabBytes)
+      slabView = new DataView(slab.buffer)
+      slabUsed = 0
+    }
+    this.bytes = slab
+    this.view = slabView
+    this.start = this.length = this.slabStart = slabUsed
   }
 
   private reserve(count: number): number {
     const at = this.length
     const needed = at + count
     if (needed > this.bytes.length) {
-      const grown = new Uint8Array(Math.max(needed, this.bytes.length * 2))
-      grown.set(this.bytes)
+      const written = this.bytes.subarray(this.start, at)
+      const grown = new Uint8Array(Math.max(written.length + count, written.length * 2))
+      grown.set(written)
       this.bytes = grown
       this.view = new DataView(grown.buffer)
+      this.start = 0
+      this.length = written.length + count
+      return written.length
     }
     this.length = needed
     return at
@@ -36,7 +65,8 @@ export class Writer {
 
   /** What has been written, as a view of this writer's buffer. */
   finish(): Uint8Array {
-    return this.bytes.subarray(0, this.length)
+    if (this.bytes === slab && this.slabStart === slabUsed) slabUsed = this.length
+    return this.bytes.subarray(this.start, this.length)
   }
 
   arrayHeader(count: number): this {

@@ -22,7 +22,8 @@ describe('payloads', () => {
       fc.property(json, (value) => {
         // It renames the key, a precaution of its own.
         fc.pre(!JSON.stringify(value).includes('__proto__'))
-        expect(unpackr.unpack(encodeValue(value))).toEqual(JSON.parse(JSON.stringify(value)))
+        // Not through JSON.stringify, which turns -0 into 0.
+        expect(unpackr.unpack(encodeValue(value))).toEqual(value)
       }),
     )
   })

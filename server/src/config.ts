@@ -288,7 +288,7 @@ export const settings = [
   setting(
     'journalIntervalMs',
     'JOURNAL_INTERVAL_MS',
-    '4',
+    '8',
     integer(0, 1_000),
     'least time between two commits under load; a change after a quiet moment is committed at once',
   ),

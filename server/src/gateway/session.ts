@@ -1,6 +1,5 @@
 import type { SessionLimits } from '@weft/protocol'
 import type { Authenticator } from '../auth/index.js'
-import type { DocWorkers } from '../compaction/index.js'
 import type { ErrorCode } from '@weft/protocol'
 import type { Rooms } from '../room/index.js'
 import type { RoomChannel } from './channel.js'
@@ -35,7 +34,6 @@ export interface SessionContext {
   readonly limits: GatewayLimits
   readonly auth: Authenticator
   readonly rooms: Rooms<RoomChannel>
-  readonly workers: DocWorkers
   readonly observer: SessionObserver
 }
 

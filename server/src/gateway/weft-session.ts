@@ -17,6 +17,7 @@ import {
 import type { Identity } from '../auth/index.js'
 import { inspectUpdate, isLarge, UpdateInvalidError, type Inspection } from '../crdt/index.js'
 import { Membership, type SyncRequest } from './membership.js'
+import type { Room } from '../room/index.js'
 import { at, Inbox, type Session, type SessionContext } from './session.js'
 import type { Socket } from './socket.js'
 import { createWeftWire } from './weft-wire.js'
@@ -324,16 +325,16 @@ export class WeftSession implements Session {
 
   /** Later frames of this connection wait meanwhile. */
   private async largeUpdate(member: Membership, n: number, update: Uint8Array): Promise<void> {
-    let inspection: Inspection
+    let checked: Awaited<ReturnType<Room['inspectLarge']>>
     try {
-      inspection = await this.context.workers.inspect({ update })
+      checked = await member.room.inspectLarge(update)
     } catch (error) {
       this.invalid(member, n, error)
       return
     }
     if (member.hasLeft) return
     member.expected = n + 1
-    member.room.change(member, n, update, inspection)
+    member.room.change(member, n, checked.update, checked.inspection)
   }
 
   private invalid(member: Membership, n: number, error: unknown): void {
@@ -449,5 +450,9 @@ const syncRequest = (frame: JoinFrame, epoch: number, head: number): SyncRequest
   if (frame.after !== null && frame.epoch === epoch && frame.after <= head) {
     return { mode: 'resume', after: frame.after }
   }
-  return frame.stateVector === null ? { mode: 'full' } : { mode: 'diff', stateVector: frame.stateVector }
+  // A vector of another epoch describes a document that is gone (P20).
+  const foreign = frame.epoch !== null && frame.epoch !== epoch
+  return frame.stateVector === null || foreign
+    ? { mode: 'full' }
+    : { mode: 'diff', stateVector: frame.stateVector }
 }

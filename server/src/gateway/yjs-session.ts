@@ -207,11 +207,15 @@ export class YjsSession implements Session {
 
   /** The client's answer to our step 1; one that adds nothing is neither relayed nor journaled (P40). */
   private async stepTwo(member: Membership, update: Uint8Array): Promise<void> {
-    const inspection = await this.inspect(update)
-    const nothing =
-      inspection.empty ||
-      (member.room.knowsStructs(inspection) && (await member.room.content.addsNothing(update)))
-    if (!member.hasLeft && !nothing) this.accept(member, update, inspection)
+    // In a reconnect storm everybody in sync sends the same bytes: only the first is looked at.
+    if ((await member.room.content.knownNothing(update)) !== true) {
+      const checked = await this.inspect(member, update)
+      const nothing =
+        checked.inspection.empty ||
+        (member.room.knowsStructs(checked.inspection) &&
+          (await member.room.content.addsNothing(checked.update)))
+      if (!member.hasLeft && !nothing) this.accept(member, checked.update, checked.inspection)
+    }
     this.showPresence(member, false)
   }
 
@@ -223,12 +227,17 @@ export class YjsSession implements Session {
   }
 
   private async largeChange(member: Membership, update: Uint8Array): Promise<void> {
-    const inspection = await this.inspect(update)
-    if (!member.hasLeft && !inspection.empty) this.accept(member, update, inspection)
+    const checked = await this.inspect(member, update)
+    if (!member.hasLeft && !checked.inspection.empty) this.accept(member, checked.update, checked.inspection)
   }
 
-  private async inspect(update: Uint8Array): Promise<Inspection> {
-    return isLarge(update) ? await this.context.workers.inspect({ update }) : inspectUpdate(update)
+  private async inspect(
+    member: Membership,
+    update: Uint8Array,
+  ): Promise<{ update: Uint8Array; inspection: Inspection }> {
+    return isLarge(update)
+      ? await member.room.inspectLarge(update)
+      : { update, inspection: inspectUpdate(update) }
   }
 
   private accept(member: Membership, update: Uint8Array, inspection: Inspection): void {

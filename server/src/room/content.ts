@@ -15,6 +15,8 @@ const inlineMergeBytes = 16 * 1024
 const inlineMergeUpdates = 64
 /** Diffs kept per room. After a restart most clients are in sync and ask for the same one. */
 const cachedDiffs = 32
+/** Smaller updates are inspected faster than they are hashed. */
+const knownNothingBytes = 512
 /** Hashes kept per room of step 2 contents that added nothing. */
 const cachedNothings = 1024
 
@@ -84,6 +86,11 @@ export class RoomContent {
     const result = this.computeDiff(parts, vector, upTo)
     remember(this.diffs, key, result, cachedDiffs)
     return await result
+  }
+
+  /** The answer of `addsNothing` for the same bytes, if it was asked before. */
+  async knownNothing(update: Uint8Array): Promise<boolean | undefined> {
+    return update.length < knownNothingBytes ? undefined : await this.nothings.get(contentKey(update))
   }
 
   /**

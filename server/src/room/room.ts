@@ -5,7 +5,14 @@
 import * as Y from 'yjs'
 import type { AwarenessEntry } from '@weft/protocol'
 import type { DocWorkers } from '../compaction/index.js'
-import { Coverage, inspectUpdate, isLarge, UpdateInvalidError, type Inspection } from '../crdt/index.js'
+import {
+  Coverage,
+  inspectUpdate,
+  isLarge,
+  trimKnown,
+  UpdateInvalidError,
+  type Inspection,
+} from '../crdt/index.js'
 import type { RoomId, Seq } from '../ids.js'
 import type { Journal, JournalResult } from '../journal/index.js'
 import type { Store, StoredEvent } from '../store/types.js'
@@ -178,12 +185,50 @@ export class Room {
   }
 
   /**
+   * Inspects an update that is too large for the event loop, without what is committed already (I5).
+   * @throws {UpdateInvalidError} and DocWorkerError
+   */
+  async inspectLarge(update: Uint8Array): Promise<{ update: Uint8Array; inspection: Inspection }> {
+    const { workers } = this.context
+    const inspection = await workers.inspect({ update })
+    if (!this.coverage.overlaps(inspection)) return { update, inspection }
+    const rest = await workers.diff({ parts: [update], stateVector: this.stateVector })
+    return { update: rest, inspection: await workers.inspect({ update: rest }) }
+  }
+
+  /**
    * Takes a valid update in: relays it and journals it. From here on it is not refused any more (I3).
    * @param n the member's number of the change, or null for members without numbers (no ack)
    */
   change(member: RoomMember, n: number | null, update: Uint8Array, inspection: Inspection): void {
     const arrived = performance.now()
     this.context.observer.updateIn(update.length)
+    if (this.coverage.overlaps(inspection)) {
+      // What is committed already is neither relayed nor stored again: a resend, or somebody's forgery of it (I7).
+      const rest = trimKnown(update, inspection, this.coverage)
+      const left = inspectUpdate(rest)
+      if (left.empty) this.acknowledge(member, n, arrived)
+      else this.accept(member, n, rest, left, arrived)
+      return
+    }
+    this.accept(member, n, update, inspection, arrived)
+  }
+
+  /** Acknowledges a change that holds nothing new: everything in it is committed. */
+  private acknowledge(member: RoomMember, n: number | null, arrived: number): void {
+    const waiting = n === null ? undefined : this.members.get(member)?.add(n, [], arrived)
+    if (waiting === undefined) return
+    waiting.seq = this.head
+    this.touch(member)
+  }
+
+  private accept(
+    member: RoomMember,
+    n: number | null,
+    update: Uint8Array,
+    inspection: Inspection,
+    arrived: number,
+  ): void {
     const waiting = n === null ? null : (this.members.get(member)?.add(n, inspection.deps, arrived) ?? null)
     const pending: Uncommitted = { update }
     this.uncommitted.add(pending)
@@ -348,14 +393,17 @@ export class Room {
     this.output.dispose()
   }
 
+  /** The journal settles a batch in one turn: acks go out once, after all of it. */
+  private touch(member: RoomMember): void {
+    this.touched.add(member)
+    if (this.settling) return
+    this.settling = true
+    queueMicrotask(() => this.afterBatch())
+  }
+
   /** @returns the seq, or null when the entry is not in the log */
   private settled(member: RoomMember, n: number, result: JournalResult): Seq | null {
-    if (!this.settling) {
-      this.settling = true
-      // The journal settles a batch in one turn: acks go out once, after all of it.
-      queueMicrotask(() => this.afterBatch())
-    }
-    this.touched.add(member)
+    this.touch(member)
     switch (result.status) {
       case 'committed':
       case 'duplicate':

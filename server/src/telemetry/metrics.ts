@@ -2,8 +2,9 @@
  * Prometheus metrics. What is counted per frame is a plain number on the hot path and becomes a metric when it is scraped.
  */
 import { monitorEventLoopDelay } from 'node:perf_hooks'
-import { collectDefaultMetrics, Counter, Gauge, Histogram, Registry } from 'prom-client'
+import { collectDefaultMetrics, Counter, Gauge, Registry } from 'prom-client'
 import type { ErrorCode } from '@weft/protocol'
+import { FastHistogram } from './histogram.js'
 
 type Dialect = 'weft' | 'yjs'
 
@@ -21,7 +22,8 @@ const loopResolutionMs = 5
 const latencyBuckets = [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10]
 
 export class Metrics {
-  readonly registry = new Registry()
+  private readonly registry = new Registry()
+  private readonly histograms: FastHistogram[] = []
   updatesReceived = 0
   updateBytesReceived = 0
   bytesReceived = 0
@@ -29,11 +31,11 @@ export class Metrics {
   relays = 0
   readonly deliveries: Record<Dialect, number> = { weft: 0, yjs: 0 }
   readonly updatesDelivered: Record<Dialect, number> = { weft: 0, yjs: 0 }
-  readonly relaySeconds: Histogram
-  readonly ackSeconds: Histogram
-  readonly batchEntries: Histogram
-  readonly commitSeconds: Histogram
-  readonly compactionSeconds: Histogram
+  readonly relaySeconds: FastHistogram
+  readonly ackSeconds: FastHistogram
+  readonly batchEntries: FastHistogram
+  readonly commitSeconds: FastHistogram
+  readonly compactionSeconds: FastHistogram
   private readonly commitFailures: Counter<'kind'>
   private readonly quarantinedTotal: Counter
   private readonly backpressureTotal: Counter
@@ -42,8 +44,11 @@ export class Metrics {
 
   constructor(sources: MetricSources) {
     const registers = [this.registry]
-    const histogram = (name: string, help: string, buckets: number[]): Histogram =>
-      new Histogram({ name, help, buckets, registers })
+    const histogram = (name: string, help: string, bounds: number[]): FastHistogram => {
+      const made = new FastHistogram(name, help, bounds)
+      this.histograms.push(made)
+      return made
+    }
     collectDefaultMetrics({ register: this.registry, prefix: 'weft_' })
     this.relaySeconds = histogram(
       'weft_relay_seconds',
@@ -132,6 +137,11 @@ export class Metrics {
         this.loop.reset()
       },
     })
+  }
+
+  /** Everything in the Prometheus text format. */
+  async render(): Promise<string> {
+    return `${await this.registry.metrics()}\n${this.histograms.map((histogram) => histogram.render()).join('\n')}`
   }
 
   commitFailed(kind: 'transient' | 'rejected'): void {
