@@ -8,8 +8,8 @@ import { PublishTurns, RoomChannel, type ChannelObserver, type Dialect } from '.
 import type { Session, SessionContext } from './session.js'
 import { Socket, type SocketEvents } from './socket.js'
 import {
+  exclusivePort,
   fullSocket,
-  isListening,
   listenOn,
   type FullWebSocket,
   type HttpRequest,
@@ -87,8 +87,7 @@ export class Gateway {
   async listen(context: SessionContext): Promise<number> {
     this.context = context
     const { host, port } = this.config
-    const taken = port !== 0 && (await isListening(host, port))
-    const listener = taken ? false : await listenOn(this.app, host, port)
+    const listener = await listenOn(this.app, host, port, exclusivePort)
     if (listener === false)
       throw new Error(`PORT ${port} on HOST ${host} cannot be listened on: it is in use or not ours.`)
     this.listener = listener

@@ -2,7 +2,6 @@
  * The one place that knows where uWebSockets.js comes from. The npm repack has named exports only, the official GitHub
  * release a default export too; both load through here.
  */
-import { connect } from 'node:net'
 import type * as Uws from 'uWebSockets.js'
 import type { TemplatedApp, us_listen_socket, WebSocket } from 'uWebSockets.js'
 
@@ -17,6 +16,9 @@ export type {
 
 /** What Weft uses of uWebSockets.js. */
 export type UwsModule = Pick<typeof Uws, 'App' | 'SSLApp' | 'us_listen_socket_close' | 'us_socket_local_port'>
+
+/** `LIBUS_LISTEN_EXCLUSIVE_PORT`: without it a second process silently shares the port. */
+export const exclusivePort = 1
 
 /**
  * What the binaries have and the type declarations of 20.0.8 do not list.
@@ -44,34 +46,16 @@ export type FullWebSocket<T> = WebSocket<T> & FragmentSender
 /** The declarations lack the fragment calls; every socket of the binaries has them. */
 export const fullSocket = <T>(ws: WebSocket<T>): FullWebSocket<T> => ws as FullWebSocket<T>
 
-/**
- * The declarations lack the form of `listen` with a host and options.
- *
- * No option: with `LIBUS_LISTEN_EXCLUSIVE_PORT` uWS sets neither SO_REUSEPORT nor SO_REUSEADDR, and for a minute after a
- * restart the connections of the process before, in TIME_WAIT, keep the next one from listening. Without it a second
- * process would share the port silently: `isListening` is asked before.
- */
-export const listenOn = (app: TemplatedApp, host: string, port: number): Promise<us_listen_socket | false> =>
+/** The declarations lack the form of `listen` with options. */
+export const listenOn = (
+  app: TemplatedApp,
+  host: string,
+  port: number,
+  options: number,
+): Promise<us_listen_socket | false> =>
   new Promise((resolve) => {
     const full = app as unknown as ListenWithOptions
-    full.listen(host, port, 0, resolve)
-  })
-
-/** Longest wait for an answer, in milliseconds: on an address of this machine it comes at once. */
-const probeMs = 1_000
-
-/** Whether a process listens there: whether a connection is accepted. */
-export const isListening = (host: string, port: number): Promise<boolean> =>
-  new Promise((resolve) => {
-    const reachable = host === '0.0.0.0' ? '127.0.0.1' : host === '::' ? '::1' : host
-    const probe = connect({ host: reachable, port })
-    const end = (accepted: boolean): void => {
-      probe.destroy()
-      resolve(accepted)
-    }
-    probe.once('connect', () => end(true))
-    probe.once('error', () => end(false))
-    probe.setTimeout(probeMs, () => end(false))
+    full.listen(host, port, options, resolve)
   })
 
 /** Loads the native module. @throws {Error} with one sentence when there is no binary for this Node or platform */
