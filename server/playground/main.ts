@@ -6,7 +6,7 @@ import { mountEditor, type Editor } from './editor.js'
 import { createHeader } from './header.js'
 import { createNotice } from './notice.js'
 import { createPeopleList } from './people-list.js'
-import { freeHue, hues, personOf, presenceOf, type Presence } from './people.js'
+import { hues, personOf, presenceOf, settleHue, type Person, type Presence } from './people.js'
 import { roomOf, tokenOf, urlOf } from './room-url.js'
 import { createStatusBar } from './status-bar.js'
 import { refusalText } from './status-text.js'
@@ -62,8 +62,11 @@ const showOwn = (): void => {
   people.showOwn(name, hue)
 }
 
+const othersHere = (): Person[] =>
+  room.presence.others.map(({ clientId, presence }) => personOf(clientId, presence))
+
 const showOthers = (): void => {
-  people.showOthers(room.presence.others.map(({ clientId, presence }) => personOf(clientId, presence)))
+  people.showOthers(othersHere())
   showHint()
 }
 
@@ -97,7 +100,6 @@ const enter = (roomName: string): void => {
   showOwn()
   showOthers()
 
-  let settled = false
   const subscriptions = [
     opened.on('status', (now) => {
       if (now === 'live') {
@@ -107,15 +109,10 @@ const enter = (roomName: string): void => {
       refresh()
     }),
     opened.on('presence', () => {
-      // Once, when it is known who is here: a colour that nobody has yet.
-      if (!settled) {
-        settled = true
-        const others = room.presence.others.map(({ clientId, presence }) => personOf(clientId, presence))
-        const free = freeHue(hue, others)
-        if (free !== hue) {
-          hue = free
-          showOwn()
-        }
+      const settled = settleHue({ clientId: opened.doc.clientID, hue }, othersHere())
+      if (settled !== hue) {
+        hue = settled
+        showOwn()
       }
       showOthers()
     }),

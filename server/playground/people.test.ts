@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest'
-import { cleanName, freeHue, hues, initials, personOf, presenceOf } from './people.js'
+import { cleanName, hues, initials, personOf, presenceOf, settleHue } from './people.js'
 
 describe('people', () => {
   test('are shown as they show themselves', () => {
@@ -38,18 +38,18 @@ describe('people', () => {
     expect(initials(name)).toBe(expected)
   })
 
-  test('take a colour that nobody has, while there is one', () => {
-    const taken = hues.map((_, hue) => ({ clientId: hue, name: '', hue }))
-    expect(freeHue(4, [])).toBe(4)
-    expect(freeHue(4, taken.slice(4, 5))).not.toBe(4)
+  test('end with different colours, while there are enough', () => {
+    const person = (clientId: number, hue: number) => ({ clientId, name: '', hue })
+    expect(settleHue(person(2, 4), [person(9, 4)])).toBe(4)
+    expect(settleHue(person(9, 4), [person(2, 4)])).not.toBe(4)
+
+    const others = hues.map((_, hue) => person(hue, hue))
     for (const free of hues.keys()) {
-      expect(
-        freeHue(
-          2,
-          taken.filter(({ hue }) => hue !== free),
-        ),
-      ).toBe(free)
+      const taken = others.map((other) =>
+        other.hue === free ? person(other.clientId, (free + 1) % hues.length) : other,
+      )
+      expect(settleHue(person(50, (free + 1) % hues.length), taken)).toBe(free)
     }
-    expect(freeHue(4, taken)).toBe(4)
+    expect(settleHue(person(50, 4), others)).toBe(4)
   })
 })

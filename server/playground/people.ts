@@ -72,11 +72,15 @@ export const initials = (name: string): string => {
     .toUpperCase()
 }
 
-/** A colour that nobody in the room has, if there is one. */
-export const freeHue = (preferred: number, others: readonly Person[]): number => {
+/**
+ * The colour for a member who has `own` now. Of two with the same one, the one with the greater id takes another: both see
+ * the same, so exactly one of them moves. With more people than colours, some share.
+ */
+export const settleHue = (own: Pick<Person, 'clientId' | 'hue'>, others: readonly Person[]): number => {
+  if (!others.some(({ clientId, hue }) => hue === own.hue && clientId < own.clientId)) return own.hue
   const taken = new Set(others.map(({ hue }) => hue))
-  const order = hues.map((_, index) => (preferred + index * 3) % hues.length)
-  return order.find((hue) => !taken.has(hue)) ?? preferred
+  const order = hues.map((_, index) => (own.hue + index * 3) % hues.length)
+  return order.find((hue) => !taken.has(hue)) ?? own.hue
 }
 
 const field = (value: unknown, key: string): unknown =>
