@@ -212,7 +212,8 @@ async function untilReady(url: string, failure: () => string | null): Promise<vo
   }
 }
 
-async function freePort(): Promise<number> {
+/** A port that nobody listens on now. */
+export async function freePort(): Promise<number> {
   const server = createServer()
   server.listen(0, '127.0.0.1')
   await once(server, 'listening')
