@@ -43,18 +43,22 @@ const settleTimeoutMs = 10_000
 /** Clients in rooms of one server, some of which type. */
 export class Fleet {
   readonly tally: Tally
+  private readonly target: Target
+  private readonly options: FleetOptions
   private readonly members: readonly Member[]
   private readonly writers: readonly Member[]
   private readonly others: number
   private readonly acks: boolean
   private turn = 0
 
-  private constructor(tally: Tally, members: readonly Member[], others: number, acks: boolean) {
+  private constructor(target: Target, options: FleetOptions, tally: Tally, members: readonly Member[]) {
+    this.target = target
+    this.options = options
     this.tally = tally
     this.members = members
     this.writers = members.filter((member) => member.typist !== null)
-    this.others = others
-    this.acks = acks
+    this.others = options.membersPerRoom - 1
+    this.acks = target.dialect === 'weft'
   }
 
   /** Connects everybody to new rooms. Rejects when one cannot join. */
@@ -88,12 +92,20 @@ export class Fleet {
       for (const member of members) member.close()
       throw error
     }
-    return new Fleet(tally, members, options.membersPerRoom - 1, target.dialect === 'weft')
+    return new Fleet(target, options, tally, members)
+  }
+
+  /** The same clients, in new rooms. */
+  async renew(): Promise<Fleet> {
+    this.close()
+    return Fleet.connect(this.target, this.options)
   }
 
   /** Types at a rate, the writers in turn, and waits until everything has arrived. */
   async load(updatesPerSecond: number, seconds: number): Promise<LoadResult> {
     const { tally } = this
+    // What an earlier, too high rate left over must not count for this one.
+    await this.settle()
     tally.reset()
     const start = performance.now()
     const kept = await pace({ rate: updatesPerSecond, seconds, fire: (count) => this.type(count) })
@@ -115,6 +127,11 @@ export class Fleet {
       ackP50: tally.ackLatency.percentile(0.5),
       ackP99: tally.ackLatency.percentile(0.99),
     }
+  }
+
+  /** The server has ended connections: what is sent now cannot arrive everywhere. */
+  get isBroken(): boolean {
+    return this.tally.lostConnections > 0
   }
 
   private type(count: number): void {

@@ -15,7 +15,7 @@ const acksOn = (name: string, title: string, store: NonNullable<WeftOptions['sto
       return { scenario: name, title, columns: [], rows: [], goals: [], notes: ['Weft did not take part'] }
     const { weft } = await bench.weft({ store })
     const fleet = await Fleet.connect(weft, { rooms: roomCount, membersPerRoom: 2, writersPerRoom: 2 })
-    await fleet.load(updatesPerSecond, 1)
+    await fleet.load(updatesPerSecond, 4)
     const rows = await alternate(bench, `${updatesPerSecond} updates/s`, [
       {
         name: weft.name,

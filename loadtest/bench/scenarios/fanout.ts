@@ -1,9 +1,8 @@
 import type { Bench } from '../bench.js'
 import { Fleet } from '../load/fleet.js'
-import { findMost } from '../load/search.js'
-import { type Goal, type Row, atMost, rowOf } from '../report/result.js'
+import { type Goal, type Row, atMost } from '../report/result.js'
 import type { Target } from '../servers/target.js'
-import { loadColumns, measureLoad, tryRate } from './load-sample.js'
+import { loadColumns, measureLoad, most } from './load-sample.js'
 import { type Scenario, alternate, startTargets } from './scenario.js'
 
 const rates = [20_000, 80_000]
@@ -34,7 +33,19 @@ export const fanout: Scenario = {
         }))
         rows.push(...(await alternate(bench, `${readers} readers, ${rate}/s`, contenders, 'cpuPerDelivery')))
       }
-      if (readers === 200) rows.push(...(await most(bench, fleets, readers)))
+      for (const [target, fleet] of readers === 200 ? fleets : []) {
+        const found = await most(bench, fleet, target, {
+          point: `most, ${readers} readers`,
+          from: searchFrom,
+          to: searchTo,
+          updatesPerStep: 1 / readers,
+          seconds: bench.quick ? 1 : 1.5,
+          per: 'delivery',
+          p99LimitMs,
+        })
+        fleets.set(target, found.fleet)
+        rows.push(found.row)
+      }
       for (const fleet of fleets.values()) fleet.close()
     }
     return {
@@ -46,24 +57,6 @@ export const fanout: Scenario = {
       notes: [],
     }
   },
-}
-
-const most = async (bench: Bench, fleets: ReadonlyMap<Target, Fleet>, readers: number): Promise<Row[]> => {
-  const rows: Row[] = []
-  for (const [target, fleet] of fleets) {
-    const found = await findMost(searchFrom, searchTo, bench.quick ? 1 : 3, (deliveries) =>
-      tryRate(bench, fleet, target, {
-        rate: deliveries / readers,
-        seconds: bench.quick ? 1 : 1.5,
-        per: 'delivery',
-        p99LimitMs,
-      }),
-    )
-    rows.push(
-      rowOf(`most, ${readers} readers`, target.name, found ? [found.value] : [], fleet.tally.complaints),
-    )
-  }
-  return rows
 }
 
 const goals = (rows: readonly Row[]): Goal[] => {

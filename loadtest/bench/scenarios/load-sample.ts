@@ -1,8 +1,8 @@
 import type { Bench } from '../bench.js'
 import type { Fleet, LoadResult } from '../load/fleet.js'
-import type { Try } from '../load/search.js'
+import { findMost } from '../load/search.js'
 import { type Cost, measure } from '../measure/window.js'
-import type { Column, Sample } from '../report/result.js'
+import { type Column, type Row, type Sample, rowOf } from '../report/result.js'
 import type { Target } from '../servers/target.js'
 import type { Measured } from './scenario.js'
 
@@ -77,17 +77,39 @@ export const shortfall = (result: LoadResult, rate: number, p99LimitMs: number):
   return null
 }
 
-/** One try of the search for the most that is sustained. */
-export const tryRate = async (
+/**
+ * Searches for the most that a fleet's server sustains.
+ * @param searched goes by steps of `updatesPerStep` updates/s (deliveries, where one update leads to many)
+ * @returns the fleet to go on with (a server may have ended connections that it could not serve), and the row
+ */
+export const most = async (
   bench: Bench,
   fleet: Fleet,
   target: Target,
-  options: { rate: number; seconds: number; per: 'delivery' | 'update'; p99LimitMs: number },
-): Promise<Try<Sample>> => {
-  const { rate, seconds, per, p99LimitMs } = options
-  const { sample, result } = await measureLoad(fleet, target, rate, seconds, per)
-  const short = shortfall(result, rate, p99LimitMs)
-  const limits = `generator ${Math.round(sample['generator'] ?? 0)} %, others ${Math.round(sample['others'] ?? 0)} %`
-  bench.log(`most, ${target.name}, ${Math.round(rate)} updates/s: ${short ?? 'held'} (${limits})`)
-  return { held: short === null, value: sample }
+  searched: {
+    readonly point: string
+    readonly from: number
+    readonly to: number
+    readonly updatesPerStep: number
+    readonly seconds: number
+    readonly per: 'delivery' | 'update'
+    readonly p99LimitMs: number
+  },
+): Promise<{ fleet: Fleet; row: Row }> => {
+  let current = fleet
+  const complaints: string[] = []
+  const found = await findMost(searched.from, searched.to, bench.quick ? 1 : 3, async (step) => {
+    if (current.isBroken) current = await current.renew()
+    const rate = step * searched.updatesPerStep
+    const { sample, result } = await measureLoad(current, target, rate, searched.seconds, searched.per)
+    complaints.push(...current.tally.complaints)
+    const short = shortfall(result, rate, searched.p99LimitMs)
+    const shares = `generator ${Math.round(sample['generator'] ?? 0)} %, others ${Math.round(sample['others'] ?? 0)} %`
+    bench.log(
+      `${searched.point}, ${target.name}, ${Math.round(rate)} updates/s: ${short ?? 'held'} (${shares})`,
+    )
+    return { held: short === null, value: sample }
+  })
+  if (current.isBroken) current = await current.renew()
+  return { fleet: current, row: rowOf(searched.point, target.name, found ? [found.value] : [], complaints) }
 }

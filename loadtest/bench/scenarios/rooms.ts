@@ -1,14 +1,14 @@
 import type { Bench } from '../bench.js'
 import { Fleet } from '../load/fleet.js'
-import { findMost } from '../load/search.js'
-import { type Goal, type Row, atLeast, atMost, rowOf } from '../report/result.js'
+import { type Goal, type Row, atLeast, atMost } from '../report/result.js'
 import type { Target } from '../servers/target.js'
-import { loadColumns, measureLoad, tryRate } from './load-sample.js'
+import { loadColumns, measureLoad, most } from './load-sample.js'
 import { type Scenario, alternate, startTargets } from './scenario.js'
 
 const roomCount = 1000
 const updatesPerSecond = 4000
 const p99LimitMs = 100
+const warmUpSeconds = 4
 const searchFrom = 8000
 const searchTo = 128_000
 
@@ -23,15 +23,27 @@ export const rooms: Scenario = {
       bench.log(`connecting ${roomCount * 2} clients to ${target.name}`)
       const fleet = await Fleet.connect(target, { rooms: roomCount, membersPerRoom: 2, writersPerRoom: 2 })
       fleets.set(target, fleet)
-      // Everybody has typed once: the first update of a room costs more than the others.
-      await fleet.load(updatesPerSecond, 1)
+      // The first update of a room costs more than the others, and compiling the server's code more than running it.
+      await fleet.load(updatesPerSecond, warmUpSeconds)
     }
     const contenders = [...fleets].map(([target, fleet]) => ({
       name: target.name,
       measure: () => measureLoad(fleet, target, updatesPerSecond, bench.quick ? 2 : 4, 'update'),
     }))
     const rows = await alternate(bench, `${updatesPerSecond} updates/s`, contenders, 'cpuPerUpdate')
-    for (const [target, fleet] of fleets) rows.push(await most(bench, target, fleet))
+    for (const [target, fleet] of fleets) {
+      const found = await most(bench, fleet, target, {
+        point: 'most',
+        from: searchFrom,
+        to: searchTo,
+        updatesPerStep: 1,
+        seconds: bench.quick ? 1.5 : 2.5,
+        per: 'update',
+        p99LimitMs,
+      })
+      fleets.set(target, found.fleet)
+      rows.push(found.row)
+    }
     for (const fleet of fleets.values()) fleet.close()
     return {
       scenario: rooms.name,
@@ -42,13 +54,6 @@ export const rooms: Scenario = {
       notes: [],
     }
   },
-}
-
-const most = async (bench: Bench, target: Target, fleet: Fleet): Promise<Row> => {
-  const found = await findMost(searchFrom, searchTo, bench.quick ? 1 : 3, (rate) =>
-    tryRate(bench, fleet, target, { rate, seconds: bench.quick ? 1.5 : 2.5, per: 'update', p99LimitMs }),
-  )
-  return rowOf('most', target.name, found ? [found.value] : [], fleet.tally.complaints)
 }
 
 const goals = (rows: readonly Row[]): Goal[] => {
