@@ -218,7 +218,8 @@ export class Room {
   private acknowledge(member: RoomMember, n: number | null, arrived: number): void {
     const waiting = n === null ? undefined : this.members.get(member)?.add(n, [], arrived)
     if (waiting === undefined) return
-    waiting.seq = this.head
+    // Which event it was is not known any more: one by which all of it was committed. Head may stand before a hole.
+    waiting.seq = this.tail.newest
     this.touch(member)
   }
 

@@ -39,6 +39,7 @@ describe('EventTail', () => {
             expect(seqs(tail.after(start) ?? [])).toEqual(upTo(start, head))
             const beyond = [...given].filter((each) => each > head).sort((a, b) => a - b)
             expect(seqs(tail.beyond())).toEqual(beyond)
+            expect(tail.newest).toBe(beyond.at(-1) ?? head)
             const [first] = beyond
             expect(tail.hole()).toEqual(first === undefined ? null : { after: head, upTo: first - 1 })
             const held = [...given].filter((each) => each > start)

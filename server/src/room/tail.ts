@@ -25,6 +25,13 @@ export class EventTail {
     return this.startSeq + this.events.length
   }
 
+  /** The highest seq known to be committed: `head`, or beyond a hole. */
+  get newest(): Seq {
+    let newest = this.head
+    for (const seq of this.ahead.keys()) newest = Math.max(newest, seq)
+    return newest
+  }
+
   /** The seq before the first event held. */
   get start(): Seq {
     return this.startSeq

@@ -12,7 +12,11 @@ export class ScriptedMember implements RoomMember {
   readonly nacks: { n: number; code: ErrorCode }[] = []
   ended: ErrorCode | null = null
 
-  constructor(readonly clientId: string | null = null) {}
+  readonly clientId: string | null
+
+  constructor(clientId: string | null = null) {
+    this.clientId = clientId
+  }
 
   ack(n: number, seq: Seq): void {
     this.acks.push({ n, seq })
