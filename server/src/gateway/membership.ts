@@ -22,6 +22,8 @@ export interface MembershipWire {
   update(update: Uint8Array, initial: boolean): Iterable<Piece>
   /** A durable message, where the dialect has them. */
   message(event: StoredEvent): Iterable<Piece>
+  /** The same in the last part, where the turn may not be left: it waits in the socket's queue if it has to. */
+  lastMessage(event: StoredEvent): void
   /** The last part, null when there is nothing left: the member has everything now, and is live. */
   finish(update: Uint8Array | null, initial: boolean): void
 }
@@ -32,8 +34,9 @@ export type SyncRequest =
   | { readonly mode: 'diff'; readonly stateVector: Uint8Array }
   | { readonly mode: 'resume'; readonly after: Seq }
 
-/** Events that may be merged in the turn in which a member goes live. */
+/** Events, and their bytes, that may be merged and sent in the turn in which a member goes live. */
 const lastPartEvents = 64
+const lastPartBytes = 64 * 1024
 
 export class Membership implements RoomMember {
   readonly dialect: Dialect
@@ -51,6 +54,8 @@ export class Membership implements RoomMember {
   private readonly wire: MembershipWire
   private state: 'new' | 'syncing' | 'live' | 'behind' | 'left' = 'new'
   private behindFrom: Seq = 0
+  /** One at a time: a stock client may ask for its state again while it is being caught up. */
+  private bringing: Promise<void> = Promise.resolve()
 
   constructor(
     dialect: Dialect,
@@ -94,22 +99,13 @@ export class Membership implements RoomMember {
     this.wire.ended(code, message)
   }
 
-  /** Sends the initial state and goes live. @throws when the content cannot be read */
+  /**
+   * Sends the state that the member asks for, and goes live. Also to a member that is live already (a stock client that
+   * resyncs): it is off the live topic meanwhile, since nothing may fall between the fragments of a message.
+   * @throws when the content cannot be read
+   */
   async sync(request: SyncRequest): Promise<void> {
     await this.bring(request, true)
-  }
-
-  /** Brings what a further state vector lacks to a member that is live already (a stock client that resyncs). */
-  async resync(stateVector: Uint8Array): Promise<void> {
-    const { content } = this.room
-    const pin = content.pin(content.baseSeq)
-    try {
-      const prepared = await content.diff(stateVector)
-      if (!(await this.socket.transfer(this.pieces(prepared, true)))) return
-      this.wire.finish(this.room.rest(prepared.upTo).update, true)
-    } finally {
-      pin.release()
-    }
   }
 
   /** A published frame was dropped: off the live topic until the client has read what waits. */
@@ -136,63 +132,88 @@ export class Membership implements RoomMember {
     return true
   }
 
-  private async bring(request: SyncRequest, initial: boolean): Promise<void> {
+  private bring(request: SyncRequest, initial: boolean): Promise<void> {
+    this.beginSync()
+    const brought = this.bringing.then(() => this.bringNow(request, initial))
+    this.bringing = brought.catch(() => undefined)
+    return brought
+  }
+
+  private beginSync(): void {
+    if (this.state === 'left') return
     this.state = 'syncing'
+    this.channel.unsubscribe(this)
+  }
+
+  private async bringNow(request: SyncRequest, initial: boolean): Promise<void> {
+    this.beginSync()
     const { room } = this
     // What is committed while the state is on its way must still be in memory at its end.
     const pin = room.content.pin(Math.min(room.content.baseSeq, room.head))
     try {
-      const at =
-        request.mode === 'resume'
-          ? await this.sendMissed(request.after, initial)
-          : await this.sendState(request, initial)
-      if (at === null || this.hasLeft) return
-      // One turn from here: nothing falls between the last part and the live topic.
-      const rest = room.rest(at)
-      for (const event of rest.messages) {
-        if (request.mode === 'resume')
-          for (const piece of this.wire.message(event)) this.socket.sendPiece(piece)
-      }
-      this.wire.finish(rest.update, initial)
-      if (this.socket.isOpen()) {
-        this.state = 'live'
-        this.channel.subscribe(this)
-      }
+      if (request.mode === 'resume') await this.bringMissed(request.after, initial)
+      else await this.bringState(request, initial)
     } finally {
       pin.release()
     }
   }
 
-  /** @returns the seq up to which it was sent, or null when the socket closed */
-  private async sendState(
+  private async bringState(
     request: Exclude<SyncRequest, { mode: 'resume' }>,
     initial: boolean,
-  ): Promise<Seq | null> {
+  ): Promise<void> {
     const { content } = this.room
     const prepared = request.mode === 'full' ? await content.full() : await content.diff(request.stateVector)
-    if (this.hasLeft) return null
+    if (this.hasLeft) return
     if (initial) this.wire.begin(request.mode)
-    return (await this.socket.transfer(this.pieces(prepared, initial))) ? prepared.upTo : null
+    await this.socket.transfer(this.pieces(prepared, initial), () =>
+      this.goLive(prepared.upTo, false, initial),
+    )
   }
 
-  private async sendMissed(after: Seq, initial: boolean): Promise<Seq | null> {
+  private async bringMissed(after: Seq, initial: boolean): Promise<void> {
+    if (this.hasLeft) return
     if (initial) this.wire.begin('resume')
     let at = after
     // A few last events go with the last part; what is older comes page by page, from memory or the log.
-    for (;;) {
+    while (this.state === 'syncing') {
       const held = this.room.tail.after(at)
-      if (held !== null && held.length <= lastPartEvents) return at
+      if (held !== null && isShort(held)) {
+        // More may have come when it is this transfer's turn: then once more.
+        const open = await this.socket.transfer(noPieces(), () => {
+          if (isShort(this.room.tail.after(at) ?? [])) this.goLive(at, true, initial)
+        })
+        if (!open) return
+        continue
+      }
       const page = held?.slice(0, readPage) ?? (await this.room.readLog(at))
       const update = await this.room.content.merge(
         page.filter(({ kind }) => kind === 'update').map(({ payload }) => payload),
       )
-      if (!(await this.socket.transfer(this.missedPieces(page, update, initial)))) return null
+      if (!(await this.socket.transfer(this.missedPieces(page, update, initial)))) return
       at = page.at(-1)?.seq ?? at
     }
   }
 
+  /** In one turn: the last part, and onto the live topic. Nothing falls between. */
+  private goLive(at: Seq, withMessages: boolean, initial: boolean): void {
+    if (this.state !== 'syncing') return
+    const rest = this.room.rest(at)
+    if (withMessages) for (const event of rest.messages) this.wire.lastMessage(event)
+    this.wire.finish(rest.update, initial)
+    if (!this.socket.isOpen()) return
+    this.state = 'live'
+    this.channel.subscribe(this)
+  }
+
   private *pieces(prepared: Prepared, initial: boolean): Generator<Piece> {
-    for (const update of prepared.updates) yield* this.wire.update(update, initial)
+    for (const update of prepared.updates) {
+      for (const piece of this.wire.update(update, initial)) {
+        // What a member that left is still owed does not come (P15).
+        if (this.hasLeft) return
+        yield piece
+      }
+    }
   }
 
   private *missedPieces(
@@ -200,7 +221,24 @@ export class Membership implements RoomMember {
     update: Uint8Array | null,
     initial: boolean,
   ): Generator<Piece> {
-    if (update !== null) yield* this.wire.update(update, initial)
-    for (const event of page) if (event.kind === 'message') yield* this.wire.message(event)
+    if (update !== null) {
+      for (const piece of this.wire.update(update, initial)) {
+        if (this.hasLeft) return
+        yield piece
+      }
+    }
+    for (const event of page) {
+      if (this.hasLeft) return
+      if (event.kind === 'message') yield* this.wire.message(event)
+    }
   }
 }
+
+const isShort = (events: readonly StoredEvent[]): boolean => {
+  if (events.length > lastPartEvents) return false
+  let bytes = 0
+  for (const { payload } of events) bytes += payload.length
+  return bytes <= lastPartBytes
+}
+
+const noPieces = (): Iterator<Piece> => [].values()

@@ -19,7 +19,9 @@ export interface SocketLimits {
 
 interface Transfer {
   readonly pieces: Iterator<Piece>
+  readonly end: () => void
   readonly done: (complete: boolean) => void
+  readonly failed: (error: unknown) => void
 }
 
 /** What a session hears from its socket. */
@@ -88,11 +90,6 @@ export class Socket {
     }
   }
 
-  /** Sends one piece outside of a transfer, where the turn may not be left. */
-  sendPiece(piece: Piece): void {
-    if (this.ws !== null && piece(this.ws) === 2) this.noteDrop()
-  }
-
   /** Sends a frame that may be lost (presence): not to one who is behind. */
   sendLossy(frame: Uint8Array): void {
     if (!this.behind && this.queue.length === 0 && this.buffered < this.limits.paceBytes) this.send(frame)
@@ -100,12 +97,13 @@ export class Socket {
 
   /**
    * Sends pieces as fast as the client reads them, one transfer after the other.
-   * @returns whether all were sent (in the turn of the last one), or the socket closed before
+   * @param end called in the turn after the last piece, when less than `paceBytes` wait: what it sends is not dropped
+   * @returns whether all were sent, or the socket closed before. @throws what a piece or `end` throws
    */
-  async transfer(pieces: Iterator<Piece>): Promise<boolean> {
+  async transfer(pieces: Iterator<Piece>, end: () => void = () => undefined): Promise<boolean> {
     if (this.ws === null) return false
-    return await new Promise((done) => {
-      this.transfers.push({ pieces, done })
+    return await new Promise((done, failed) => {
+      this.transfers.push({ pieces, end, done, failed })
       if (this.transfers.length === 1) this.pump()
     })
   }
@@ -173,14 +171,21 @@ export class Socket {
     if (ws === null) return
     if (this.interleaves) this.flushQueue(ws)
     for (let transfer = this.transfers[0]; transfer !== undefined; transfer = this.transfers[0]) {
-      for (;;) {
-        if (ws.getBufferedAmount() >= this.limits.paceBytes) return
-        const piece = transfer.pieces.next()
-        if (piece.done === true) break
-        if (piece.value(ws) === 2) this.noteDrop()
+      try {
+        for (;;) {
+          if (ws.getBufferedAmount() >= this.limits.paceBytes) return
+          const piece = transfer.pieces.next()
+          if (piece.done === true) break
+          if (piece.value(ws) === 2) this.noteDrop()
+        }
+        this.transfers.shift()
+        transfer.end()
+        transfer.done(true)
+      } catch (error) {
+        if (this.transfers[0] === transfer) this.transfers.shift()
+        transfer.failed(error)
       }
-      this.transfers.shift()
-      transfer.done(true)
+      if (this.ws === null) return
     }
     this.flushQueue(ws)
   }

@@ -48,6 +48,7 @@ export const createWeftWire = (
       const frame = eventFrame(number, event)
       yield (ws) => ws.send(frame, true)
     },
+    lastMessage: (event) => socket.send(eventFrame(number, event)),
     finish: (update, initial) => {
       if (initial) socket.send(sync('done', update ?? new Uint8Array(0)))
       else if (update !== null) {

@@ -33,8 +33,9 @@ export class YjsSession implements Session {
   private readonly inbox: Inbox
   private member: Membership | null = null
   private cancelExpiry: (() => void) | null = null
-  /** The first step 1 has been answered, or is being answered. */
-  private stepOneSeen = false
+  /** The state vector of a step 1 that has not been answered yet. */
+  private asked: Uint8Array | null = null
+  private answering = false
   /** Until then nobody else's presence has been sent: what arrives is the client's own. */
   private presenceShown = false
   private deniedTold = false
@@ -161,6 +162,7 @@ export class YjsSession implements Session {
       *message(): Generator<Piece> {
         // y-protocols has no durable messages.
       },
+      lastMessage: () => undefined,
       finish: (update, initial) => {
         // The last part of the state is the step 2: `synced` then means that the content is there (P39).
         if (initial) socket.send(encodeStep2(update ?? emptyUpdate))
@@ -194,15 +196,25 @@ export class YjsSession implements Session {
 
   /** Not awaited: the client's own changes need not wait until its state has arrived. */
   private stepOne(member: Membership, stateVector: Uint8Array): void {
-    const answer = this.stepOneSeen ? member.resync(stateVector) : member.sync({ mode: 'diff', stateVector })
-    this.stepOneSeen = true
-    answer.catch((error: unknown) => {
+    // One answer covers what was asked while it was waited for: a flood of step 1s cannot pile up.
+    this.asked = stateVector
+    if (this.answering) return
+    this.answerStepOne(member).catch((error: unknown) => {
       if (error instanceof UpdateInvalidError) this.fail(new ProtocolError('invalid_frame', error.message))
       else {
         this.context.observer.fault('answering a step 1 failed', error)
         this.fail(new ProtocolError('load_failed', 'the room could not be read now'))
       }
     })
+  }
+
+  private async answerStepOne(member: Membership): Promise<void> {
+    this.answering = true
+    for (let asked = this.asked; asked !== null; asked = this.asked) {
+      this.asked = null
+      await member.sync({ mode: 'diff', stateVector: asked })
+    }
+    this.answering = false
   }
 
   /** The client's answer to our step 1; one that adds nothing is neither relayed nor journaled (P40). */
