@@ -124,8 +124,11 @@ const asProtocolError = (error: unknown): ProtocolError => {
   if (error instanceof errors.JOSEAlgNotAllowed) {
     return new ProtocolError('unauthorized', "the token's algorithm is not accepted")
   }
+  // The key server's fault and not the token's: the client may try again.
   if (
     error instanceof errors.JWKSTimeout ||
+    error instanceof errors.JWKSInvalid ||
+    (error instanceof errors.JOSEError && error.code === 'ERR_JOSE_GENERIC') ||
     (error instanceof TypeError && error.message === 'fetch failed')
   ) {
     return new ProtocolError('internal', 'the keys to verify tokens with could not be fetched')
@@ -152,7 +155,8 @@ const identityOf = (payload: JWTPayload): Identity => {
     user: sub,
     name: typeof name === 'string' ? name : null,
     tenant: typeof tenant === 'string' ? tenant : '',
-    expires: exp === undefined ? null : exp * 1000,
+    // A fraction of a millisecond, or the year 300,000, is no integer of the protocol.
+    expires: exp === undefined ? null : Math.min(Math.floor(exp * 1000), Number.MAX_SAFE_INTEGER),
     access: (room) => accessOf(grants, room),
   }
 }

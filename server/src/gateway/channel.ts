@@ -47,7 +47,7 @@ export class RoomChannel implements RoomOutput {
   private room: Room | null = null
   /** What had been handed out at the end of this, the last, and the turn before it. */
   private handed: [Seq, Seq, Seq] = [0, 0, 0]
-  /** `performance.now()` of the last frame to stock clients. */
+  /** `performance.now()` of the last frame to all stock clients. */
   private lastYjs = 0
 
   private readonly disposed: () => void
@@ -159,9 +159,10 @@ export class RoomChannel implements RoomOutput {
   private publish(dialect: Dialect, frame: Uint8Array, sender: RoomMember | null, updates: number): void {
     const members = this.live[dialect]
     const topic = this.topics[dialect]
-    if (dialect === 'yjs') this.lastYjs = performance.now()
     this.turns.touch(this)
     const own = sender === null ? undefined : members.get(sender)
+    // A frame that leaves its sender out keeps everybody else alive: one who types alone hears nothing (P44).
+    if (dialect === 'yjs' && own === undefined) this.lastYjs = performance.now()
     const receivers = own === undefined ? members.size : members.size - 1
     if (receivers === 0) return
     if (own?.socket.publish(topic, frame) !== true) this.app.publish(topic, frame, true)

@@ -37,6 +37,8 @@ export type SyncRequest =
 /** Events, and their bytes, that may be merged and sent in the turn in which a member goes live. */
 const lastPartEvents = 64
 const lastPartBytes = 64 * 1024
+/** Bytes of what was missed that are merged into one update. */
+const pageBytes = 4 * 1024 * 1024
 
 export class Membership implements RoomMember {
   readonly dialect: Dialect
@@ -186,7 +188,7 @@ export class Membership implements RoomMember {
         if (!open) return
         continue
       }
-      const page = held?.slice(0, readPage) ?? (await this.room.readLog(at))
+      const page = held === null ? await this.room.readLog(at) : pageOf(held)
       const update = await this.room.content.merge(
         page.filter(({ kind }) => kind === 'update').map(({ payload }) => payload),
       )
@@ -239,6 +241,16 @@ const isShort = (events: readonly StoredEvent[]): boolean => {
   let bytes = 0
   for (const { payload } of events) bytes += payload.length
   return bytes <= lastPartBytes
+}
+
+/** The events that are merged and sent at once: what is merged is held in memory twice. */
+const pageOf = (events: readonly StoredEvent[]): readonly StoredEvent[] => {
+  let bytes = 0
+  const end = events.findIndex((event, index) => {
+    bytes += event.payload.length
+    return index > 0 && (index === readPage || bytes > pageBytes)
+  })
+  return end < 0 ? events : events.slice(0, end)
 }
 
 const noPieces = (): Iterator<Piece> => [].values()

@@ -77,6 +77,7 @@ export class Inbox {
   private waiting: Uint8Array[] = []
   private bytes = 0
   private busy = false
+  private closed = false
 
   /** @param handle gives null when it is done at once */
   constructor(handle: (bytes: Uint8Array) => Promise<void> | null, failed: (error: unknown) => void) {
@@ -90,6 +91,7 @@ export class Inbox {
   }
 
   add(bytes: Uint8Array): void {
+    if (this.closed) return
     if (this.busy) {
       this.waiting.push(bytes)
       this.bytes += bytes.length
@@ -101,7 +103,9 @@ export class Inbox {
     void this.drainAfter(pending)
   }
 
-  clear(): void {
+  /** Nothing more is handled. */
+  close(): void {
+    this.closed = true
     this.waiting = []
     this.bytes = 0
   }
@@ -121,18 +125,20 @@ export class Inbox {
     } catch (error) {
       this.failed(error)
     }
-    for (let index = 0; index < this.waiting.length; index++) {
-      const bytes = this.waiting[index]
-      if (bytes === undefined) break
-      this.bytes -= bytes.length
-      try {
-        await this.run(bytes)
-      } catch (error) {
-        this.failed(error)
+    // What has been handled is let go of, also when the client never pauses.
+    while (this.waiting.length > 0) {
+      const batch = this.waiting
+      this.waiting = []
+      for (const bytes of batch) {
+        if (this.closed) break
+        this.bytes -= bytes.length
+        try {
+          await this.run(bytes)
+        } catch (error) {
+          this.failed(error)
+        }
       }
     }
-    this.waiting = []
-    this.bytes = 0
     this.busy = false
   }
 }

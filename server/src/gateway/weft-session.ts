@@ -111,7 +111,7 @@ export class WeftSession implements Session {
 
   closed(): void {
     this.socket.closed()
-    this.inbox.clear()
+    this.inbox.close()
     this.cancelExpiry?.()
     this.cancelExpiry = null
     for (const member of this.memberships.values()) member.leave()
@@ -235,18 +235,21 @@ export class WeftSession implements Session {
     }
     this.names.add(frame.room)
     void this.enter(hello, frame).catch((error: unknown) => {
-      this.names.delete(frame.room)
       if (this.socket.isOpen()) this.refuseJoin(frame, error)
     })
   }
 
   private async enter(hello: Hello, frame: JoinFrame): Promise<void> {
-    const hold = await this.context.rooms.open(hello.identity.tenant, frame.room)
+    const hold = await this.context.rooms.open(hello.identity.tenant, frame.room).catch((error: unknown) => {
+      this.names.delete(frame.room)
+      throw error
+    })
     const { room, output } = hold
     // The token may have been replaced while the room was opened.
     const access = hello.identity.access(frame.room)
     if (!this.socket.isOpen() || access === null) {
       hold.release()
+      this.names.delete(frame.room)
       if (access === null) throw new ProtocolError('forbidden', 'the token does not grant this room')
       return
     }
@@ -261,7 +264,7 @@ export class WeftSession implements Session {
       await member.sync(syncRequest(frame, room.epoch, room.head))
     } catch (error) {
       this.forget(member)
-      member.leave()
+      if (!member.leave()) return
       if (wire.begun) {
         // JOINED is out: the room ends for the client, which joins again.
         this.context.observer.fault('sending the initial state failed', error)
@@ -294,6 +297,8 @@ export class WeftSession implements Session {
   }
 
   private forget(member: Membership): void {
+    // It may have left while it was joining, and another have come in its place.
+    if (this.memberships.get(member.channel.number) !== member) return
     this.memberships.delete(member.channel.number)
     this.names.delete(member.room.name)
   }

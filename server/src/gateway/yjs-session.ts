@@ -102,7 +102,7 @@ export class YjsSession implements Session {
 
   closed(): void {
     this.socket.closed()
-    this.inbox.clear()
+    this.inbox.close()
     this.cancelExpiry?.()
     this.cancelExpiry = null
     const { member } = this
