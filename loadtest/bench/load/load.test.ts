@@ -79,4 +79,14 @@ describe('findMost', () => {
     const flaky = (rate: number) => Promise.resolve({ held: rate <= 200 && calls++ !== 0, value: rate })
     expect(await findMost(100, 200, 1, flaky)).toEqual({ rate: 200, value: 200 })
   })
+
+  test('a clear failure is not tried again', async () => {
+    const tried: number[] = []
+    const clear = (rate: number) => {
+      tried.push(rate)
+      return Promise.resolve({ held: rate < 200, hopeless: rate >= 200, value: rate })
+    }
+    expect(await findMost(100, 800, 1, clear)).toEqual({ rate: 150, value: 150 })
+    expect(tried).toEqual([100, 200, 150])
+  })
 })

@@ -1,6 +1,8 @@
 /** What one try at a rate gave. */
 export interface Try<T> {
   readonly held: boolean
+  /** It failed by so much that another try at this rate would fail too. */
+  readonly hopeless?: boolean
   readonly value: T
 }
 
@@ -18,7 +20,8 @@ export const findMost = async <T>(
   let best: { rate: number; value: T } | null = null
   const holds = async (rate: number): Promise<boolean> => {
     for (let i = 0; i < 2; i++) {
-      const { held, value } = await attempt(rate)
+      const { held, hopeless = false, value } = await attempt(rate)
+      if (hopeless) return false
       if (!held) continue
       best = { rate, value }
       return true

@@ -29,7 +29,7 @@ export const fanout: Scenario = {
       for (const rate of rates) {
         const contenders = [...fleets].map(([target, fleet]) => ({
           name: target.name,
-          measure: () => measureLoad(fleet, target, rate / readers, bench.quick ? 1.5 : 2.5, 'delivery'),
+          measure: () => measureLoad(fleet, target, rate / readers, bench.quick ? 1.5 : 2, 'delivery'),
         }))
         rows.push(...(await alternate(bench, `${readers} readers, ${rate}/s`, contenders, 'cpuPerDelivery')))
       }

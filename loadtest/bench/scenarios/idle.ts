@@ -24,7 +24,7 @@ const columns: readonly Column[] = [
 const membersPerRoom = 50
 /** The first connections grow heaps that the later ones then use: they are not counted. */
 const warmUp = 1000
-const settleMs = 2000
+const settleMs = 1500
 
 const largeIdle = 'the large document, open and idle'
 const inRooms = `idle, ${membersPerRoom} to a room`
@@ -123,7 +123,7 @@ const settledRss = async (target: Target): Promise<number> => {
   return residentBytes(target.server.pid)
 }
 
-const largeRooms = 5
+const largeRooms = 4
 
 /**
  * What a room with the large document costs while one client has it open and nobody types. The first such room grows the heaps

@@ -98,7 +98,7 @@ export const most = async (
 ): Promise<{ fleet: Fleet; row: Row }> => {
   let current = fleet
   const complaints: string[] = []
-  const found = await findMost(searched.from, searched.to, bench.quick ? 1 : 3, async (step) => {
+  const found = await findMost(searched.from, searched.to, bench.quick ? 0 : 2, async (step) => {
     if (current.isBroken) current = await current.renew()
     const rate = step * searched.updatesPerStep
     const { sample, result } = await measureLoad(current, target, rate, searched.seconds, searched.per)
@@ -108,7 +108,9 @@ export const most = async (
     bench.log(
       `${searched.point}, ${target.name}, ${Math.round(rate)} updates/s: ${short ?? 'held'} (${shares})`,
     )
-    return { held: short === null, value: sample }
+    const hopeless =
+      short !== null && (bench.quick || result.lost > 0 || result.p99 > 3 * searched.p99LimitMs)
+    return { held: short === null, hopeless, value: sample }
   })
   if (current.isBroken) current = await current.renew()
   return { fleet: current, row: rowOf(searched.point, target.name, found ? [found.value] : [], complaints) }
