@@ -1,4 +1,5 @@
 /** The Weft server as a library. */
+export { MemoryBus, type Bus, type BusMessage } from './bus/index.js'
 export { ConfigError, settings, type Config, type LogLevel, type Setting } from './config.js'
 export { createServer, type ServerOptions, type WeftServer } from './server.js'
 export { StoreStartError } from './store/index.js'

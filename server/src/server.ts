@@ -3,11 +3,12 @@
  */
 import { randomBytes } from 'node:crypto'
 import { createAuthenticator } from './auth/index.js'
+import { MemoryBus, type Bus } from './bus/index.js'
 import { DocWorkers } from './compaction/index.js'
 import { completeConfig, ConfigError, type Config } from './config.js'
 import { Gateway, loadUws, type GatewayLimits, type RoomChannel } from './gateway/index.js'
 import { Journal } from './journal/index.js'
-import { loadPlayground, playgroundCsp } from './playground/assets.js'
+import { createPlayground } from './playground/index.js'
 import { Rooms, type RoomObserver } from './room/index.js'
 import { openStore, type Store } from './store/index.js'
 import { createLogger, Metrics, type Logger } from './telemetry/index.js'
@@ -43,7 +44,7 @@ const maxBatchBytes = 4 * 1024 * 1024
  * @throws {StoreStartError} for a database that cannot be used
  */
 export const createServer = async (options: ServerOptions = {}): Promise<WeftServer> => {
-  const { logger, store: givenStore, ...given } = options
+  const { logger, store: givenStore, bus, ...given } = options
   const config = completeConfig(given)
   const log = logger ?? createLogger(config.logLevel)
   const uws = await loadUws()
@@ -58,7 +59,7 @@ export const createServer = async (options: ServerOptions = {}): Promise<WeftSer
   const store =
     givenStore ?? (await openStore({ databaseUrl: config.databaseUrl, dataDir: config.dataDir, logger: log }))
   try {
-    return await run(config, log, uws, auth, store)
+    return await run(config, log, uws, auth, store, bus)
   } catch (error) {
     await store.close()
     throw error
@@ -71,6 +72,7 @@ const run = async (
   uws: Awaited<ReturnType<typeof loadUws>>,
   auth: Awaited<ReturnType<typeof createAuthenticator>>,
   store: Store,
+  bus: Bus = new MemoryBus().connect(),
 ): Promise<WeftServer> => {
   const node = randomBytes(6).toString('hex')
   let closing: Promise<number> | null = null
@@ -137,7 +139,7 @@ const run = async (
     },
     fault,
   }
-  const playground = config.playground ? loadPlayground() : null
+  const playground = config.playground ? createPlayground() : null
   const gateway: Gateway = new Gateway(
     uws,
     config,
@@ -155,26 +157,14 @@ const run = async (
     {
       ready: () => readiness(store, closing !== null),
       metrics: () => metrics.render(),
-      page: (path) => {
-        const asset = playground?.get(path === '/' ? '/index.html' : path)
-        if (asset === undefined) return null
-        return {
-          status: '200 OK',
-          type: asset.contentType,
-          body: asset.body,
-          headers: {
-            ETag: asset.etag,
-            'Cache-Control': 'no-cache',
-            'Content-Security-Policy': playgroundCsp,
-          },
-        }
-      },
+      page: (request) => playground?.(request) ?? null,
       fault: (error) => fault('answering a request failed', error),
     },
   )
   const rooms: Rooms<RoomChannel> = new Rooms<RoomChannel>(
     {
       journal,
+      bus,
       store,
       workers,
       observer,

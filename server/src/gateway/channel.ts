@@ -124,12 +124,12 @@ export class RoomChannel implements RoomOutput {
     if (this.live.weft.size > 0) this.publish('weft', eventFrame(this.number, event), null, 0)
   }
 
-  broadcast(sender: RoomMember, name: string, payload: Uint8Array): void {
+  broadcast(sender: RoomMember | null, author: string | null, name: string, payload: Uint8Array): void {
     if (this.live.weft.size === 0) return
     const frame = encodeServerFrame({
       type: 'broadcasted',
       room: this.number,
-      author: sender.user,
+      author,
       name,
       payload,
     })

@@ -9,13 +9,21 @@ export interface HttpAnswer {
   readonly headers?: Readonly<Record<string, string>>
 }
 
+/** A GET for a page. */
+export interface PageRequest {
+  readonly path: string
+  /** The header `If-None-Match`, or ''. */
+  readonly ifNoneMatch: string
+  readonly acceptsGzip: boolean
+}
+
 export interface HttpHandlers {
   /** `/readyz` */
   ready(): Promise<{ ok: boolean; body: Record<string, unknown> }>
   /** `/metrics` */
   metrics(): Promise<string>
   /** Everything else; null for 404. */
-  page(path: string): HttpAnswer | null
+  page(request: PageRequest): HttpAnswer | null
   fault(error: unknown): void
 }
 
@@ -67,8 +75,13 @@ export const registerHttp = (app: TemplatedApp, handlers: HttpHandlers): void =>
     })),
   )
   app.get('/*', (res: HttpResponse, req: HttpRequest) => {
-    const answer = handlers.page(req.getUrl())
-    write(res, answer ?? json('404 Not Found', { error: 'not_found', path: req.getUrl().slice(0, 200) }))
+    const path = req.getUrl()
+    const answer = handlers.page({
+      path,
+      ifNoneMatch: req.getHeader('if-none-match'),
+      acceptsGzip: /\bgzip\b/.test(req.getHeader('accept-encoding')),
+    })
+    write(res, answer ?? json('404 Not Found', { error: 'not_found', path: path.slice(0, 200) }))
   })
   app.any('/*', (res) => write(res, json('405 Method Not Allowed', { error: 'method_not_allowed' })))
 }

@@ -8,12 +8,13 @@ const item = (sender: ScriptedMember | null = null, tag = 0): RelayItem => ({
   sender,
   arrived: performance.now(),
   seq: null,
+  remote: false,
 })
 
 const make = (receivers: number): { output: ScriptedOutput; relay: Relay } => {
   const output = new ScriptedOutput()
   output.receivers = receivers
-  return { output, relay: new Relay(output, silentObserver) }
+  return { output, relay: new Relay(output, silentObserver, () => undefined) }
 }
 
 const tagsOf = (output: ScriptedOutput): number[] =>

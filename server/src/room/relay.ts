@@ -7,6 +7,8 @@ export interface RelayItem {
   readonly sender: RoomMember | null
   /** `performance.now()` of its arrival. */
   readonly arrived: number
+  /** Whether it came from another node, or from the log: it is not passed on to the bus. */
+  readonly remote: boolean
   /** Its seq, once it is committed. */
   seq: number | null
 }
@@ -15,14 +17,17 @@ export interface RelayItem {
 export class Relay {
   private readonly output: RoomOutput
   private readonly observer: RoomObserver
+  private readonly publish: (updates: readonly Uint8Array[]) => void
   private readonly rate = new RateEstimate()
   private items: RelayItem[] = []
   private timer: NodeJS.Timeout | null = null
   private lastFlush = -Infinity
 
-  constructor(output: RoomOutput, observer: RoomObserver) {
+  /** @param publish hands this node's own updates to the other nodes: one call a flush */
+  constructor(output: RoomOutput, observer: RoomObserver, publish: (updates: readonly Uint8Array[]) => void) {
     this.output = output
     this.observer = observer
+    this.publish = publish
   }
 
   add(item: RelayItem): void {
@@ -51,6 +56,8 @@ export class Relay {
       items.map((item) => item.update),
       sender,
     )
+    const own = items.filter(({ remote }) => !remote).map(({ update }) => update)
+    if (own.length > 0) this.publish(own)
     this.observer.relayed(items.length, this.output.receivers, (this.lastFlush - first.arrived) / 1000)
   }
 

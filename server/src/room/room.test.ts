@@ -1,5 +1,6 @@
 import * as Y from 'yjs'
 import { afterAll, beforeAll, beforeEach, describe, expect, test, vi } from 'vitest'
+import { MemoryBus, type Bus, type BusMessage } from '../bus/index.js'
 import { DocWorkers } from '../compaction/index.js'
 import { Coverage, inspectUpdate } from '../crdt/index.js'
 import { asRoomId } from '../ids.js'
@@ -49,6 +50,8 @@ let log: MemoryLog
 let output: ScriptedOutput
 let journal: Journal
 let room: Room
+let bus: Bus
+let otherNode: Bus
 
 beforeAll(() => {
   workers = new DocWorkers({ connection: { kind: 'embedded', socketPath: '/nonexistent' }, threads: 1 })
@@ -59,6 +62,9 @@ afterAll(() => workers.close())
 beforeEach(() => {
   log = new MemoryLog()
   output = new ScriptedOutput()
+  const shared = new MemoryBus()
+  bus = shared.connect()
+  otherNode = shared.connect()
   const nothing = (): void => undefined
   journal = new Journal(
     log,
@@ -72,9 +78,18 @@ const makeRoom = (events: readonly StoredEvent[] = []): Room =>
   new Room(
     '',
     'r',
-    { id: asRoomId(1), epoch: 1, baseSeq: 0, base: null, events, coverage: new Coverage() },
+    {
+      id: asRoomId(1),
+      epoch: 1,
+      baseSeq: 0,
+      base: null,
+      events,
+      coverage: new Coverage(),
+      listen: (listener) => bus.subscribe(asRoomId(1), listener),
+    },
     {
       journal,
+      bus,
       store: log,
       workers,
       observer: silentObserver,
@@ -228,5 +243,42 @@ describe('holes in the log', () => {
     // Read for a client that resumes from before it, once the tail has let it go.
     room.tail.dropUpTo(2)
     expect(textOf((await room.readLog(0)).map(({ payload }) => payload))).toBe('a')
+  })
+})
+
+describe('the bus', () => {
+  test('I4: updates of another node are relayed here, and never sent back', async () => {
+    const heard: BusMessage[] = []
+    otherNode.subscribe(asRoomId(1), (message) => heard.push(message))
+    join()
+    const updates = typed('ab')
+    otherNode.publish(asRoomId(1), { kind: 'relay', updates })
+    await vi.waitUntil(() => output.relays.length > 0)
+    expect(textOf(output.relays.flatMap((relay) => relay.updates))).toBe('ab')
+    expect(heard).toEqual([])
+  })
+
+  test('I4: what another node committed is read from the log, also when its relay was lost', async () => {
+    join()
+    for (const payload of typed('abc')) {
+      log.append({ kind: 'update', clientId: null, clientSeq: null, name: null, payload })
+    }
+    otherNode.publish(asRoomId(1), { kind: 'committed', head: 3 })
+    await vi.waitUntil(() => room.head === 3)
+    expect(textOf(output.relays.flatMap((relay) => relay.updates))).toBe('abc')
+    expect(textOf([room.rest(0).update])).toBe('abc')
+  })
+
+  test('an update of this node is published once, and its commit is told', async () => {
+    const heard: BusMessage[] = []
+    otherNode.subscribe(asRoomId(1), (message) => heard.push(message))
+    const member = join('c'.repeat(32))
+    const [update] = typed('a')
+    change(member, 1, update!)
+    await vi.waitUntil(() => heard.length === 2)
+    expect(heard).toEqual([
+      { kind: 'relay', updates: [update] },
+      { kind: 'committed', head: 1 },
+    ])
   })
 })

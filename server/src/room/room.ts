@@ -4,6 +4,7 @@
  */
 import * as Y from 'yjs'
 import type { AwarenessEntry } from '@weft/protocol'
+import type { Bus, BusMessage } from '../bus/index.js'
 import type { DocWorkers } from '../compaction/index.js'
 import {
   Coverage,
@@ -17,14 +18,16 @@ import type { RoomId, Seq } from '../ids.js'
 import type { Journal, JournalResult } from '../journal/index.js'
 import type { Store, StoredEvent } from '../store/types.js'
 import { MemberAcks } from './acks.js'
+import { LogRepair, type Hole } from './log-repair.js'
 import { RoomContent } from './content.js'
 import { PresenceTable } from './presence.js'
 import { PresenceTicker } from './presence-ticker.js'
 import { Relay, type RelayItem } from './relay.js'
 import { EventTail } from './tail.js'
+import { Watermarks, type WatermarkOptions } from './watermarks.js'
 import type { RoomMember, RoomObserver, RoomOutput } from './types.js'
 
-export interface RoomOptions {
+export interface RoomOptions extends WatermarkOptions {
   /** The tail is compacted past max(this, base / 4) bytes. */
   readonly compactBytes: number
   /** Awareness ids of one connection. */
@@ -33,14 +36,12 @@ export interface RoomOptions {
   readonly holeGrace: number
   /** Committed updates whose dependencies are missing, in bytes; beyond them such updates are refused (I6). */
   readonly maxWaitingBytes: number
-  /** A watermark leaves when this many events have passed since the last one, or after `watermarkInterval` ms. */
-  readonly watermarkEvents: number
-  readonly watermarkInterval: number
 }
 
 /** What rooms share on a node. */
 export interface RoomContext {
   readonly journal: Journal
+  readonly bus: Bus
   readonly store: Pick<Store, 'readEvents'>
   readonly workers: DocWorkers
   readonly observer: RoomObserver
@@ -55,6 +56,8 @@ export interface LoadedRoom {
   readonly base: Uint8Array | null
   readonly events: readonly StoredEvent[]
   readonly coverage: Coverage
+  /** Starts to listen to the bus: what came since before the log was read comes first. @returns how to stop */
+  listen(listener: (message: BusMessage) => void): () => void
 }
 
 /** A change that has been relayed and is not committed yet. */
@@ -63,9 +66,6 @@ interface Uncommitted {
 }
 
 const compactionRetryMs = 30_000
-
-/** A hole that cannot be read (the database is away) is tried again after `holeGrace`, doubled up to this. */
-const maxRepairDelayMs = 1_000
 
 /** A Yjs update that holds nothing: stands in the tail for a stored one that cannot be used, so that seqs stay dense. */
 export const emptyUpdate: Uint8Array = Uint8Array.of(0, 0)
@@ -96,16 +96,18 @@ export class Room {
   /** Seqs beyond a hole whose updates have been relayed from here already. */
   private readonly relayedAhead = new Set<Seq>()
   private settling = false
-  private repair: NodeJS.Timeout | null = null
-  private repairing = false
-  private repairFailures = 0
+  private readonly repair: LogRepair
+  private readonly watermarks: Watermarks
+  private readonly leaveBus: () => void
+  /** The highest seq that another node has told of. */
+  private knownHead: Seq = 0
+  /** The highest seq that this node committed in the batch that is being settled. */
+  private committedHere: Seq = 0
   private compacting: Promise<void> | null = null
   /** Payload bytes committed since the newest snapshot. */
   private tailBytes: number
   /** `performance.now()` before which compaction is not tried again after a failure. */
   private compactAfter = 0
-  private watermarkTimer: NodeJS.Timeout | null = null
-  private lastWatermark: Seq
   private disposed = false
   /** Why the room has ended, or null. */
   private ended: string | null = null
@@ -123,12 +125,21 @@ export class Room {
       state: loaded.base,
       seq: loaded.baseSeq,
     })
-    this.relay = new Relay(output, context.observer)
+    this.relay = new Relay(output, context.observer, (updates) => {
+      context.bus.publish(loaded.id, { kind: 'relay', updates })
+    })
     this.presence = new PresenceTicker(
       new PresenceTable({ entriesPerConnection: context.options.presenceEntriesPerConnection }),
       output,
     )
-    this.lastWatermark = this.tail.head
+    this.watermarks = new Watermarks(output, context.options, () => this.handed)
+    this.repair = new LogRepair({
+      grace: context.options.holeGrace,
+      hole: () => this.missing(),
+      fill: (hole) => this.fill(hole),
+      fault: (error) => context.observer.fault('reading a hole in the log failed', error),
+    })
+    this.leaveBus = loaded.listen((message) => this.heard(message))
     this.tailBytes = this.tail.bytes
   }
 
@@ -234,7 +245,7 @@ export class Room {
     const pending: Uncommitted = { update }
     this.uncommitted.add(pending)
     this.unsettled++
-    const item: RelayItem = { update, sender: member, arrived, seq: null }
+    const item: RelayItem = { update, sender: member, arrived, seq: null, remote: false }
     this.relay.add(item)
     const author = member.user
     const clientId = member.clientId
@@ -321,7 +332,8 @@ export class Room {
   }
 
   broadcast(member: RoomMember, name: string, payload: Uint8Array): void {
-    this.output.broadcast(member, name, payload)
+    this.output.broadcast(member, member.user, name, payload)
+    this.context.bus.publish(this.id, { kind: 'broadcast', author: member.user, name, payload })
   }
 
   /**
@@ -388,9 +400,9 @@ export class Room {
     this.disposed = true
     this.relay.flush()
     this.presence.dispose()
-    if (this.repair !== null) clearTimeout(this.repair)
-    if (this.watermarkTimer !== null) clearTimeout(this.watermarkTimer)
-    this.repair = this.watermarkTimer = null
+    this.repair.dispose()
+    this.watermarks.dispose()
+    this.leaveBus()
     this.output.dispose()
   }
 
@@ -408,6 +420,7 @@ export class Room {
     switch (result.status) {
       case 'committed':
       case 'duplicate':
+        this.committedHere = Math.max(this.committedHere, result.seq)
         return result.seq
       case 'conflict':
         member.nack(n, 'conflict', `change ${n} was committed as ${result.seq} with another content`)
@@ -432,7 +445,13 @@ export class Room {
         this.relay.flush()
         this.output.message(event)
       } else if (event.seq !== relayed && !this.relayedAhead.delete(event.seq)) {
-        this.relay.add({ update: event.payload, sender: null, arrived: performance.now(), seq: event.seq })
+        this.relay.add({
+          update: event.payload,
+          sender: null,
+          arrived: performance.now(),
+          seq: event.seq,
+          remote: true,
+        })
       }
     }
     if (relayed !== null && relayed > this.head) this.relayedAhead.add(relayed)
@@ -447,8 +466,12 @@ export class Room {
       if (acks?.release(member, this.coverage, this.context.observer) === true) this.blocked.add(member)
     }
     this.touched.clear()
-    if (this.tail.hole() !== null) this.scheduleRepair()
-    this.scheduleWatermark()
+    if (this.committedHere > 0) {
+      this.context.bus.publish(this.id, { kind: 'committed', head: this.committedHere })
+      this.committedHere = 0
+    }
+    this.repair.check()
+    this.watermarks.advanced(this.head)
     if (this.compactionDue && performance.now() >= this.compactAfter) {
       void this.compact().catch((error: unknown) => {
         this.compactAfter = performance.now() + compactionRetryMs
@@ -457,50 +480,14 @@ export class Room {
     }
   }
 
-  private scheduleWatermark(): void {
-    if (this.output.receivers === 0) return
-    if (this.head - this.lastWatermark >= this.context.options.watermarkEvents) this.sendWatermark()
-    else if (this.head > this.lastWatermark) {
-      this.watermarkTimer ??= setTimeout(() => this.sendWatermark(), this.context.options.watermarkInterval)
-    }
-  }
-
-  private sendWatermark(): void {
-    if (this.watermarkTimer !== null) clearTimeout(this.watermarkTimer)
-    this.watermarkTimer = null
-    const { handed } = this
-    if (handed <= this.lastWatermark) return
-    this.lastWatermark = handed
-    this.output.watermark(handed)
-  }
-
-  private scheduleRepair(): void {
-    if (this.repairing || this.repair !== null) return
-    const delay = this.context.options.holeGrace * 2 ** this.repairFailures
-    this.repair = setTimeout(
-      () => {
-        this.repair = null
-        this.repairing = true
-        void this.fillHole()
-          .then(
-            () => (this.repairFailures = 0),
-            (error: unknown) => {
-              this.repairFailures++
-              this.context.observer.fault('reading a hole in the log failed', error)
-            },
-          )
-          .finally(() => {
-            this.repairing = false
-            if (this.tail.hole() !== null && !this.disposed) this.scheduleRepair()
-          })
-      },
-      Math.min(delay, maxRepairDelayMs),
-    )
-  }
-
-  private async fillHole(): Promise<void> {
+  /** What the log has, as far as this node was told, and the tail lacks. */
+  private missing(): Hole | null {
     const hole = this.tail.hole()
-    if (hole === null) return
+    if (hole !== null) return hole
+    return this.knownHead > this.head ? { after: this.head, upTo: this.knownHead } : null
+  }
+
+  private async fill(hole: Hole): Promise<void> {
     const events = await this.context.store.readEvents(this.id, hole.after, hole.upTo, readPage)
     for (const stored of events) {
       const { event, inspection } = await this.fit(stored)
@@ -508,6 +495,24 @@ export class Room {
       this.pass(this.tail.add(event), null)
     }
     if (!this.disposed) this.afterBatch()
+  }
+
+  /** Another node says something of this room. */
+  private heard(message: BusMessage): void {
+    switch (message.kind) {
+      case 'relay':
+        for (const update of message.updates) {
+          this.relay.add({ update, sender: null, arrived: performance.now(), seq: null, remote: true })
+        }
+        return
+      case 'committed':
+        this.knownHead = Math.max(this.knownHead, message.head)
+        this.repair.check()
+        return
+      case 'broadcast':
+        this.output.broadcast(null, message.author, message.name, message.payload)
+        return
+    }
   }
 
   /** A stored event as it can be used: an update that is none is not passed on, and does not fail the room (I7). */

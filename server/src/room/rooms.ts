@@ -3,11 +3,12 @@
  * compacted and closed after a while.
  */
 import { ProtocolError } from '@weft/protocol'
+import type { BusMessage } from '../bus/index.js'
 import { Coverage } from '../crdt/index.js'
 import { unpackEvents } from '../compaction/index.js'
 import type { Seq } from '../ids.js'
-import type { Store, StoredEvent } from '../store/types.js'
-import { emptyUpdate, Room, type RoomContext } from './room.js'
+import type { RoomRow, Store, StoredEvent } from '../store/types.js'
+import { emptyUpdate, Room, type LoadedRoom, type RoomContext } from './room.js'
 import type { RoomOutput } from './types.js'
 
 export interface RoomsOptions {
@@ -176,8 +177,32 @@ export class Rooms<Output extends RoomOutput> {
   }
 
   private async loadNow(tenant: string, name: string): Promise<OpenRoom<Output>> {
-    const { store, workers, warn } = this.dependencies
+    const { store } = this.dependencies
     const row = await store.openRoom(tenant, name)
+    // Before the log is read: what other nodes commit meanwhile is told, and not missed.
+    const early: BusMessage[] = []
+    let hear = (message: BusMessage): void => void early.push(message)
+    const stop = this.dependencies.bus.subscribe(row.id, (message) => hear(message))
+    const listen = (listener: (message: BusMessage) => void): (() => void) => {
+      hear = listener
+      for (const message of early) listener(message)
+      return stop
+    }
+    try {
+      return await this.read(tenant, name, row, listen)
+    } catch (error) {
+      stop()
+      throw error
+    }
+  }
+
+  private async read(
+    tenant: string,
+    name: string,
+    row: RoomRow,
+    listen: LoadedRoom['listen'],
+  ): Promise<OpenRoom<Output>> {
+    const { workers, warn } = this.dependencies
     // A room without events needs no reading: the usual case of a new one.
     const loaded = row.headSeq === 0 ? null : await workers.load({ roomId: row.id, epoch: row.epoch })
     for (const problem of loaded?.problems ?? []) warn(problem, { room: name, roomId: row.id })
@@ -192,6 +217,7 @@ export class Rooms<Output extends RoomOutput> {
         base: loaded?.base ?? null,
         events: loaded === null ? [] : withPlaceholders(unpackEvents(loaded.events), loaded.quarantined),
         coverage: loaded === null ? new Coverage() : Coverage.restore(loaded.coverage),
+        listen,
       },
       this.dependencies,
       output,

@@ -27,7 +27,8 @@ export interface RoomOutput {
   updates(updates: readonly Uint8Array[], sender: RoomMember | null): void
   presence(awareness: Uint8Array): void
   message(event: StoredEvent): void
-  broadcast(sender: RoomMember, name: string, payload: Uint8Array): void
+  /** @param sender null when it is a member on another node */
+  broadcast(sender: RoomMember | null, author: string | null, name: string, payload: Uint8Array): void
   watermark(seq: Seq): void
   /** The room has closed; nothing more comes. */
   dispose(): void

@@ -1,0 +1,46 @@
+import type { Seq } from '../ids.js'
+import type { RoomOutput } from './types.js'
+
+export interface WatermarkOptions {
+  /** A watermark leaves when this many events have passed since the last one, */
+  readonly watermarkEvents: number
+  /** or after this many milliseconds. */
+  readonly watermarkInterval: number
+}
+
+/** Tells members now and then how far they have everything (P29): often enough to resume cheaply, rarely enough to cost little. */
+export class Watermarks {
+  private readonly output: RoomOutput
+  private readonly options: WatermarkOptions
+  private readonly handed: () => Seq
+  private last: Seq
+  private timer: NodeJS.Timeout | null = null
+
+  /** @param handed the seq up to which every event has been handed to the output */
+  constructor(output: RoomOutput, options: WatermarkOptions, handed: () => Seq) {
+    this.output = output
+    this.options = options
+    this.handed = handed
+    this.last = handed()
+  }
+
+  /** The head has moved. */
+  advanced(head: Seq): void {
+    if (this.output.receivers === 0) return
+    if (head - this.last >= this.options.watermarkEvents) this.send()
+    else if (head > this.last) this.timer ??= setTimeout(() => this.send(), this.options.watermarkInterval)
+  }
+
+  dispose(): void {
+    if (this.timer !== null) clearTimeout(this.timer)
+    this.timer = null
+  }
+
+  private send(): void {
+    this.dispose()
+    const handed = this.handed()
+    if (handed <= this.last) return
+    this.last = handed
+    this.output.watermark(handed)
+  }
+}
