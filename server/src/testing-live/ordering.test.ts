@@ -451,7 +451,8 @@ class World {
     const proxy = await TcpProxy.start(this.port)
     const client = createClient({
       url: `ws://127.0.0.1:${proxy.port}`,
-      timing: { retryBase: 20, retryMax: 60 },
+      // A connection that goes deaf while it is made is given up soon.
+      timing: { retryBase: 20, retryMax: 60, connectTimeout: 300, welcomeTimeout: 300 },
       // The delays of a refused join or change are fixed and long: a twentieth of them.
       random: () => this.random() / 20,
       logger: { warn: (text) => this.problem(text), error: (text) => this.problem(text) },
@@ -539,8 +540,9 @@ describe('I1, I2, I4: any interleaving of cuts, retries, ambiguous commits, rest
   test.each(seeds)('seed %i', runSeed)
 
   test('the runs did what they are for', () => {
-    const few = onlySeed === undefined ? seedCount : 0
-    const missing = Object.entries(total).filter(([, count]) => count < few / 4)
+    // A few runs alone need not meet everything.
+    const few = onlySeed === undefined && seedCount >= 20 ? seedCount / 4 : 0
+    const missing = Object.entries(total).filter(([, count]) => count < few)
     expect(missing).toEqual([])
   })
 })

@@ -1,3 +1,5 @@
 /** What tests and benchmarks start for real: databases, processes, folders. */
 export * from './postgres.js'
 export * from './temp-dir.js'
+export * from './server-process.js'
+export * from './until.js'
