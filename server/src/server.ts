@@ -27,11 +27,13 @@ export interface WeftServer {
   close(): Promise<number>
 }
 
-/** Settings and, for programs that embed the server, a logger and an opened store of their own. */
+/** Settings and, for programs that embed the server, parts of their own. */
 export type ServerOptions = Partial<Config> & {
   readonly logger?: Logger
   /** Used instead of opening `databaseUrl` or `dataDir`. The server closes it. */
   readonly store?: Store
+  /** This node's end of a bus to other nodes on the same database. Default: no other nodes. */
+  readonly bus?: Bus
 }
 
 /** Journal batches: large enough to amortise a commit, small enough to keep one short. */
