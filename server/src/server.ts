@@ -40,6 +40,9 @@ export type ServerOptions = Partial<Config> & {
 const maxBatchEntries = 2_000
 const maxBatchBytes = 4 * 1024 * 1024
 
+/** What each part gets to close when the journal has used up the shutdown's deadline, in milliseconds. */
+const closeGraceMs = 250
+
 /**
  * Starts a server.
  * @throws {ConfigError} for a wrong setting
@@ -200,6 +203,7 @@ const run = async (
   log.info({ url, node, store: store.connection.kind }, `Weft listens on ${url}`)
 
   const close = async (): Promise<number> => {
+    const deadline = performance.now() + config.shutdownTimeoutMs
     gateway.drain(config.drainMs)
     const unsaved = await journal.close(config.shutdownTimeoutMs)
     if (unsaved > 0) {
@@ -208,10 +212,13 @@ const run = async (
         `the shutdown's deadline passed: ${unsaved} changes are not saved; their clients still hold them`,
       )
     }
-    await rooms.close()
+    // A database that does not answer holds up what talks to it: the deadline is for all of it.
+    const inTime = (closed: Promise<void>): Promise<void> =>
+      atMost(Math.max(closeGraceMs, deadline - performance.now()), closed)
+    await inTime(rooms.close())
     gateway.close()
-    await workers.close()
-    await store.close()
+    await inTime(workers.close())
+    await inTime(store.close())
     metrics.close()
     log.info('stopped')
     return unsaved
@@ -223,6 +230,17 @@ const run = async (
       return rooms.size
     },
     close: () => (closing ??= close()),
+  }
+}
+
+/** Resolves when the promise does, or after that many milliseconds. */
+const atMost = async (milliseconds: number, promise: Promise<void>): Promise<void> => {
+  let timer: NodeJS.Timeout | undefined
+  const late = new Promise<void>((resolve) => (timer = setTimeout(resolve, milliseconds)))
+  try {
+    await Promise.race([promise, late])
+  } finally {
+    clearTimeout(timer)
   }
 }
 
