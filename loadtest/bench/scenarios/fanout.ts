@@ -7,6 +7,9 @@ import { type Scenario, alternate, startTargets } from './scenario.js'
 
 const rates = [20_000, 80_000]
 const p99LimitMs = 100
+/** Updates per second. */
+const warmUpRate = 1000
+const warmUpSeconds = 2
 /** Deliveries per second at which the search for the most starts, and where it gives up. */
 const searchFrom = 400_000
 const searchTo = 12_800_000
@@ -21,10 +24,11 @@ export const fanout: Scenario = {
     for (const readers of bench.quick ? [200] : [50, 200, 500]) {
       const fleets = new Map<Target, Fleet>()
       for (const target of targets) {
-        fleets.set(
-          target,
-          await Fleet.connect(target, { rooms: 1, membersPerRoom: readers + 1, writersPerRoom: 1 }),
-        )
+        const options = { rooms: 1, membersPerRoom: readers + 1, writersPerRoom: 1 }
+        const fleet = await Fleet.connect(target, options)
+        fleets.set(target, fleet)
+        // At the rates below, a server's code is compiled while it is measured, for a minute: this is over sooner.
+        await fleet.load(warmUpRate, warmUpSeconds)
       }
       for (const rate of rates) {
         const contenders = [...fleets].map(([target, fleet]) => ({
