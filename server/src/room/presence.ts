@@ -17,7 +17,15 @@ interface Entry {
   owner: PresenceOwner
   clock: number
   state: string
+  /**
+   * The latest states announced under a clock that the table had raised. They come back as the owner's own, also late: one
+   * of them is not a change, or two states would take turns for ever.
+   */
+  raised: readonly { readonly clock: number; readonly state: string }[]
 }
+
+/** A round trip's worth of raised announcements of one id. */
+const raisedKept = 4
 
 interface Gone {
   clock: number
@@ -31,6 +39,9 @@ interface Gone {
  * client that returns with the same clock.
  */
 const rememberGoneMs = 60_000
+
+/** Ids that left and are remembered, at most; beyond it the oldest half is forgotten (I6). */
+export const maxRemembered = 16_384
 
 export interface PresenceLimits {
   /** Ids that one connection may show in a room. */
@@ -52,6 +63,11 @@ export class PresenceTable {
   /** Ids shown now. */
   get size(): number {
     return this.entries.size
+  }
+
+  /** Ids that left and are remembered. */
+  get remembered(): number {
+    return this.gone.size
   }
 
   /** Whether there are changes that `takeChanges` has not given out. */
@@ -85,9 +101,7 @@ export class PresenceTable {
         this.disown(current.owner, entry.clientId)
         this.own(owner, entry.clientId)
         current.owner = owner
-      } else if (entry.clock <= current.clock && entry.state === current.state) {
-        // Its own state come back to it under a clock that the table had raised, and sent again as stock clients do:
-        // raising it once more would go round for ever.
+      } else if (isEcho(entry, current)) {
         continue
       }
       if (entry.state === null) {
@@ -96,6 +110,7 @@ export class PresenceTable {
       } else {
         current.clock = Math.max(entry.clock, current.clock + 1)
         current.state = entry.state
+        noteRaised(current, entry.clock)
         this.dirty.add(entry.clientId)
       }
     }
@@ -138,19 +153,25 @@ export class PresenceTable {
     const owned = this.owned.get(owner)?.size ?? 0
     if (owned >= this.limits.entriesPerConnection) return false
     if (first) return true
-    // Later frames may hold what the client heard of others. Of those only a new id is its own: someone who has just
-    // left is remembered, and does not come back as a ghost because somebody's echo was late.
+    // Later frames may hold what the client heard of others: of several ids none is taken as its own. Someone who has
+    // just left is remembered, and does not come back as a ghost because somebody's echo was late: an echo's clock is
+    // before that of the leave, and one who is still there and says so (as y-protocols does when it hears of its own
+    // leave) comes with a later one.
     const gone = this.gone.get(entry.clientId)
+    if (gone !== undefined && entry.clock > gone.clock) return true
     return count === 1 && (gone === undefined || gone.owner === owner)
   }
 
   private show(owner: PresenceOwner, entry: AwarenessEntry, now: number): void {
     const gone = this.gone.get(entry.clientId)
-    this.entries.set(entry.clientId, {
+    const shown: Entry = {
       owner,
       clock: gone === undefined ? entry.clock : Math.max(entry.clock, gone.clock + 1),
       state: entry.state ?? 'null',
-    })
+      raised: [],
+    }
+    noteRaised(shown, entry.clock)
+    this.entries.set(entry.clientId, shown)
     this.gone.delete(entry.clientId)
     this.own(owner, entry.clientId)
     this.dirty.add(entry.clientId)
@@ -165,6 +186,7 @@ export class PresenceTable {
     this.gone.set(clientId, { clock, at: now, owner: entry.owner })
     this.dirty.add(clientId)
     this.forget(now)
+    if (this.gone.size > maxRemembered) this.forgetOldest()
   }
 
   private own(owner: PresenceOwner, clientId: number): void {
@@ -186,4 +208,25 @@ export class PresenceTable {
       if (now - at >= rememberGoneMs && !this.dirty.has(id)) this.gone.delete(id)
     }
   }
+
+  private forgetOldest(): void {
+    for (const id of this.gone.keys()) {
+      if (this.gone.size <= maxRemembered / 2) return
+      this.gone.delete(id)
+      this.dirty.delete(id)
+    }
+  }
+}
+
+/** The owner's own state come back to it under a raised clock, and sent again as stock clients do. */
+const isEcho = (entry: AwarenessEntry, current: Entry): boolean =>
+  entry.clock <= current.clock &&
+  (entry.state === current.state ||
+    current.raised.some(({ clock, state }) => clock === entry.clock && state === entry.state))
+
+const noteRaised = (entry: Entry, given: number): void => {
+  const { clock, state } = entry
+  if (clock > given) entry.raised = [...entry.raised.slice(1 - raisedKept), { clock, state }]
+  // Its owner knows every clock up to its own: what was raised before is not on its way any more.
+  else if (entry.raised.length > 0) entry.raised = entry.raised.filter((raised) => raised.clock > given)
 }
