@@ -125,7 +125,8 @@ export class Gateway {
 
   private webSocket(pattern: string, dialect: Dialect): void {
     this.app.ws<Connection>(pattern, {
-      maxPayloadLength: this.config.maxFrameBytes,
+      // Beyond it uWS ends the connection without a word. Up to there the session can say why (P5).
+      maxPayloadLength: 2 * this.config.maxFrameBytes,
       maxBackpressure: this.config.maxBackpressureBytes,
       closeOnBackpressureLimit: false,
       // Pings of the WebSocket itself find half-open sockets, whatever the dialect's own heartbeat is.

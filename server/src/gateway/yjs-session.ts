@@ -1,9 +1,9 @@
 /* A stock Yjs client (y-websocket) on `/yjs/<room>`: one socket, one room. Rules P37 to P44 of protocol/PROTOCOL.md. */
 import { closeCodeFor, ProtocolError, readAwareness, roomNameFromPath } from '@weft/protocol'
 import type { Identity } from '../auth/index.js'
-import { inspectUpdate, isLarge, UpdateInvalidError, type Inspection } from '../crdt/index.js'
+import { inspectUpdate, isLarge, type Inspection } from '../crdt/index.js'
 import { Membership, type MembershipWire } from './membership.js'
-import { at, Inbox, type Session, type SessionContext } from './session.js'
+import { at, Inbox, tellable, type Session, type SessionContext } from './session.js'
 import type { Piece, Socket } from './socket.js'
 import {
   decodeYjsMessage,
@@ -174,6 +174,8 @@ export class YjsSession implements Session {
   private handle(bytes: Uint8Array): Promise<void> | null {
     const { member } = this
     if (!this.socket.isOpen() || member === null) return null
+    if (bytes.length > this.context.limits.frameBytes)
+      throw new ProtocolError('too_large', 'the message is too large')
     const message = decodeYjsMessage(bytes)
     switch (message.type) {
       case 'step1':
@@ -200,11 +202,9 @@ export class YjsSession implements Session {
     this.asked = stateVector
     if (this.answering) return
     this.answerStepOne(member).catch((error: unknown) => {
-      if (error instanceof UpdateInvalidError) this.fail(new ProtocolError('invalid_frame', error.message))
-      else {
-        this.context.observer.fault('answering a step 1 failed', error)
-        this.fail(new ProtocolError('load_failed', 'the room could not be read now'))
-      }
+      const told = tellable(error)
+      if (told === null) this.context.observer.fault('answering a step 1 failed', error)
+      this.fail(told ?? new ProtocolError('load_failed', 'the room could not be read now'))
     })
   }
 
@@ -287,13 +287,9 @@ export class YjsSession implements Session {
   }
 
   private failed(error: unknown): void {
-    if (error instanceof ProtocolError) this.fail(error)
-    else if (error instanceof UpdateInvalidError)
-      this.fail(new ProtocolError('invalid_update', error.message))
-    else {
-      this.context.observer.fault('handling a message failed', error)
-      this.fail(new ProtocolError('internal', 'a fault of the server'))
-    }
+    const told = tellable(error)
+    if (told === null) this.context.observer.fault('handling a message failed', error)
+    this.fail(told ?? new ProtocolError('internal', 'a fault of the server'))
   }
 
   private fail(error: ProtocolError): void {
