@@ -287,3 +287,13 @@ export const encodeServerFrame = (frame: ServerFrame): Uint8Array => {
   }
   return writer.finish()
 }
+
+/**
+ * A SYNC frame up to its data, which follows as it is: large state need not be copied into a frame.
+ * @param length of the data, in bytes
+ */
+export const syncHeader = (room: number, part: SyncPart, length: number): Uint8Array => {
+  const writer = new Writer()
+  writer.arrayHeader(4).uint(FrameType.sync).uint(room).uint(syncParts.indexOf(part)).binaryHeader(length)
+  return writer.finish()
+}

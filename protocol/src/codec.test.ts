@@ -13,6 +13,7 @@ import {
   encodeServerFrame,
   encodeValue,
   readAwareness,
+  syncHeader,
   type ClientFrame,
   type ServerFrame,
 } from './index.js'
@@ -291,4 +292,14 @@ describe('the reader and the writer', () => {
       expect(decoded.type === 'left' && message.startsWith(decoded.message.slice(0, -1))).toBe(true)
     }
   })
+})
+
+test('P17: a SYNC header and its data are the SYNC frame', () => {
+  for (const length of [0, 1, 255, 256, 65_535, 65_536]) {
+    const data = new Uint8Array(length).fill(7)
+    const header = syncHeader(300, 'more', length)
+    expect(Buffer.concat([header, data])).toEqual(
+      Buffer.from(encodeServerFrame({ type: 'sync', room: 300, part: 'more', data })),
+    )
+  }
 })

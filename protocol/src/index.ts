@@ -2,7 +2,7 @@
 export * from './awareness.js'
 export * from './close-codes.js'
 export { decodeClientFrame, encodeClientFrame } from './codec-client.js'
-export { decodeServerFrame, encodeServerFrame } from './codec-server.js'
+export { decodeServerFrame, encodeServerFrame, syncHeader } from './codec-server.js'
 export * from './errors.js'
 export * from './frames.js'
 export * from './limits.js'

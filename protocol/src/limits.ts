@@ -28,7 +28,7 @@ export const WireLimits = {
   /** Length of a client id, in bytes: 128 random bits. */
   clientIdBytes: 16,
   /** Payload bytes of one SYNC frame, at most: larger state travels in several. */
-  syncChunkBytes: 256 * 1024,
+  syncChunkBytes: 64 * 1024,
 } as const
 
 /** Limits that a server tells its clients in WELCOME; each is a setting of the server. */

@@ -162,7 +162,11 @@ export class Writer {
   }
 
   binary(data: Uint8Array): this {
-    const { length } = data
+    return this.binaryHeader(data.length).raw(data)
+  }
+
+  /** The start of binary data of `length` bytes, which follow. */
+  binaryHeader(length: number): this {
     if (length < 0x100) {
       const at = this.reserve(2)
       this.view.setUint8(at, 0xc4)
@@ -176,7 +180,7 @@ export class Writer {
       this.view.setUint8(at, 0xc6)
       this.view.setUint32(at + 1, length)
     }
-    return this.raw(data)
+    return this
   }
 
   binaryOrNil(data: Uint8Array | null): this {

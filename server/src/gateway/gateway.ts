@@ -198,7 +198,7 @@ export class Gateway {
     const socket = new Socket(
       ws,
       {
-        paceBytes: Math.min(256 * 1024, this.config.maxBackpressureBytes / 2),
+        paceBytes: Math.min(128 * 1024, this.config.maxBackpressureBytes / 2),
         queuedBytes: this.config.maxBackpressureBytes,
       },
       weft,

@@ -1,6 +1,8 @@
-import type { SessionLimits } from '@weft/protocol'
+import { ProtocolError, type SessionLimits } from '@weft/protocol'
 import type { Authenticator } from '../auth/index.js'
 import type { ErrorCode } from '@weft/protocol'
+import { DocWorkerError } from '../compaction/index.js'
+import { UpdateInvalidError } from '../crdt/index.js'
 import type { Rooms } from '../room/index.js'
 import type { RoomChannel } from './channel.js'
 
@@ -141,4 +143,14 @@ export class Inbox {
     }
     this.busy = false
   }
+}
+
+/** An error that a client can be told of, or null for a fault of the server. */
+export const tellable = (error: unknown): ProtocolError | null => {
+  if (error instanceof ProtocolError) return error
+  if (error instanceof UpdateInvalidError) return new ProtocolError('invalid_update', error.message)
+  if (error instanceof DocWorkerError && error.retryable) {
+    return new ProtocolError('overloaded', 'the server has too much to do; try again later')
+  }
+  return null
 }

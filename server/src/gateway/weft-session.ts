@@ -15,10 +15,10 @@ import {
   type UpdateFrame,
 } from '@weft/protocol'
 import type { Identity } from '../auth/index.js'
-import { inspectUpdate, isLarge, UpdateInvalidError, type Inspection } from '../crdt/index.js'
+import { inspectUpdate, isLarge, type Inspection } from '../crdt/index.js'
 import { Membership, type SyncRequest } from './membership.js'
 import type { Room } from '../room/index.js'
-import { at, Inbox, type Session, type SessionContext } from './session.js'
+import { at, Inbox, tellable, type Session, type SessionContext } from './session.js'
 import type { Socket } from './socket.js'
 import { createWeftWire } from './weft-wire.js'
 
@@ -323,7 +323,7 @@ export class WeftSession implements Session {
       this.invalid(member, n, error)
       return null
     }
-    member.expected = n + 1
+    member.decided(n)
     member.room.change(member, n, update, inspection)
     return null
   }
@@ -338,16 +338,14 @@ export class WeftSession implements Session {
       return
     }
     if (member.hasLeft) return
-    member.expected = n + 1
+    member.decided(n)
     member.room.change(member, n, checked.update, checked.inspection)
   }
 
   private invalid(member: Membership, n: number, error: unknown): void {
-    if (error instanceof UpdateInvalidError) this.nack(member, n, 'invalid_update', error.message)
-    else {
-      this.context.observer.fault('inspecting an update failed', error)
-      this.nack(member, n, 'overloaded', 'the update could not be checked now')
-    }
+    const told = tellable(error)
+    if (told === null) this.context.observer.fault('inspecting an update failed', error)
+    this.nack(member, n, told?.code ?? 'overloaded', told?.message ?? 'the update could not be checked now')
   }
 
   private append(frame: AppendFrame): void {
@@ -366,7 +364,7 @@ export class WeftSession implements Session {
       this.nack(member, n, 'overloaded', 'too many changes wait for the database')
       return
     }
-    member.expected = n + 1
+    member.decided(n)
     member.room.append(member, n, name, payload)
   }
 
@@ -378,13 +376,14 @@ export class WeftSession implements Session {
       this.send({ type: 'nack', room, n, code: 'not_joined', message: 'the connection is not in this room' })
       return null
     }
-    if (member.expected !== null && n !== member.expected) {
-      // After a retryable refusal nothing later is taken before the refused change comes again (P23).
-      if (n > member.expected)
-        this.nack(member, n, 'out_of_order', `change ${member.expected} comes before it`)
-      else this.nack(member, n, 'invalid_frame', `change ${n} came already; ${member.expected} is next`)
+    // After a retryable refusal nothing later is taken before the refused change comes again (P23).
+    if (member.refused !== null && n > member.refused) {
+      this.nack(member, n, 'out_of_order', `change ${member.refused} comes before it`)
       return null
     }
+    // Taken already, and settled by its own ACK or NACK: the client sent it again because of a refusal that crossed it on
+    // the way. A number left out was refused for good in an earlier connection.
+    if (n < (member.refused ?? member.next)) return null
     if (member.access !== 'write') {
       this.nack(member, n, 'forbidden', 'the grant is to read only')
       return null
@@ -395,8 +394,8 @@ export class WeftSession implements Session {
   private nack(member: Membership, n: number, code: ErrorCode, message: string): void {
     this.context.observer.error(code)
     // A final refusal settles n; a retryable one waits for n to come again.
-    if (!isRetryable(code)) member.expected = Math.max(member.expected ?? 0, n + 1)
-    else member.expected ??= n
+    if (!isRetryable(code)) member.decided(n)
+    else member.refused ??= n
     member.nack(n, code, message)
   }
 
@@ -414,8 +413,10 @@ export class WeftSession implements Session {
   }
 
   private refuseJoin(frame: JoinFrame, error: unknown): void {
-    if (error instanceof ProtocolError) this.refuse(frame.request, error.code, error.message)
-    else if (error instanceof UpdateInvalidError) this.refuse(frame.request, 'invalid_frame', error.message)
+    const told = tellable(error)
+    // In a JOIN, what does not decode is the state vector.
+    if (told?.code === 'invalid_update') this.refuse(frame.request, 'invalid_frame', told.message)
+    else if (told !== null) this.refuse(frame.request, told.code, told.message)
     else {
       this.context.observer.fault('joining a room failed', error)
       this.refuse(frame.request, 'load_failed', 'the room could not be read now; its content is unharmed')
@@ -428,11 +429,9 @@ export class WeftSession implements Session {
   }
 
   private failed(error: unknown): void {
-    if (error instanceof ProtocolError) this.fail(error)
-    else {
-      this.context.observer.fault('handling a frame failed', error)
-      this.fail(new ProtocolError('internal', 'a fault of the server'))
-    }
+    const told = tellable(error)
+    if (told === null) this.context.observer.fault('handling a frame failed', error)
+    this.fail(told ?? new ProtocolError('internal', 'a fault of the server'))
   }
 
   /** Ends the connection: ERROR, then the close code of the error. */

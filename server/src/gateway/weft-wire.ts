@@ -1,4 +1,11 @@
-import { encodeServerFrame, WireLimits, type Access, type ErrorCode, type SyncPart } from '@weft/protocol'
+import {
+  encodeServerFrame,
+  syncHeader,
+  WireLimits,
+  type Access,
+  type ErrorCode,
+  type SyncPart,
+} from '@weft/protocol'
 import type { Room } from '../room/index.js'
 import { eventFrame } from './channel.js'
 import type { MembershipWire } from './membership.js'
@@ -40,8 +47,13 @@ export const createWeftWire = (
       const { syncChunkBytes } = WireLimits
       for (let start = 0; start < update.length; start += syncChunkBytes) {
         const end = Math.min(start + syncChunkBytes, update.length)
-        const frame = sync(end < update.length ? 'more' : 'update', update.subarray(start, end))
-        yield (ws) => ws.send(frame, true)
+        const data = update.subarray(start, end)
+        const header = syncHeader(number, end < update.length ? 'more' : 'update', data.length)
+        // One message in two fragments: the state is not copied for each joiner.
+        yield (ws) => {
+          ws.sendFirstFragment(header, true)
+          return ws.sendLastFragment(data)
+        }
       }
     },
     *message(event): Generator<Piece> {

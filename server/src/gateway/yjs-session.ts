@@ -17,7 +17,7 @@ import {
 } from './yjs-wire.js'
 
 /** Bytes of a large update in one fragment of its message. */
-const fragmentBytes = 256 * 1024
+const fragmentBytes = 64 * 1024
 
 /** What the upgrade request said. */
 export interface YjsRequest {

@@ -101,17 +101,21 @@ export class RoomContent {
     const key = contentKey(update)
     const known = this.nothings.get(key)
     if (known !== undefined) return await known
-    await this.prepareTail()
-    const rest = (this.tail.after(this.merged.upTo) ?? []).filter(isUpdate).map((event) => event.payload)
-    const parts = [...this.parts(), ...rest]
-    if (parts.length === 0) return false
-    // Content only grows: "nothing" stays true. "Something" does not, and is not kept.
-    const result = this.workers.addsNothing({ parts, update }).then((nothing) => {
+    // Remembered before the first wait: everybody who asks meanwhile gets this answer.
+    const result = this.checkNothing(update).then((nothing) => {
+      // Content only grows: "nothing" stays true. "Something" does not, and is not kept.
       if (!nothing) this.nothings.delete(key)
       return nothing
     })
     remember(this.nothings, key, result, cachedNothings)
     return await result
+  }
+
+  private async checkNothing(update: Uint8Array): Promise<boolean> {
+    await this.prepareTail()
+    const rest = (this.tail.after(this.merged.upTo) ?? []).filter(isUpdate).map((event) => event.payload)
+    const parts = [...this.parts(), ...rest]
+    return parts.length > 0 && (await this.workers.addsNothing({ parts, update }))
   }
 
   /** Merges updates: on the event loop when they are few, else in a worker. Null for none. */
