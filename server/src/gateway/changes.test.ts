@@ -1,0 +1,401 @@
+/* Changes, acks, events and the initial state, on a real PostgreSQL that stops in between. */
+import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest'
+import * as Y from 'yjs'
+import { decodeValue, encodeValue } from '@weft/protocol'
+import { startPostgres, type TestPostgres } from '../testing/postgres.js'
+import { startServer, type TestServer } from '../testing/start-server.js'
+import { until, within } from '../testing/until.js'
+import { WeftBot, type BotRoom } from '../testing/weft-bot.js'
+import { YjsRaw } from '../testing/yjs-raw.js'
+
+let postgres: TestPostgres
+let server: TestServer
+const bots: WeftBot[] = []
+
+const journalMaxBytes = 128 * 1024
+
+beforeAll(async () => {
+  postgres = await startPostgres()
+  server = await startServer({
+    databaseUrl: await postgres.createDatabase(),
+    journalMaxBytes,
+    compactBytes: 64 * 1024,
+    heartbeatMs: 60_000,
+  })
+})
+afterEach(() => {
+  for (const bot of bots.splice(0)) bot.terminate()
+})
+afterAll(async () => {
+  await server.dispose()
+  await postgres.dispose()
+})
+
+const open = async (clientId?: Uint8Array): Promise<WeftBot> => {
+  const bot = await WeftBot.open(server.wsUrl, clientId === undefined ? {} : { clientId })
+  bots.push(bot)
+  return bot
+}
+const join = async (name: string): Promise<BotRoom> => await (await open()).join(name)
+const seqs = (room: BotRoom): number[] => room.events.map(({ seq }) => seq)
+const range = (from: number, to: number): number[] =>
+  Array.from({ length: to - from + 1 }, (_, i) => from + i)
+
+describe('acks', () => {
+  test('P24: a change is relayed before its commit; P22: its ACK comes after', async () => {
+    const [a, b] = [await join('relay'), await join('relay')]
+    postgres.pause()
+    try {
+      const n = a.type('unsaved')
+      await until(() => b.text === 'unsaved', 'the relay')
+      await a.bot.flush()
+      expect(a.acked).toBe(0)
+      postgres.resume()
+      const ack = await a.bot.next('ack')
+      expect(ack).toEqual({ type: 'ack', room: a.number, n, seq: 1 })
+    } finally {
+      postgres.resume()
+    }
+  })
+
+  test('P22: one ACK may stand for many, and refused changes count as settled', async () => {
+    const a = await join('cumulative')
+    for (let i = 0; i < 20; i++) a.type('x')
+    const refused = a.update(new Uint8Array([1, 2, 3]))
+    const last = a.type('y')
+    await a.saved()
+    expect(a.bot.frames.filter(({ type }) => type === 'nack')).toMatchObject([{ n: refused }])
+    const acks = a.bot.frames.filter((frame) => frame.type === 'ack')
+    expect(acks.at(-1)?.n).toBe(last)
+    expect(acks.map(({ n }) => n)).toEqual([...acks.map(({ n }) => n)].sort((x, y) => x - y))
+    expect(acks.at(-1)?.seq).toBe(21)
+  })
+
+  test('P26: an update whose dependencies are missing is stored, and acknowledged only when they are there', async () => {
+    const author = new Y.Doc()
+    const updates: Uint8Array[] = []
+    author.on('update', (update: Uint8Array) => updates.push(update))
+    author.getText('text').insert(0, 'first ')
+    author.getText('text').insert(6, 'second')
+    const [late, early] = [await join('dependencies'), await join('dependencies')]
+    late.update(updates[1]!)
+    late.append('after', 1)
+    await until(() => late.events.length === 1, 'the message committed behind it')
+    await late.bot.flush()
+    expect(late.acked).toBe(0)
+    early.update(updates[0]!)
+    await Promise.all([late.saved(), early.saved()])
+    expect((await join('dependencies')).text).toBe('first second')
+  })
+
+  test('P19: the state vector of JOINED covers committed content only', async () => {
+    const a = await join('vector')
+    a.type('committed')
+    await a.saved()
+    postgres.pause()
+    try {
+      a.type(' and not')
+      const b = await join('vector')
+      expect(b.text).toBe('committed and not')
+      expect([...Y.decodeStateVector(b.joined.stateVector).values()]).toEqual([9])
+      expect(b.joined.head).toBe(1)
+    } finally {
+      postgres.resume()
+    }
+    await a.saved()
+  })
+})
+
+describe('a full journal', () => {
+  const fill = async (room: BotRoom): Promise<number> => {
+    let refused = 0
+    for (let i = 0; i < 100 && refused === 0; i++) {
+      room.type('x'.repeat(10_000))
+      await room.bot.flush()
+      refused = room.bot.frames.find((frame) => frame.type === 'nack')?.n ?? 0
+    }
+    return refused
+  }
+
+  test('P23: overloaded is retryable: later changes are out_of_order until the refused one comes again', async () => {
+    const [a, b] = [await join('overloaded'), await join('overloaded')]
+    postgres.pause()
+    let refused: number
+    try {
+      refused = await fill(a)
+      expect(await a.bot.next('nack')).toMatchObject({ n: refused, code: 'overloaded' })
+      a.append('later', 1)
+      expect(await a.bot.next('nack')).toMatchObject({ n: refused + 1, code: 'out_of_order' })
+      await b.bot.flush()
+      // Refused before it was relayed (I3).
+      expect(b.text).toHaveLength(10_000 * (refused - 1))
+    } finally {
+      postgres.resume()
+    }
+    await a.saved(refused - 1)
+    a.append('even later', 1, refused + 2)
+    expect(await a.bot.next('nack')).toMatchObject({ n: refused + 2, code: 'out_of_order' })
+    a.append('again', 1, refused)
+    a.append('later', 2)
+    await a.saved(refused + 1)
+    await until(() => b.events.length === 2, 'the messages')
+    expect(b.events.map(({ name }) => name)).toEqual(['again', 'later'])
+  })
+
+  test('P42: a stock client is closed with 4503, and keeps its changes', async () => {
+    const [filler, watcher] = [await join('full'), await join('full')]
+    const raw = await YjsRaw.open(server.wsUrl, 'full')
+    postgres.pause()
+    try {
+      await fill(filler)
+      raw.type(`kept${'y'.repeat(12_000)}`)
+      expect((await within(raw.closed, 'the close')).code).toBe(4503)
+    } finally {
+      postgres.resume()
+    }
+    await until(async () => (await server.metric('weft_journal_depth')) === 0, 'the commit')
+    const again = await YjsRaw.connect(server.wsUrl, 'full')
+    again.step2(Y.encodeStateAsUpdate(raw.doc))
+    await until(() => watcher.text.includes('kept'), 'the change')
+    await again.close()
+  })
+})
+
+describe('messages', () => {
+  test('P27: sent again it is acknowledged with the seq it has; with another content it is a conflict', async () => {
+    const first = await open()
+    const room = await first.join('again')
+    room.append('note', { text: 'a' })
+    const { seq } = await first.next('ack')
+    first.terminate()
+
+    const again = await open(first.clientId)
+    const back = await again.join('again', { epoch: room.joined.epoch, after: 0 })
+    back.append('note', { text: 'a' }, 1)
+    expect(await again.next('ack')).toMatchObject({ n: 1, seq })
+    expect(seqs(back)).toEqual([seq])
+
+    const other = await open(first.clientId)
+    const wrong = await other.join('again')
+    wrong.append('note', { text: 'b' }, 1)
+    expect(await other.next('nack')).toMatchObject({ n: 1, code: 'conflict' })
+    wrong.append('note', { text: 'c' }, 2)
+    expect(await other.next('ack')).toMatchObject({ n: 2, seq: seq + 1 })
+    await until(() => back.events.length === 2, 'the new one')
+    expect(back.messages).toEqual([{ text: 'a' }, { text: 'c' }])
+  })
+
+  test('P28: EVENT frames come in order, the own included, with what was said and by whom', async () => {
+    const [a, b] = [await join('order'), await join('order')]
+    for (let i = 0; i < 50; i++) {
+      a.append('a', i)
+      b.append('b', i)
+      if (i % 7 === 0) a.type('x')
+    }
+    await Promise.all([a.saved(), b.saved()])
+    for (const room of [a, b]) {
+      await until(() => room.events.length === 100, 'the messages')
+      expect(seqs(room)).toEqual([...new Set(seqs(room))].sort((x, y) => x - y))
+      for (const [name, sender] of [
+        ['a', a],
+        ['b', b],
+      ] as const) {
+        const own = room.events.filter((event) => event.name === name)
+        expect(own.map(({ payload }) => decodeValue(payload))).toEqual(range(0, 49))
+        expect(own.every(({ clientId }) => Buffer.from(clientId).equals(sender.bot.clientId))).toBe(true)
+        expect(own.every(({ author }) => author === null)).toBe(true)
+      }
+    }
+  })
+
+  test('P28, P16: exactly once across resumes, wherever the connection is cut', async () => {
+    const writer = await join('resume')
+    const seen: number[] = []
+    let epoch = writer.joined.epoch
+    let after = 0
+    for (let round = 0; round < 8; round++) {
+      const bot = await open()
+      const joined = await bot.joinOnly('resume', { epoch, after })
+      expect(joined.mode).toBe('resume')
+      const room = bot.roomOf(joined)
+      for (let i = 0; i < 40; i++) {
+        writer.append('n', round * 40 + i)
+        if (i % 5 === 0) writer.type('x')
+      }
+      // Cut somewhere in the middle: what matters is what its watermark says.
+      await until(() => room.events.length > round, 'some')
+      if (round % 2 === 0) await until(() => room.watermark > after, 'a watermark')
+      bot.terminate()
+      for (const { seq } of room.events) if (seq > (seen.at(-1) ?? 0)) seen.push(seq)
+      expect(seqs(room)).toEqual([...seqs(room)].sort((x, y) => x - y))
+      // P29: everything up to the watermark has come.
+      after = Math.max(after, room.watermark)
+      epoch = joined.epoch
+    }
+    await writer.saved()
+    const last = await (await open()).join('resume', { epoch, after })
+    for (const { seq } of last.events) if (seq > (seen.at(-1) ?? 0)) seen.push(seq)
+    const all = await (await open()).join('resume', { epoch, after: 0 })
+    expect(all.events).toHaveLength(320)
+    expect(all.messages).toEqual(range(0, 319))
+    expect(seen).toEqual(seqs(all))
+  })
+
+  test('P28, I6: a resume with more messages than the socket holds loses none, and stays in order', async () => {
+    const writer = await join('big messages')
+    const big = 'x'.repeat(60_000)
+    for (let i = 0; i < 60; i++) {
+      writer.append('big', { i, big })
+      // The journal is small here.
+      await writer.saved()
+    }
+    const reader = await open()
+    reader.pause()
+    const request = reader.requestJoin('big messages', { epoch: writer.joined.epoch, after: 0 })
+    const live = await join('big messages')
+    for (let i = 60; i < 65; i++) {
+      writer.append('big', { i, big })
+      await writer.saved()
+    }
+    await until(() => live.events.length === 5, 'the live ones')
+    reader.resume()
+    const joined = await reader.next('joined', (frame) => frame.request === request)
+    const room = reader.roomOf(joined)
+    await until(() => room.events.length >= 65, 'all messages')
+    expect(room.messages.map((message) => (message as { i: number }).i)).toEqual(range(0, 64))
+  })
+
+  test('P29: the watermark comes after what it covers', async () => {
+    const [a, b] = [await join('watermark'), await join('watermark')]
+    for (let i = 0; i < 300; i++) {
+      a.append('n', i)
+      if (i % 20 === 19) await a.saved()
+    }
+    await until(() => b.watermark >= 256, 'a watermark')
+    let highest = 0
+    for (const frame of b.bot.frames) {
+      if (frame.type === 'event') highest = frame.seq
+      if (frame.type === 'watermark') expect(frame.seq).toBeLessThanOrEqual(highest)
+    }
+  })
+})
+
+describe('the initial state', () => {
+  test('P16, P17: full, diff and resume bring what they should, in one `done`; P18: nothing else falls between', async () => {
+    const writer = await join('modes')
+    writer.type('one ')
+    writer.append('m', 1)
+    await writer.saved()
+    const half = Y.encodeStateVector(writer.doc)
+    const held = Y.encodeStateAsUpdate(writer.doc)
+    const after = 2
+    writer.type('two')
+    writer.append('m', 2)
+    await writer.saved()
+    const { epoch } = writer.joined
+
+    const cases = [
+      { options: {}, mode: 'full', text: 'one two', messages: [], base: null },
+      { options: { stateVector: half }, mode: 'diff', text: 'one two', messages: [], base: held },
+      { options: { epoch, after }, mode: 'resume', text: 'one two', messages: [2], base: held },
+      { options: { epoch, after: 4 }, mode: 'resume', text: '', messages: [], base: null },
+      // P16: what cannot be resumed is full, or a diff.
+      { options: { epoch, after: 99 }, mode: 'full', text: 'one two', messages: [], base: null },
+      { options: { after }, mode: 'full', text: 'one two', messages: [], base: null },
+      {
+        options: { epoch, after: 99, stateVector: half },
+        mode: 'diff',
+        text: 'one two',
+        messages: [],
+        base: held,
+      },
+      // P20: a vector of another epoch means nothing.
+      {
+        options: { epoch: epoch + 1, after, stateVector: half },
+        mode: 'full',
+        text: 'one two',
+        messages: [],
+        base: null,
+      },
+    ] as const
+    for (const { options, mode, text, messages, base } of cases) {
+      const bot = await open()
+      const room = await bot.join('modes', options)
+      expect(room.joined).toMatchObject({ mode, epoch, head: 4, access: 'write' })
+      if (base !== null) Y.applyUpdate(room.doc, base)
+      expect(room.text).toBe(text)
+      expect(room.messages).toEqual(messages)
+      await bot.flush()
+      const types = bot.frames.filter((frame) => 'room' in frame).map((frame) => frame.type)
+      const done = bot.frames.filter((frame) => frame.type === 'sync' && frame.part === 'done')
+      expect(done).toHaveLength(1)
+      expect(types[0]).toBe('joined')
+      expect(
+        types.slice(1, types.lastIndexOf('sync')).every((type) => type === 'sync' || type === 'event'),
+      ).toBe(true)
+    }
+  })
+
+  test('P17: a large state comes in several parts, while others type', async () => {
+    const writer = await join('parts')
+    const chunk = 7_000
+    for (let i = 0; i < 100; i++) {
+      writer.type(String(i % 10).repeat(chunk))
+      await writer.saved()
+    }
+    const joiners = await Promise.all(range(1, 4).map(() => open()))
+    const joins = joiners.map((bot) => bot.join('parts'))
+    for (let i = 0; i < 20; i++) {
+      writer.type('!')
+      await writer.bot.flush()
+    }
+    await writer.saved()
+    for (const room of await Promise.all(joins)) {
+      expect(room.syncFrames).toBeGreaterThan(2)
+      await until(() => room.text === writer.text, 'all of it')
+    }
+    const frames = joiners.flatMap((bot) => bot.frames.filter((frame) => frame.type === 'sync'))
+    for (const frame of frames) expect(frame.data.length).toBeLessThanOrEqual(256 * 1024)
+  })
+
+  test('P13: a room that cannot be loaded is load_failed, never empty; a stock client closes with 4510', async () => {
+    const writer = await join('unloadable')
+    writer.type('there')
+    await writer.saved()
+    await writer.bot.close()
+    await server.restart()
+    const bot = await open()
+    await postgres.kill()
+    try {
+      expect(await bot.joinRefused('unloadable')).toMatchObject({ code: 'load_failed' })
+      const raw = await YjsRaw.connect(server.wsUrl, 'unloadable')
+      expect((await within(raw.closed, 'the close')).code).toBe(4510)
+    } finally {
+      await postgres.start()
+    }
+    let room: BotRoom | null = null
+    await until(async () => {
+      const again = await open()
+      room = await again.join('unloadable').catch(() => null)
+      return room !== null
+    }, 'the room')
+    expect(room!.text).toBe('there')
+  })
+
+  test('P11: DRAIN, then 4501; what was acknowledged is there afterwards', async () => {
+    const a = await join('drain')
+    a.type('saved')
+    await a.saved()
+    const raw = await YjsRaw.open(server.wsUrl, 'drain')
+    a.append('late', encodeValue(1))
+    await server.restart()
+    expect((await a.bot.next('drain')).delay).toBeGreaterThanOrEqual(0)
+    expect((await within(a.bot.closed, 'the close')).code).toBe(4501)
+    expect((await within(raw.closed, 'the close')).code).toBe(4501)
+    const again = await (await open(a.bot.clientId)).join('drain', { epoch: a.joined.epoch, after: 1 })
+    again.append('late', encodeValue(1), 2)
+    await again.saved()
+    expect(again.events).toHaveLength(1)
+    expect((await join('drain')).text).toBe('saved')
+  })
+})
