@@ -110,17 +110,21 @@ export class Outbox {
     return this.held
   }
 
-  /** Everything up to `n` that was sent on this connection is committed (P22). Returns whether that settled anything. */
+  /**
+   * Everything up to `n` is committed (P22), also what is held back to be sent again. Returns whether that settled
+   * anything.
+   */
   acknowledge(n: number): boolean {
     let count = 0
     for (const entry of this.entries) {
-      if (entry.n > n || count >= this.cursor) break
+      // What was never sent cannot be committed, whatever the server says.
+      if (entry.n > n || entry.sent === null) break
       this.edits -= entry.edits
       count++
     }
     if (count === 0) return false
     this.entries.splice(0, count)
-    this.cursor -= count
+    this.cursor = Math.max(0, this.cursor - count)
     return true
   }
 

@@ -114,9 +114,10 @@ export class Sender {
       this.reject(n, code, message)
       return
     }
-    // What follows n is refused as out of order until n comes again (P23): one wait serves them all.
-    if (this.outbox.isHeld) return
-    this.outbox.holdFrom(code === 'out_of_order' ? 0 : n)
+    // What follows n is refused as out of order until n comes again (P23): one wait serves them all. Without a wait such a
+    // refusal is an old one, which crossed the change that is being sent again.
+    if (this.outbox.isHeld || code === 'out_of_order') return
+    this.outbox.holdFrom(n)
     const delay = fullJitter(this.failures++, retryBase, retryMax, this.host.random)
     this.cancelRetry = this.host.clock.after(delay, () => {
       this.cancelRetry = null

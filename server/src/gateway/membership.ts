@@ -48,8 +48,10 @@ export class Membership implements RoomMember {
   readonly user: string | null
   readonly clientId: string | null
   access: Access
-  /** The next change number expected; null before the first (P21). */
-  expected: number | null = null
+  /** One more than the highest change number that was decided upon (P21); lower ones came already. */
+  next = 1
+  /** The change with a retryable refusal, until it comes again (P23). */
+  refused: number | null = null
   /** Whether the member has shown presence before. */
   presenceSeen = false
   private readonly hold: RoomHold<RoomChannel>
@@ -85,6 +87,12 @@ export class Membership implements RoomMember {
 
   get isLive(): boolean {
     return this.state === 'live'
+  }
+
+  /** Change `n` was accepted, or refused for good. */
+  decided(n: number): void {
+    this.next = Math.max(this.next, n + 1)
+    this.refused = null
   }
 
   ack(n: number, seq: Seq): void {
