@@ -2,7 +2,7 @@ import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import type { Id } from '../crdt/index.js'
 import { Coverage } from '../crdt/index.js'
-import { MemberAcks } from './acks.js'
+import { MemberAcks, type WaitingChange } from './acks.js'
 import { ScriptedMember, silentObserver } from './testing/scripted.js'
 
 const struct = (client: number, clock: number): Parameters<Coverage['add']>[0] => ({
@@ -11,14 +11,20 @@ const struct = (client: number, clock: number): Parameters<Coverage['add']>[0] =
   byteLength: 1,
 })
 
+const add = (acks: MemberAcks, n: number, deps: readonly Id[], arrived: number): WaitingChange => {
+  const change: WaitingChange = { n, deps, arrived, seq: null, dropped: false }
+  acks.add(change)
+  return change
+}
+
 describe('MemberAcks', () => {
   test('P22: an ack waits for its commit, for what it refers to, and for everything before it', () => {
     const member = new ScriptedMember()
     const acks = new MemberAcks()
     const coverage = new Coverage()
     const release = (): boolean => acks.release(member, coverage, silentObserver)
-    const first = acks.add(1, [{ client: 7, clock: 0 }], 0)
-    const second = acks.add(2, [], 0)
+    const first = add(acks, 1, [{ client: 7, clock: 0 }], 0)
+    const second = add(acks, 2, [], 0)
     expect(release()).toBe(false)
     second.seq = 11
     expect(release()).toBe(false)
@@ -36,7 +42,7 @@ describe('MemberAcks', () => {
   test('P22: refused changes count as settled and have no ack of their own', () => {
     const member = new ScriptedMember()
     const acks = new MemberAcks()
-    const [a, b, c] = [acks.add(1, [], 0), acks.add(2, [], 0), acks.add(3, [], 0)]
+    const [a, b, c] = [add(acks, 1, [], 0), add(acks, 2, [], 0), add(acks, 3, [], 0)]
     b.dropped = true
     acks.release(member, new Coverage(), silentObserver)
     expect(member.acks).toEqual([])
@@ -62,7 +68,8 @@ describe('MemberAcks', () => {
           const known = new Set<number>()
           const settled = new Set<number>()
           const waiting = changes.map(({ deps }, i) =>
-            acks.add(
+            add(
+              acks,
               i + 1,
               deps.map((client): Id => ({ client, clock: 0 })),
               0,

@@ -2,7 +2,8 @@ import type { Coverage, Id } from '../crdt/index.js'
 import type { Seq } from '../ids.js'
 import type { RoomMember, RoomObserver } from './types.js'
 
-interface Waiting {
+/** A change that waits for its ack. */
+export interface WaitingChange {
   readonly n: number
   /** What must be committed before this may be acknowledged (I1). */
   readonly deps: readonly Id[]
@@ -18,23 +19,21 @@ interface Waiting {
  * and everything before it is committed, and everything that they refer to.
  */
 export class MemberAcks {
-  private queue: Waiting[] = []
+  private queue: WaitingChange[] = []
 
   /** Changes not acknowledged yet. */
   get size(): number {
     return this.queue.length
   }
 
-  add(n: number, deps: readonly Id[], arrived: number): Waiting {
-    const waiting: Waiting = { n, deps, arrived, seq: null, dropped: false }
-    this.queue.push(waiting)
-    return waiting
+  add(change: WaitingChange): void {
+    this.queue.push(change)
   }
 
   /** Acknowledges what can be. @returns whether something committed still waits for what it refers to */
   release(member: RoomMember, coverage: Coverage, observer: RoomObserver): boolean {
     let done = 0
-    let last: Waiting | null = null
+    let last: WaitingChange | null = null
     let blocked = false
     for (const waiting of this.queue) {
       if (!waiting.dropped) {

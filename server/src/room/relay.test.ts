@@ -4,7 +4,7 @@ import { Relay, type RelayItem } from './relay.js'
 import { ScriptedMember, ScriptedOutput, silentObserver } from './testing/scripted.js'
 
 const item = (sender: ScriptedMember | null = null, tag = 0): RelayItem => ({
-  update: Uint8Array.of(tag),
+  payload: Uint8Array.of(tag),
   sender,
   arrived: performance.now(),
   seq: null,

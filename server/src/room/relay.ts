@@ -3,7 +3,7 @@ import type { RoomMember, RoomObserver, RoomOutput } from './types.js'
 
 /** An update on its way to the other members. */
 export interface RelayItem {
-  readonly update: Uint8Array
+  readonly payload: Uint8Array
   readonly sender: RoomMember | null
   /** `performance.now()` of its arrival. */
   readonly arrived: number
@@ -53,10 +53,10 @@ export class Relay {
     this.lastFlush = performance.now()
     const sender = items.every((item) => item.sender === first.sender) ? first.sender : null
     this.output.updates(
-      items.map((item) => item.update),
+      items.map((item) => item.payload),
       sender,
     )
-    const own = items.filter(({ remote }) => !remote).map(({ update }) => update)
+    const own = items.filter(({ remote }) => !remote).map(({ payload }) => payload)
     if (own.length > 0) this.publish(own)
     this.observer.relayed(items.length, this.output.receivers, (this.lastFlush - first.arrived) / 1000)
   }

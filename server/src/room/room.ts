@@ -18,11 +18,12 @@ import type { RoomId, Seq } from '../ids.js'
 import type { Journal, JournalResult } from '../journal/index.js'
 import type { Store, StoredEvent } from '../store/types.js'
 import { MemberAcks } from './acks.js'
+import { Change } from './change.js'
 import { LogRepair, type Hole } from './log-repair.js'
 import { RoomContent } from './content.js'
 import { PresenceTable } from './presence.js'
 import { PresenceTicker } from './presence-ticker.js'
-import { Relay, type RelayItem } from './relay.js'
+import { Relay } from './relay.js'
 import { EventTail } from './tail.js'
 import { Watermarks, type WatermarkOptions } from './watermarks.js'
 import type { RoomMember, RoomObserver, RoomOutput } from './types.js'
@@ -60,11 +61,6 @@ export interface LoadedRoom {
   listen(listener: (message: BusMessage) => void): () => void
 }
 
-/** A change that has been relayed and is not committed yet. */
-interface Uncommitted {
-  readonly update: Uint8Array
-}
-
 const compactionRetryMs = 30_000
 
 /** A Yjs update that holds nothing: stands in the tail for a stored one that cannot be used, so that seqs stay dense. */
@@ -86,7 +82,7 @@ export class Room {
   private readonly coverage: Coverage
   private readonly relay: Relay
   private readonly members = new Map<RoomMember, MemberAcks>()
-  private readonly uncommitted = new Set<Uncommitted>()
+  private readonly uncommitted = new Set<Change>()
   /** Changes in the journal: updates and messages. */
   private unsettled = 0
   /** Members with something to acknowledge after the batch that is being settled. */
@@ -225,12 +221,19 @@ export class Room {
     this.accept(member, n, update, inspection, arrived)
   }
 
+  /** Takes a durable message in. Members get it once it is committed, in seq order. */
+  append(member: RoomMember, n: number, name: string, payload: Uint8Array): void {
+    const change = new Change(this, member, n, { name, payload, inspection: null }, performance.now())
+    this.members.get(member)?.add(change)
+    this.journal(change)
+  }
+
   /** Acknowledges a change that holds nothing new: everything in it is committed. */
   private acknowledge(member: RoomMember, n: number | null, arrived: number): void {
-    const waiting = n === null ? undefined : this.members.get(member)?.add(n, [], arrived)
-    if (waiting === undefined) return
+    if (n === null) return
     // Which event it was is not known any more: one by which all of it was committed. Head may stand before a hole.
-    waiting.seq = this.tail.newest
+    const { newest } = this.tail
+    this.members.get(member)?.add({ n, deps: [], arrived, seq: newest, dropped: false })
     this.touch(member)
   }
 
@@ -241,89 +244,34 @@ export class Room {
     inspection: Inspection,
     arrived: number,
   ): void {
-    const waiting = n === null ? null : (this.members.get(member)?.add(n, inspection.deps, arrived) ?? null)
-    const pending: Uncommitted = { update }
-    this.uncommitted.add(pending)
-    this.unsettled++
-    const item: RelayItem = { update, sender: member, arrived, seq: null, remote: false }
-    this.relay.add(item)
-    const author = member.user
-    const clientId = member.clientId
-    this.context.journal.append({
-      roomId: this.id,
-      epoch: this.epoch,
-      kind: 'update',
-      author,
-      clientId,
-      clientSeq: n,
-      name: null,
-      payload: update,
-      settle: (result) => {
-        this.uncommitted.delete(pending)
-        this.unsettled--
-        const seq = this.settled(member, n ?? 0, result)
-        if (seq === null) {
-          if (waiting !== null) waiting.dropped = true
-          return
-        }
-        if (waiting !== null) waiting.seq = seq
-        item.seq = seq
-        this.coverage.add(inspection)
-        this.pass(
-          this.tail.add({
-            seq,
-            kind: 'update',
-            author,
-            clientId,
-            clientSeq: n,
-            name: null,
-            payload: update,
-            createdAt: Date.now(),
-          }),
-          seq,
-        )
-      },
-    })
+    const change = new Change(this, member, n, { name: null, payload: update, inspection }, arrived)
+    if (n !== null) this.members.get(member)?.add(change)
+    this.uncommitted.add(change)
+    this.relay.add(change)
+    this.journal(change)
   }
 
-  /** Takes a durable message in. Members get it once it is committed, in seq order. */
-  append(member: RoomMember, n: number, name: string, payload: Uint8Array): void {
-    const arrived = performance.now()
-    const waiting = this.members.get(member)?.add(n, [], arrived) ?? null
-    const author = member.user
-    const clientId = member.clientId
+  private journal(change: Change): void {
     this.unsettled++
-    this.context.journal.append({
-      roomId: this.id,
-      epoch: this.epoch,
-      kind: 'message',
-      author,
-      clientId,
-      clientSeq: n,
-      name,
-      payload,
-      settle: (result) => {
-        this.unsettled--
-        const seq = this.settled(member, n, result)
-        if (seq === null) {
-          if (waiting !== null) waiting.dropped = true
-          return
-        }
-        if (waiting !== null) waiting.seq = seq
-        // A duplicate may be news as well: its first commit happened, and the answer was lost.
-        const event: StoredEvent = {
-          seq,
-          kind: 'message',
-          author,
-          clientId,
-          clientSeq: n,
-          name,
-          payload,
-          createdAt: Date.now(),
-        }
-        this.pass(this.tail.add(event), null)
-      },
-    })
+    this.context.journal.append(change)
+  }
+
+  /** The journal knows what became of a change. */
+  settle(change: Change, result: JournalResult): void {
+    this.uncommitted.delete(change)
+    this.unsettled--
+    const seq = this.settled(change.sender, change.n, result)
+    if (seq === null) {
+      change.dropped = true
+      return
+    }
+    change.seq = seq
+    if (change.inspection !== null) this.coverage.add(change.inspection)
+    // The tail lives longer than the member, so it gets a record of its own. A message that is a duplicate may be news as
+    // well: its first commit happened, and the answer was lost.
+    const { kind, author, clientId, clientSeq, name, payload } = change
+    const event = { seq, kind, author, clientId, clientSeq, name, payload, createdAt: Date.now() }
+    this.pass(this.tail.add(event), kind === 'update' ? seq : null)
   }
 
   /** What the sender shows of itself. */
@@ -351,7 +299,7 @@ export class Room {
     }
     // Beyond a hole: relayed and committed before this member came, so they will not be relayed to it any more.
     for (const event of this.tail.beyond()) if (event.kind === 'update') updates.push(event.payload)
-    for (const { update } of this.uncommitted) updates.push(update)
+    for (const { payload } of this.uncommitted) updates.push(payload)
     const [only] = updates
     return {
       update: only === undefined ? null : updates.length === 1 ? only : Y.mergeUpdates(updates),
@@ -446,7 +394,7 @@ export class Room {
         this.output.message(event)
       } else if (event.seq !== relayed && !this.relayedAhead.delete(event.seq)) {
         this.relay.add({
-          update: event.payload,
+          payload: event.payload,
           sender: null,
           arrived: performance.now(),
           seq: event.seq,
@@ -502,7 +450,13 @@ export class Room {
     switch (message.kind) {
       case 'relay':
         for (const update of message.updates) {
-          this.relay.add({ update, sender: null, arrived: performance.now(), seq: null, remote: true })
+          this.relay.add({
+            payload: update,
+            sender: null,
+            arrived: performance.now(),
+            seq: null,
+            remote: true,
+          })
         }
         return
       case 'committed':
