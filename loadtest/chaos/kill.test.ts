@@ -58,15 +58,23 @@ const killAgainAndAgain = async (server: ServerProcess): Promise<void> => {
 }
 
 describe('I1: kill -9 of the server, again and again, while clients type into several rooms', () => {
-  test('on PostgreSQL: every acked change is there, every saved() resolves', async () => {
-    const database = await startPostgres()
-    cleanups.push(() => database.dispose())
-    await killAgainAndAgain(await serverProcess({ DATABASE_URL: await database.createDatabase() }))
-  })
+  test(
+    'on PostgreSQL: every acked change is there, every saved() resolves',
+    async () => {
+      const database = await startPostgres()
+      cleanups.push(() => database.dispose())
+      await killAgainAndAgain(await serverProcess({ DATABASE_URL: await database.createDatabase() }))
+    },
+    kills * 9_000,
+  )
 
-  test('on the embedded store: every acked change is there, every saved() resolves', async () => {
-    const dir = await makeTempDir()
-    cleanups.push(() => dir.remove())
-    await killAgainAndAgain(await serverProcess({ DATA_DIR: dir.path }))
-  }, 180_000)
+  test(
+    'on the embedded store: every acked change is there, every saved() resolves',
+    async () => {
+      const dir = await makeTempDir()
+      cleanups.push(() => dir.remove())
+      await killAgainAndAgain(await serverProcess({ DATA_DIR: dir.path }))
+    },
+    kills * 9_000,
+  )
 })

@@ -30,17 +30,17 @@ export interface ConcurrentTrace {
 
 const folder = new URL('../../../../shared/traces/', import.meta.url)
 
-const read = <T>(name: string): T | null => {
+const read = (name: string): unknown => {
   const path = fileURLToPath(new URL(`${name}.json.gz`, folder))
-  // The one place where a trace's JSON gets its type.
-  return existsSync(path) ? (JSON.parse(gunzipSync(readFileSync(path)).toString()) as T) : null
+  return existsSync(path) ? JSON.parse(gunzipSync(readFileSync(path)).toString()) : null
 }
 
+// The only places where a trace's JSON gets its type.
 export const sequentialTrace = (name: string, random: () => number): SequentialTrace =>
-  read<SequentialTrace>(name) ?? generateTyping(random, 4_000)
+  (read(name) as SequentialTrace | null) ?? generateTyping(random, 4_000)
 
 export const concurrentTrace = (name: string, random: () => number): ConcurrentTrace =>
-  read<ConcurrentTrace>(name) ?? generateTogether(random, 4_000)
+  (read(name) as ConcurrentTrace | null) ?? generateTogether(random, 4_000)
 
 /** Types into a Y.Text by code points. */
 export class CodePointTypist {

@@ -1,0 +1,104 @@
+/* DESIGN "Journal": a change that the database refuses for good is set aside alone, whatever stands around it. */
+import { createClient } from '@weft/client'
+import postgres from 'postgres'
+import { afterAll, beforeAll, expect, test } from 'vitest'
+import * as Y from 'yjs'
+import { startPostgres, type TestPostgres } from '../testing/postgres.js'
+import { startServer, type TestServer } from '../testing/start-server.js'
+import { until } from '../testing/until.js'
+import { WeftBot } from '../testing/weft-bot.js'
+
+/** What the trigger refuses, wherever it stands in a payload. */
+const marker = 'P01S0N'
+
+let database: TestPostgres
+let server: TestServer
+let sql: postgres.Sql
+
+beforeAll(async () => {
+  database = await startPostgres()
+  const databaseUrl = await database.createDatabase()
+  server = await startServer({ databaseUrl })
+  sql = postgres(databaseUrl, { max: 1, onnotice: () => undefined })
+  await sql.unsafe(`
+    create function refuse_poison() returns trigger language plpgsql as $$
+    begin
+      if position('${marker}'::bytea in new.payload) > 0 then
+        raise exception 'the payload is poisoned' using errcode = '22000';
+      end if;
+      return new;
+    end $$;
+    create trigger poison before insert on events for each row execute function refuse_poison()`)
+})
+
+afterAll(async () => {
+  await sql.end()
+  await server.dispose()
+  await database.dispose()
+})
+
+test('P23, I7: a poisoned update or message gets NACK quarantined; all around it is committed, in order, and acked', async () => {
+  const [bad, good] = [await WeftBot.open(server.wsUrl), await WeftBot.open(server.wsUrl)]
+  const [poisoner, other] = [await bad.join('r'), await good.join('r')]
+  // In one batch: the journal gathers what comes while the first of them is being committed.
+  other.type('a')
+  poisoner.append('say', 'before')
+  const message = poisoner.append('say', `a ${marker} message`)
+  const update = poisoner.update(Y.encodeStateAsUpdate(docOf(marker)))
+  poisoner.append('say', 'after')
+  other.type('b')
+  poisoner.update(Y.encodeStateAsUpdate(docOf('c')))
+  other.append('say', 'by another')
+  await Promise.all([poisoner.saved(), other.saved()])
+  const nacks = bad.frames.filter((frame) => frame.type === 'nack')
+  expect(nacks.map(({ n, code }) => ({ n, code }))).toEqual([
+    { n: message, code: 'quarantined' },
+    { n: update, code: 'quarantined' },
+  ])
+  expect(good.frames.filter(({ type }) => type === 'nack')).toEqual([])
+  // The journal goes on: one more, alone.
+  other.type('d')
+  await other.saved()
+  await until(() => other.events.length === 3, 'the messages')
+  expect(other.events.map(({ seq }) => seq)).toEqual(other.events.map(({ seq }) => seq).sort((a, b) => a - b))
+  expect([...other.messages].sort()).toEqual(['after', 'before', 'by another'])
+  expect(poisoner.messages.indexOf('before')).toBeLessThan(poisoner.messages.indexOf('after'))
+  expect(await server.metric('weft_quarantined_total')).toBe(2)
+
+  // I2: no number was spent on them.
+  const rows = await sql<{ seq: string }[]>`select seq from events order by seq`
+  expect(rows.map(({ seq }) => Number(seq))).toEqual(rows.map((_, i) => i + 1))
+  expect(rows).toHaveLength(7)
+
+  await server.restart()
+  const fresh = await (await WeftBot.open(server.wsUrl)).join('r')
+  expect(Array.from(fresh.text).sort().join('')).toBe('abcd')
+})
+
+test('P23: the SDK tells of the refused change, and others in the room are saved', async () => {
+  const clients = [createClient({ url: server.wsUrl }), createClient({ url: server.wsUrl })]
+  const [mine, theirs] = clients.map((client) => client.room('sdk'))
+  await Promise.all([mine!.synced(), theirs!.synced()])
+  const rejected = new Promise<string>((resolve) => mine!.on('rejected', ({ code }) => resolve(code)))
+  mine!.doc.getMap('m').set('k', marker)
+  await expect(mine!.saved()).rejects.toMatchObject({ code: 'quarantined' })
+  expect(await rejected).toBe('quarantined')
+  expect(mine!.unsaved).toBe(0)
+  theirs!.doc.getText('text').insert(0, 'unharmed')
+  await theirs!.saved()
+  for (const client of clients) client.close()
+  await server.restart()
+  const fresh = createClient({ url: server.wsUrl })
+  const room = fresh.room('sdk')
+  await room.synced()
+  expect(room.doc.getText('text').toJSON()).toBe('unharmed')
+  expect(room.doc.getMap('m').size).toBe(0)
+  fresh.close()
+})
+
+/** A document of its own: what it types refers to nothing else. */
+const docOf = (text: string): Y.Doc => {
+  const doc = new Y.Doc()
+  doc.getText('text').insert(0, text)
+  return doc
+}
