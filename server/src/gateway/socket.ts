@@ -2,6 +2,8 @@
  * One WebSocket with its backpressure. What uWebSockets.js does (checked on 20.0.8):
  * - `send` gives 2 when the frame was dropped, also a small one behind a large one: such a frame waits in `queue`.
  * - `dropped` may not close, end or unsubscribe, or the process crashes: it sets a flag, and `setImmediate` acts.
+ * - a `send` inside `drain`, or in a microtask after it, that the system takes only in part is the last one: uWS stops asking
+ *   whether the socket is writable, and the rest stays where it is. `setImmediate` again.
  * - every call on a closed socket throws: `ws` is null from then on.
  */
 import type { CloseCode } from '@weft/protocol'
@@ -49,6 +51,7 @@ export class Socket {
   private transfers: Transfer[] = []
   private behind = false
   private dropNoted = false
+  private drainNoted = false
 
   constructor(ws: FullWebSocket<unknown>, limits: SocketLimits, interleaves: boolean, events: SocketEvents) {
     this.ws = ws
@@ -108,10 +111,20 @@ export class Socket {
     })
   }
 
-  /** The `drain` handler. */
+  /** The `drain` handler: acts later. */
   drained(): void {
-    if (this.ws === null) return
     this.lastProgress = performance.now()
+    if (this.drainNoted) return
+    this.drainNoted = true
+    setImmediate(() => {
+      this.drainNoted = false
+      this.goOn()
+    })
+  }
+
+  /** Sends what waits for the client to read. */
+  private goOn(): void {
+    if (this.ws === null) return
     this.pump()
     if (this.behind && !this.dropNoted && this.queue.length === 0 && this.buffered === 0) {
       this.behind = false
