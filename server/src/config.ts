@@ -174,7 +174,7 @@ export const settings = [
     'ALLOWED_ORIGINS',
     '*',
     origins,
-    'origins of web pages that may connect, separated by commas; `*` for all',
+    'origins of web pages that may connect, separated by commas; `*` for all (without a key: all of this machine)',
   ),
   setting(
     'tlsCertFile',

@@ -4,6 +4,7 @@
  */
 import type { Config } from '../config.js'
 import { registerHttp, type HttpHandlers } from './http.js'
+import { isAllowedOrigin, isLoopbackHost } from './origins.js'
 import { PublishTurns, RoomChannel, type ChannelObserver, type Dialect } from './channel.js'
 import type { Session, SessionContext } from './session.js'
 import { Socket, type SocketEvents } from './socket.js'
@@ -155,7 +156,14 @@ export class Gateway {
 
   private upgrade(res: HttpResponse, req: HttpRequest, context: us_socket_context_t, dialect: Dialect): void {
     const origin = req.getHeader('origin')
-    if (origin !== '' && !this.isAllowed(origin)) {
+    // Known since `listen`: before it nothing connects.
+    const open = this.context?.auth.open ?? true
+    if (open && !isLoopbackHost(req.getHeader('host'))) {
+      res.writeStatus('403 Forbidden').end('Without a key the server answers to localhost only.')
+      return
+    }
+    // Only browsers send one.
+    if (origin !== '' && !isAllowedOrigin(origin, this.config.allowedOrigins, open)) {
       res.writeStatus('403 Forbidden').end('The origin is not one of ALLOWED_ORIGINS.')
       return
     }
@@ -179,11 +187,6 @@ export class Gateway {
       req.getHeader('sec-websocket-extensions'),
       context,
     )
-  }
-
-  private isAllowed(origin: string): boolean {
-    const { allowedOrigins } = this.config
-    return allowedOrigins.includes('*') || allowedOrigins.includes(origin)
   }
 
   private opened(ws: FullWebSocket<Connection>): void {
