@@ -54,6 +54,8 @@ export class Rooms<Output extends RoomOutput> {
   private readonly dependencies: RoomsDependencies<Output>
   private readonly options: RoomsOptions
   private readonly slots = new Map<string, Slot<Output>>()
+  /** Slots that wait to be closed, the longest idle first. */
+  private readonly idle = new Map<string, Slot<Output>>()
   private opening = 0
   private readonly queue: (() => void)[] = []
 
@@ -84,6 +86,7 @@ export class Rooms<Output extends RoomOutput> {
     slot.holds++
     if (slot.idle !== null) clearTimeout(slot.idle)
     slot.idle = null
+    this.idle.delete(key)
     let released = false
     const release = (): void => {
       if (released) return
@@ -106,7 +109,7 @@ export class Rooms<Output extends RoomOutput> {
   }
 
   private openSlot(key: string, tenant: string, name: string): Slot<Output> {
-    if (this.slots.size >= this.options.maxOpen) {
+    if (this.slots.size >= this.options.maxOpen && !this.evict()) {
       throw new ProtocolError('overloaded', 'this node has as many rooms open as it may')
     }
     const opening = this.load(tenant, name)
@@ -114,9 +117,19 @@ export class Rooms<Output extends RoomOutput> {
     this.slots.set(key, slot)
     opening.then(
       (open) => (slot.open = open),
-      () => this.slots.delete(key),
+      () => this.closeSlot(key, slot),
     )
     return slot
+  }
+
+  /** Closes the longest idle room that can be closed; its tail is compacted the next time. @returns whether there was one */
+  private evict(): boolean {
+    for (const [key, slot] of this.idle) {
+      if (slot.open === null || slot.open.room.pending > 0) continue
+      this.closeSlot(key, slot)
+      return true
+    }
+    return false
   }
 
   private settle(key: string, slot: Slot<Output>, { room }: OpenRoom<Output>): void {
@@ -125,7 +138,10 @@ export class Rooms<Output extends RoomOutput> {
       this.closeSlot(key, slot)
       return
     }
+    // An ended room whose name is a new one by now has been closed already.
+    if (this.slots.get(key) !== slot) return
     slot.idle = setTimeout(() => void this.closeIdle(key, slot, room), this.options.idleMs)
+    this.idle.set(key, slot)
   }
 
   private async closeIdle(key: string, slot: Slot<Output>, room: Room): Promise<void> {
@@ -145,7 +161,10 @@ export class Rooms<Output extends RoomOutput> {
   }
 
   private closeSlot(key: string, slot: Slot<Output>): void {
-    if (!this.slots.delete(key)) return
+    // By the slot and not by the name alone: an ended room's name may belong to a new room.
+    if (this.slots.get(key) !== slot) return
+    this.slots.delete(key)
+    this.idle.delete(key)
     if (slot.idle !== null) clearTimeout(slot.idle)
     slot.open?.room.dispose()
   }
