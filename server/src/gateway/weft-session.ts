@@ -193,6 +193,8 @@ export class WeftSession implements Session {
 
   private async authenticate(hello: Hello, token: string): Promise<void> {
     const identity = await this.context.auth.verify(token)
+    // A timer armed now would outlive the connection.
+    if (!this.socket.isOpen()) return
     if (identity.user !== hello.identity.user || identity.tenant !== hello.identity.tenant) {
       throw new ProtocolError('unauthorized', 'the new token is of another user')
     }
@@ -323,6 +325,10 @@ export class WeftSession implements Session {
       this.invalid(member, n, error)
       return null
     }
+    if (!member.room.admits(inspection)) {
+      this.nack(member, n, 'overloaded', 'too much waits for changes that never came')
+      return null
+    }
     member.decided(n)
     member.room.change(member, n, update, inspection)
     return null
@@ -338,6 +344,10 @@ export class WeftSession implements Session {
       return
     }
     if (member.hasLeft) return
+    if (!member.room.admits(checked.inspection)) {
+      this.nack(member, n, 'overloaded', 'too much waits for changes that never came')
+      return
+    }
     member.decided(n)
     member.room.change(member, n, checked.update, checked.inspection)
   }
