@@ -136,10 +136,13 @@ export class RoomChannel implements RoomOutput {
     this.publish('weft', frame, sender, 0)
   }
 
-  watermark(seq: Seq): void {
+  /** Not beyond what the sockets have for certain: a frame of this turn may be dropped yet, and the watermark arrive. */
+  watermark(seq: Seq): Seq {
+    const safe = Math.min(seq, this.safeSeq)
     if (this.live.weft.size > 0) {
-      this.publish('weft', encodeServerFrame({ type: 'watermark', room: this.number, seq }), null, 0)
+      this.publish('weft', encodeServerFrame({ type: 'watermark', room: this.number, seq: safe }), null, 0)
     }
+    return safe
   }
 
   /** Keeps stock clients connected that heard nothing for `ms`: they close after 30 s of silence (P44). */

@@ -2,6 +2,7 @@
  * One session in one room, and how it gets and keeps what the room has: the initial state, the live topic, and what it
  * missed while it read too slowly. Both dialects go the same way; what their frames look like is their `MembershipWire`.
  */
+import * as Y from 'yjs'
 import type { Access, ErrorCode, SyncMode } from '@weft/protocol'
 import type { Seq } from '../ids.js'
 import type { Prepared } from '../room/content.js'
@@ -24,6 +25,8 @@ export interface MembershipWire {
   message(event: StoredEvent): Iterable<Piece>
   /** The same in the last part, where the turn may not be left: it waits in the socket's queue if it has to. */
   lastMessage(event: StoredEvent): void
+  /** Updates before the last part, each as it is; they are sent in this turn. */
+  lastUpdates(updates: readonly Uint8Array[], initial: boolean): void
   /** The last part, null when there is nothing left: the member has everything now, and is live. */
   finish(update: Uint8Array | null, initial: boolean): void
 }
@@ -37,6 +40,8 @@ export type SyncRequest =
 /** Events, and their bytes, that may be merged and sent in the turn in which a member goes live. */
 const lastPartEvents = 64
 const lastPartBytes = 64 * 1024
+/** Rounds of catching up after which what is left is sent as it is. */
+const maxRounds = 8
 /** Bytes of what was missed that are merged into one update. */
 const pageBytes = 4 * 1024 * 1024
 
@@ -159,7 +164,8 @@ export class Membership implements RoomMember {
     this.beginSync()
     const { room } = this
     // What is committed while the state is on its way must still be in memory at its end.
-    const pin = room.content.pin(Math.min(room.content.baseSeq, room.head))
+    const from = request.mode === 'resume' ? request.after : room.head
+    const pin = room.content.pin(Math.min(from, room.content.baseSeq))
     try {
       if (request.mode === 'resume') await this.bringMissed(request.after, initial)
       else await this.bringState(request, initial)
@@ -175,42 +181,66 @@ export class Membership implements RoomMember {
     const { content } = this.room
     const prepared = request.mode === 'full' ? await content.full() : await content.diff(request.stateVector)
     if (this.hasLeft) return
+    // Messages up to JOINED's head are history; what is committed after it is news (P18).
+    const news = this.room.head
     if (initial) this.wire.begin(request.mode)
-    await this.socket.transfer(this.pieces(prepared, initial), () =>
-      this.goLive(prepared.upTo, false, initial),
-    )
+    if (!(await this.socket.transfer(this.pieces(prepared, initial)))) return
+    await this.bringRest(prepared.upTo, news, initial)
   }
 
   private async bringMissed(after: Seq, initial: boolean): Promise<void> {
     if (this.hasLeft) return
     if (initial) this.wire.begin('resume')
+    await this.bringRest(after, after, initial)
+  }
+
+  /**
+   * Brings what follows `after`, page by page while it is much, then the last part, and goes live.
+   * @param messagesAfter durable messages up to this seq are not sent
+   */
+  private async bringRest(after: Seq, messagesAfter: Seq, initial: boolean): Promise<void> {
+    const { room } = this
     let at = after
-    // A few last events go with the last part; what is older comes page by page, from memory or the log.
-    while (this.state === 'syncing') {
-      const held = this.room.tail.after(at)
-      if (held !== null && isShort(held)) {
-        // More may have come when it is this transfer's turn: then once more.
+    let uncommittedFrom = 0
+    for (let round = 1; this.state === 'syncing'; round++) {
+      const held = room.tail.after(at)
+      const uncommitted = room.uncommittedUpdates(uncommittedFrom)
+      // A room that is typed in by many may never be quiet: after some rounds the last part is what it is.
+      const short = (events: readonly { readonly length: number }[]): boolean =>
+        round > maxRounds || isShort(events)
+      if (held !== null && short(held.map(({ payload }) => payload)) && short(uncommitted)) {
         const open = await this.socket.transfer(noPieces(), () => {
-          if (isShort(this.room.tail.after(at) ?? [])) this.goLive(at, true, initial)
+          // More may have come when it is this transfer's turn: then once more.
+          const rest = room.rest(at, uncommittedFrom)
+          if (short(rest.updates)) this.goLive(rest, messagesAfter, initial)
         })
         if (!open) return
-        continue
+      } else if (held !== null && isShort(held.map(({ payload }) => payload))) {
+        // The database is away, or slow: what waits for it is merged in a worker.
+        uncommittedFrom = room.uncommittedEnd
+        const update = await room.content.merge(uncommitted)
+        if (!(await this.socket.transfer(this.missedPieces([], update, initial)))) return
+      } else {
+        const page = held === null ? await room.readLog(at) : pageOf(held)
+        const update = await room.content.merge(
+          page.filter(({ kind }) => kind === 'update').map(({ payload }) => payload),
+        )
+        const news = page.filter(({ kind, seq }) => kind === 'message' && seq > messagesAfter)
+        if (!(await this.socket.transfer(this.missedPieces(news, update, initial)))) return
+        at = page.at(-1)?.seq ?? at
       }
-      const page = held === null ? await this.room.readLog(at) : pageOf(held)
-      const update = await this.room.content.merge(
-        page.filter(({ kind }) => kind === 'update').map(({ payload }) => payload),
-      )
-      if (!(await this.socket.transfer(this.missedPieces(page, update, initial)))) return
-      at = page.at(-1)?.seq ?? at
     }
   }
 
   /** In one turn: the last part, and onto the live topic. Nothing falls between. */
-  private goLive(at: Seq, withMessages: boolean, initial: boolean): void {
+  private goLive(rest: ReturnType<Room['rest']>, messagesAfter: Seq, initial: boolean): void {
     if (this.state !== 'syncing') return
-    const rest = this.room.rest(at)
-    if (withMessages) for (const event of rest.messages) this.wire.lastMessage(event)
-    this.wire.finish(rest.update, initial)
+    for (const event of rest.messages) if (event.seq > messagesAfter) this.wire.lastMessage(event)
+    const { updates } = rest
+    // Many are not merged here: that takes longer than sending them.
+    const last = isShort(updates) ? mergeFew(updates) : null
+    if (last === null) this.wire.lastUpdates(updates, initial)
+    this.wire.finish(last, initial)
     if (!this.socket.isOpen()) return
     this.state = 'live'
     this.channel.subscribe(this)
@@ -244,11 +274,17 @@ export class Membership implements RoomMember {
   }
 }
 
-const isShort = (events: readonly StoredEvent[]): boolean => {
-  if (events.length > lastPartEvents) return false
+const isShort = (updates: readonly { readonly length: number }[]): boolean => {
+  if (updates.length > lastPartEvents) return false
   let bytes = 0
-  for (const { payload } of events) bytes += payload.length
+  for (const { length } of updates) bytes += length
   return bytes <= lastPartBytes
+}
+
+const mergeFew = (updates: readonly Uint8Array[]): Uint8Array | null => {
+  const [only] = updates
+  if (only === undefined || updates.length === 1) return only ?? null
+  return Y.mergeUpdates([...updates])
 }
 
 /** The events that are merged and sent at once: what is merged is held in memory twice. */

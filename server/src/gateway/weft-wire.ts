@@ -61,6 +61,10 @@ export const createWeftWire = (
       yield (ws) => ws.send(frame, true)
     },
     lastMessage: (event) => socket.send(eventFrame(number, event)),
+    lastUpdates: (updates, initial) => {
+      if (!initial) socket.send(encodeServerFrame({ type: 'updates', room: number, updates }))
+      else for (const update of updates) socket.send(sync('update', update))
+    },
     finish: (update, initial) => {
       if (initial) socket.send(sync('done', update ?? new Uint8Array(0)))
       else if (update !== null) {

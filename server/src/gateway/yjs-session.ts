@@ -163,6 +163,9 @@ export class YjsSession implements Session {
         // y-protocols has no durable messages.
       },
       lastMessage: () => undefined,
+      lastUpdates: (updates) => {
+        for (const update of updates) socket.send(encodeUpdate(update))
+      },
       finish: (update, initial) => {
         // The last part of the state is the step 2: `synced` then means that the content is there (P39).
         if (initial) socket.send(encodeStep2(update ?? emptyUpdate))
@@ -263,7 +266,7 @@ export class YjsSession implements Session {
       return
     }
     // A stock client has no other way to hear it: it keeps its changes, and syncs when it is back (P42).
-    if (!member.room.hasRoom(update.length)) {
+    if (!member.room.hasRoom(update.length) || !member.room.admits(inspection)) {
       throw new ProtocolError('overloaded', 'too many changes wait for the database')
     }
     member.room.change(member, null, update, inspection)

@@ -34,6 +34,8 @@ export class Change implements JournalEntry, RelayItem, WaitingChange {
   readonly arrived: number
   readonly remote = false
   seq: Seq | null = null
+  /** Its place among the room's updates on this node, in the order of their relay. */
+  place = 0
   dropped = false
   private readonly room: {
     readonly id: RoomId

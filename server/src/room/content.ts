@@ -15,6 +15,9 @@ const inlineMergeBytes = 16 * 1024
 const inlineMergeUpdates = 64
 /** Diffs kept per room. After a restart most clients are in sync and ask for the same one. */
 const cachedDiffs = 32
+/** A larger diff is not kept, and none for longer than this: what they are kept for is a storm of reconnects. */
+const cachedDiffBytes = 1024 * 1024
+const cachedDiffMs = 10_000
 /** Smaller updates are inspected faster than they are hashed. */
 const knownNothingBytes = 512
 /** Hashes kept per room of step 2 contents that added nothing. */
@@ -85,7 +88,15 @@ export class RoomContent {
     if (known !== undefined) return await known
     const result = this.computeDiff(parts, vector, upTo)
     remember(this.diffs, key, result, cachedDiffs)
-    return await result
+    const forget = (): void => {
+      if (this.diffs.get(key) === result) this.diffs.delete(key)
+    }
+    const prepared = await result
+    let bytes = 0
+    for (const update of prepared.updates) bytes += update.length
+    if (bytes > cachedDiffBytes) forget()
+    else setTimeout(forget, cachedDiffMs).unref()
+    return prepared
   }
 
   /** The answer of `addsNothing` for the same bytes, if it was asked before. */
@@ -169,7 +180,9 @@ export class RoomContent {
 
   /** Merges the tail as far as it is long, so that what a joiner still needs merged on the event loop is little. */
   private async prepareTail(): Promise<void> {
-    for (;;) {
+    // No further than the tail reaches now: in a room that is typed in by many it would never end.
+    const { head } = this.tail
+    while (this.merged.upTo < head) {
       if (this.merging !== null) {
         await this.merging
         continue

@@ -50,7 +50,8 @@ export class LogRepair {
     try {
       const hole = this.options.hole()
       if (hole !== null) await this.options.fill(hole)
-      this.failures = 0
+      // A log that does not have it yet (a replica that lags) is asked less and less often as well.
+      this.failures = hole !== null && this.options.hole()?.after === hole.after ? this.failures + 1 : 0
     } catch (error) {
       this.failures++
       this.options.fault(error)

@@ -2,7 +2,6 @@
  * A room on a node: relays changes, journals them, acknowledges them, and knows what a joiner needs. It has no Y.Doc, and
  * knows nothing of sockets.
  */
-import * as Y from 'yjs'
 import type { AwarenessEntry } from '@weft/protocol'
 import type { Bus, BusMessage } from '../bus/index.js'
 import type { DocWorkers } from '../compaction/index.js'
@@ -83,6 +82,7 @@ export class Room {
   private readonly relay: Relay
   private readonly members = new Map<RoomMember, MemberAcks>()
   private readonly uncommitted = new Set<Change>()
+  private nextPlace = 0
   /** Changes in the journal: updates and messages. */
   private unsettled = 0
   /** Members with something to acknowledge after the batch that is being settled. */
@@ -185,9 +185,17 @@ export class Room {
 
   /** Whether a change of that size may come in now. To be asked before `change` or `append` (I3). */
   hasRoom(bytes: number): boolean {
+    return this.context.journal.hasRoom(bytes)
+  }
+
+  /**
+   * Whether an update may come in as far as what it refers to goes: too much that waits for what never came is not added to
+   * (I6). An update whose dependencies are here is always welcome: it may be what the others wait for.
+   */
+  admits(inspection: Inspection): boolean {
     return (
-      this.context.journal.hasRoom(bytes) &&
-      this.coverage.waitingBytes <= this.context.options.maxWaitingBytes
+      this.coverage.waitingBytes <= this.context.options.maxWaitingBytes ||
+      this.coverage.covers(inspection.deps)
     )
   }
 
@@ -245,6 +253,7 @@ export class Room {
     arrived: number,
   ): void {
     const change = new Change(this, member, n, { name: null, payload: update, inspection }, arrived)
+    change.place = this.nextPlace++
     if (n !== null) this.members.get(member)?.add(change)
     this.uncommitted.add(change)
     this.relay.add(change)
@@ -285,12 +294,14 @@ export class Room {
   }
 
   /**
-   * Everything after `seq` that is committed or relayed, merged into one update, and the messages among it. To be sent in
-   * the turn in which the member is subscribed, so that nothing falls between.
+   * Everything after `seq` that is committed or relayed: the updates, and the messages. To be sent in the turn in which the
+   * member is subscribed, so that nothing falls between.
    * @param seq not before what a pin holds
+   * @param uncommittedFrom leaves out uncommitted updates before this place, which the member has been sent already
    */
-  rest(seq: Seq): { update: Uint8Array | null; messages: StoredEvent[] } {
-    const events = this.tail.after(seq) ?? []
+  rest(seq: Seq, uncommittedFrom = 0): { updates: Uint8Array[]; messages: StoredEvent[] } {
+    const events = this.tail.after(seq)
+    if (events === null) throw new Error(`room ${this.id} has let go of what follows ${seq}`)
     const updates: Uint8Array[] = []
     const messages: StoredEvent[] = []
     for (const event of events) {
@@ -299,12 +310,19 @@ export class Room {
     }
     // Beyond a hole: relayed and committed before this member came, so they will not be relayed to it any more.
     for (const event of this.tail.beyond()) if (event.kind === 'update') updates.push(event.payload)
-    for (const { payload } of this.uncommitted) updates.push(payload)
-    const [only] = updates
-    return {
-      update: only === undefined ? null : updates.length === 1 ? only : Y.mergeUpdates(updates),
-      messages,
-    }
+    return { updates: [...updates, ...this.uncommittedUpdates(uncommittedFrom)], messages }
+  }
+
+  /** The place behind the newest uncommitted update; see `rest`. */
+  get uncommittedEnd(): number {
+    return this.nextPlace
+  }
+
+  /** Uncommitted updates from a place on. While the database is away they may be many. */
+  uncommittedUpdates(from: number): Uint8Array[] {
+    const updates: Uint8Array[] = []
+    for (const { place, payload } of this.uncommitted) if (place >= from) updates.push(payload)
+    return updates
   }
 
   /** The next events after `seq` from the log, for one who missed more than the tail holds; never empty. */
@@ -312,7 +330,10 @@ export class Room {
     const page = await this.context.store.readEvents(this.id, seq, this.head, readPage)
     if (page.length === 0)
       throw new Error(`the log of room ${this.id} has nothing after ${seq}, and should reach ${this.head}`)
-    return (await Promise.all(page.map((event) => this.fit(event)))).map(({ event }) => event)
+    const fitting: StoredEvent[] = []
+    // One after the other: a page of large updates all at once would be more than the workers take.
+    for (const event of page) fitting.push((await this.fit(event)).event)
+    return fitting
   }
 
   /** Whether anything was committed since the newest snapshot that this node knows. */

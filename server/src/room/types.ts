@@ -29,7 +29,8 @@ export interface RoomOutput {
   message(event: StoredEvent): void
   /** @param sender null when it is a member on another node */
   broadcast(sender: RoomMember | null, author: string | null, name: string, payload: Uint8Array): void
-  watermark(seq: Seq): void
+  /** @returns the seq that was told, which may be lower: what every receiver has for certain */
+  watermark(seq: Seq): Seq
   /** The room has closed; nothing more comes. */
   dispose(): void
 }

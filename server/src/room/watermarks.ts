@@ -40,7 +40,7 @@ export class Watermarks {
     this.dispose()
     const handed = this.handed()
     if (handed <= this.last) return
-    this.last = handed
-    this.output.watermark(handed)
+    this.last = this.output.watermark(handed)
+    if (this.last < handed) this.timer = setTimeout(() => this.send(), this.options.watermarkInterval)
   }
 }

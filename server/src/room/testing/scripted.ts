@@ -59,9 +59,10 @@ export class ScriptedOutput implements RoomOutput {
     this.order.push('broadcast')
   }
 
-  watermark(seq: Seq): void {
+  watermark(seq: Seq): Seq {
     this.watermarks.push(seq)
     this.order.push(`watermark ${seq}`)
+    return seq
   }
 
   dispose(): void {
