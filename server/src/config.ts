@@ -56,8 +56,6 @@ export interface Setting<K extends keyof Config = keyof Config> {
   readonly meaning: string
   /** As shown in the README; '' for none. */
   readonly default: string
-  /** Hidden in logs. */
-  readonly secret?: boolean
   parse(value: string, name: string): Config[K]
 }
 
@@ -121,8 +119,7 @@ const setting = <K extends keyof Config>(
   defaultText: string,
   parse: Setting<K>['parse'],
   meaning: string,
-  secret = false,
-): Setting<K> => ({ key, env, default: defaultText, parse, meaning, secret })
+): Setting<K> => ({ key, env, default: defaultText, parse, meaning })
 
 const limits = defaultSessionLimits
 
@@ -149,16 +146,8 @@ export const settings = [
     '',
     databaseUrl,
     'PostgreSQL 14 or newer; without it the embedded database',
-    true,
   ),
-  setting(
-    'jwtSecret',
-    'JWT_SECRET',
-    '',
-    text,
-    'HS256 secret that tokens are signed with, at least 32 bytes',
-    true,
-  ),
+  setting('jwtSecret', 'JWT_SECRET', '', text, 'HS256 secret that tokens are signed with, at least 32 bytes'),
   setting(
     'jwtPublicKey',
     'JWT_PUBLIC_KEY',
@@ -334,16 +323,19 @@ export const readConfig = (
 }
 
 /**
- * The same for settings given in code: what is missing gets its default.
+ * The same for settings given in code, under their names in camel case: what is missing gets its default.
  * @throws {ConfigError}
  */
 export const completeConfig = (given: Partial<Config>): Config => {
-  const defaults = readConfig({})
-  return checkConfig({ ...defaults, ...withoutUndefined(given) })
+  const values = new Map<keyof Config, unknown>(Object.entries(readConfig({})) as [keyof Config, unknown][])
+  for (const row of settings as readonly Setting[]) {
+    const value = given[row.key]
+    // As in the environment, an empty text is a setting that is not set. An empty list of origins is one.
+    if (value === undefined || value === '') continue
+    values.set(row.key, row.parse(String(value), row.key))
+  }
+  return checkConfig(Object.fromEntries(values) as unknown as Config)
 }
-
-const withoutUndefined = (given: Partial<Config>): Partial<Config> =>
-  Object.fromEntries(Object.entries(given).filter(([, value]) => value !== undefined))
 
 /** Addresses that only this machine reaches. */
 export const isLoopback = (host: string): boolean =>

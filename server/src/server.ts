@@ -6,12 +6,19 @@ import { createAuthenticator } from './auth/index.js'
 import { MemoryBus, type Bus } from './bus/index.js'
 import { DocWorkers } from './compaction/index.js'
 import { completeConfig, ConfigError, type Config } from './config.js'
-import { Gateway, loadUws, type GatewayLimits, type RoomChannel } from './gateway/index.js'
+import {
+  Gateway,
+  loadUws,
+  type GatewayLimits,
+  type RoomChannel,
+  type SessionContext,
+} from './gateway/index.js'
 import { Journal } from './journal/index.js'
 import { createPlayground } from './playground/index.js'
 import { Rooms, type RoomObserver } from './room/index.js'
 import { openStore, type Store } from './store/index.js'
 import { createLogger, Metrics, type Logger } from './telemetry/index.js'
+import { checkTls } from './tls.js'
 
 /** A running server. */
 export interface WeftServer {
@@ -51,6 +58,7 @@ const closeGraceMs = 250
 export const createServer = async (options: ServerOptions = {}): Promise<WeftServer> => {
   const { logger, store: givenStore, bus, ...given } = options
   const config = completeConfig(given)
+  checkTls(config)
   const log = logger ?? createLogger(config.logLevel)
   const uws = await loadUws()
   const auth = await createAuthenticator(config).catch((error: unknown) => {
@@ -122,11 +130,6 @@ const run = async (
       fault: (error) => fault('settling a change failed', error),
     },
   )
-  const workers = new DocWorkers({
-    connection: store.connection,
-    ...(config.docWorkers === 0 ? {} : { threads: config.docWorkers }),
-    onError: (error) => fault('a doc worker died', error),
-  })
   const observer: RoomObserver = {
     updateIn: (bytes) => {
       metrics.updatesReceived++
@@ -166,6 +169,11 @@ const run = async (
       fault: (error) => fault('answering a request failed', error),
     },
   )
+  const workers = new DocWorkers({
+    connection: store.connection,
+    ...(config.docWorkers === 0 ? {} : { threads: config.docWorkers }),
+    onError: (error) => fault('a doc worker died', error),
+  })
   const rooms: Rooms<RoomChannel> = new Rooms<RoomChannel>(
     {
       journal,
@@ -186,7 +194,7 @@ const run = async (
     },
     { idleMs: config.roomIdleMs, concurrentOpens: 64, waitingOpens: 20_000, maxOpen: config.maxOpenRooms },
   )
-  const port = await gateway.listen({
+  const context: SessionContext = {
     node,
     limits: limitsOf(config),
     auth,
@@ -197,6 +205,14 @@ const run = async (
       behind: () => metrics.backpressure(),
       info: (message, details) => log.debug(details, message),
     },
+  }
+  const port = await gateway.listen(context).catch(async (error: unknown) => {
+    // A program that embeds the server goes on: no thread and no timer may stay behind.
+    gateway.close()
+    await journal.close(0)
+    await workers.close()
+    metrics.close()
+    throw error
   })
   const scheme = config.tlsCertFile === undefined ? 'http' : 'https'
   const url = `${scheme}://${config.host.includes(':') ? `[${config.host}]` : config.host}:${port}`
