@@ -36,6 +36,7 @@ export interface Config {
   readonly maxBackpressureBytes: number
   readonly journalMaxBytes: number
   readonly journalIntervalMs: number
+  readonly maxBaseBytes: number
   readonly compactBytes: number
   readonly docWorkers: number
 }
@@ -280,6 +281,13 @@ export const settings = [
     '8',
     integer(0, 1_000),
     'least time between two commits under load; a change after a quiet moment is committed at once',
+  ),
+  setting(
+    'maxBaseBytes',
+    'MAX_BASE_BYTES',
+    String(512 * 1024 ** 2),
+    bytes(0),
+    'snapshots of open rooms kept in memory; the least recently used are read again when they are needed',
   ),
   setting(
     'compactBytes',

@@ -15,7 +15,7 @@ import {
 } from './gateway/index.js'
 import { Journal } from './journal/index.js'
 import { createPlayground } from './playground/index.js'
-import { Rooms, type RoomObserver } from './room/index.js'
+import { BaseMemory, Rooms, type RoomObserver } from './room/index.js'
 import { openStore, type Store } from './store/index.js'
 import { createLogger, Metrics, type Logger } from './telemetry/index.js'
 import { checkTls } from './tls.js'
@@ -180,6 +180,7 @@ const run = async (
       bus,
       store,
       workers,
+      bases: new BaseMemory(config.maxBaseBytes),
       observer,
       options: {
         compactBytes: config.compactBytes,
@@ -222,6 +223,9 @@ const run = async (
     const deadline = performance.now() + config.shutdownTimeoutMs
     gateway.drain(config.drainMs)
     const unsaved = await journal.close(config.shutdownTimeoutMs)
+    // Acks leave in the turn of their commit, or the next.
+    await new Promise(setImmediate)
+    gateway.shutDown()
     if (unsaved > 0) {
       log.fatal(
         { unsaved },
@@ -232,9 +236,10 @@ const run = async (
     const inTime = (closed: Promise<void>): Promise<void> =>
       atMost(Math.max(closeGraceMs, deadline - performance.now()), closed)
     await inTime(rooms.close())
-    gateway.close()
     await inTime(workers.close())
     await inTime(store.close())
+    // Last: it cuts off clients that have not read their acks and the close yet.
+    gateway.close()
     metrics.close()
     log.info('stopped')
     return unsaved

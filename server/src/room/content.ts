@@ -8,6 +8,7 @@ import type { DocWorkers } from '../compaction/index.js'
 import { contentKey, decodeStateVector, encodeStateVector, type Coverage } from '../crdt/index.js'
 import type { Seq } from '../ids.js'
 import type { StoredEvent } from '../store/types.js'
+import type { BaseHolder, BaseMemory } from './base-memory.js'
 import type { EventTail } from './tail.js'
 
 /** Up to this many bytes and updates are merged on the event loop: about a millisecond. */
@@ -30,15 +31,27 @@ export interface Prepared {
 }
 
 interface Base {
-  readonly state: Uint8Array | null
+  /** Null in a room without a snapshot; 'dropped' when it has to be read again. */
+  readonly state: Uint8Array | null | 'dropped'
   readonly seq: Seq
 }
 
-export class RoomContent {
+/** Where the base is read again from, and what accounts for it. */
+export interface BaseSource {
+  readonly memory: BaseMemory
+  /** The state up to a seq, from the store. */
+  read(seq: Seq): Promise<Uint8Array | null>
+}
+
+export class RoomContent implements BaseHolder {
   private readonly workers: DocWorkers
   private readonly tail: EventTail
   private readonly coverage: Coverage
+  private readonly source: BaseSource
   private base: Base
+  /** The size of the base, also while it is dropped. */
+  private size: number
+  private reading: Promise<void> | null = null
   /** The committed updates `base.seq < seq <= upTo`, merged. */
   private merged: { readonly update: Uint8Array | null; readonly upTo: Seq }
   private merging: Promise<void> | null = null
@@ -47,7 +60,16 @@ export class RoomContent {
   /** Seqs that transfers in progress still need the tail from. */
   private readonly pins = new Map<symbol, Seq>()
 
-  constructor(workers: DocWorkers, tail: EventTail, coverage: Coverage, base: Base) {
+  constructor(
+    workers: DocWorkers,
+    tail: EventTail,
+    coverage: Coverage,
+    base: { readonly state: Uint8Array | null; readonly seq: Seq },
+    source: BaseSource,
+  ) {
+    this.source = source
+    this.size = base.state?.length ?? 0
+    source.memory.hold(this, this.size)
     this.workers = workers
     this.tail = tail
     this.coverage = coverage
@@ -60,17 +82,23 @@ export class RoomContent {
   }
 
   get baseBytes(): number {
-    return this.base.state?.length ?? 0
+    return this.size
   }
 
-  /** Bytes held for this room beside the tail. */
-  get bytes(): number {
-    return this.baseBytes + (this.merged.update?.length ?? 0)
+  /** Lets go of the base; it is read again when somebody needs it. */
+  dropBase(): void {
+    if (this.base.state !== null) this.base = { state: 'dropped', seq: this.base.seq }
+    this.diffs.clear()
+  }
+
+  /** The room has closed. */
+  dispose(): void {
+    this.source.memory.release(this)
   }
 
   /** The whole state. */
   async full(): Promise<Prepared> {
-    await this.prepareTail()
+    await this.prepare()
     return { updates: this.parts(), upTo: this.merged.upTo }
   }
 
@@ -78,7 +106,7 @@ export class RoomContent {
   async diff(stateVector: Uint8Array): Promise<Prepared> {
     const theirs = decodeStateVector(stateVector)
     if (theirs.size === 0) return await this.full()
-    await this.prepareTail()
+    await this.prepare()
     const parts = this.parts()
     const upTo = this.merged.upTo
     if (parts.length === 0) return { updates: [], upTo }
@@ -123,7 +151,7 @@ export class RoomContent {
   }
 
   private async checkNothing(update: Uint8Array): Promise<boolean> {
-    await this.prepareTail()
+    await this.prepare()
     const rest = (this.tail.after(this.merged.upTo) ?? []).filter(isUpdate).map((event) => event.payload)
     const parts = [...this.parts(), ...rest]
     return parts.length > 0 && (await this.workers.addsNothing({ parts, update }))
@@ -150,6 +178,8 @@ export class RoomContent {
   rebase(state: Uint8Array, seq: Seq): void {
     if (seq <= this.base.seq) return
     this.base = { state, seq }
+    this.size = state.length
+    this.source.memory.hold(this, this.size)
     this.merged = { update: null, upTo: seq }
     this.diffs.clear()
     this.tail.dropUpTo(Math.min(seq, ...this.pins.values()))
@@ -157,7 +187,9 @@ export class RoomContent {
 
   private parts(): Uint8Array[] {
     const parts: Uint8Array[] = []
-    if (this.base.state !== null) parts.push(this.base.state)
+    const { state } = this.base
+    if (state === 'dropped') throw new Error('the base is not here: prepare() comes first')
+    if (state !== null) parts.push(state)
     if (this.merged.update !== null) parts.push(this.merged.update)
     return parts
   }
@@ -178,6 +210,26 @@ export class RoomContent {
     return { updates: [update], upTo }
   }
 
+  /** The base in memory, and the tail merged. */
+  private async prepare(): Promise<void> {
+    this.source.memory.use(this)
+    do {
+      if (this.base.state === 'dropped')
+        await (this.reading ??= this.readBase().finally(() => (this.reading = null)))
+      await this.prepareTail()
+      // It may have been dropped again while the tail was merged.
+    } while (this.base.state === 'dropped')
+  }
+
+  private async readBase(): Promise<void> {
+    const { seq } = this.base
+    const state = await this.source.read(seq)
+    // A newer base came meanwhile.
+    if (this.base.seq !== seq) return
+    this.base = { state, seq }
+    this.source.memory.hold(this, state?.length ?? 0)
+  }
+
   /** Merges the tail as far as it is long, so that what a joiner still needs merged on the event loop is little. */
   private async prepareTail(): Promise<void> {
     // No further than the tail reaches now: in a room that is typed in by many it would never end.
@@ -196,13 +248,14 @@ export class RoomContent {
   }
 
   private async mergeTail(rest: readonly StoredEvent[]): Promise<void> {
-    const { base, merged } = this
+    const { merged } = this
+    const { seq } = this.base
     const parts = rest.filter(isUpdate).map((event) => event.payload)
     if (merged.update !== null) parts.unshift(merged.update)
     const update = await this.merge(parts)
     const upTo = rest.at(-1)?.seq ?? merged.upTo
     // A new base meanwhile covers this and starts its own.
-    if (this.base === base) this.merged = { update, upTo }
+    if (this.base.seq === seq) this.merged = { update, upTo }
   }
 }
 

@@ -6,6 +6,7 @@ import { Coverage, inspectUpdate } from '../crdt/index.js'
 import { asRoomId } from '../ids.js'
 import { Journal } from '../journal/index.js'
 import { StoreError, type CommitEntry, type CommitResult, type StoredEvent } from '../store/types.js'
+import { BaseMemory } from './base-memory.js'
 import { Room } from './room.js'
 import { ScriptedMember, ScriptedOutput, silentObserver } from './testing/scripted.js'
 
@@ -92,6 +93,7 @@ const makeRoom = (events: readonly StoredEvent[] = []): Room =>
       bus,
       store: log,
       workers,
+      bases: new BaseMemory(1e9),
       observer: silentObserver,
       options: {
         compactBytes: 1e9,

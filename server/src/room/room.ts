@@ -4,7 +4,7 @@
  */
 import type { AwarenessEntry } from '@weft/protocol'
 import type { Bus, BusMessage } from '../bus/index.js'
-import type { DocWorkers } from '../compaction/index.js'
+import { unpackEvents, type DocWorkers } from '../compaction/index.js'
 import {
   Coverage,
   inspectUpdate,
@@ -16,6 +16,7 @@ import {
 import type { RoomId, Seq } from '../ids.js'
 import type { Journal, JournalResult } from '../journal/index.js'
 import type { Store, StoredEvent } from '../store/types.js'
+import type { BaseMemory } from './base-memory.js'
 import { MemberAcks } from './acks.js'
 import { Change } from './change.js'
 import { LogRepair, type Hole } from './log-repair.js'
@@ -44,6 +45,7 @@ export interface RoomContext {
   readonly bus: Bus
   readonly store: Pick<Store, 'readEvents'>
   readonly workers: DocWorkers
+  readonly bases: BaseMemory
   readonly observer: RoomObserver
   readonly options: RoomOptions
 }
@@ -117,10 +119,13 @@ export class Room {
     this.output = output
     this.coverage = loaded.coverage
     this.tail = new EventTail(loaded.baseSeq, loaded.events)
-    this.content = new RoomContent(context.workers, this.tail, loaded.coverage, {
-      state: loaded.base,
-      seq: loaded.baseSeq,
-    })
+    this.content = new RoomContent(
+      context.workers,
+      this.tail,
+      loaded.coverage,
+      { state: loaded.base, seq: loaded.baseSeq },
+      { memory: context.bases, read: (seq) => this.readState(seq) },
+    )
     this.relay = new Relay(output, context.observer, (updates) => {
       context.bus.publish(loaded.id, { kind: 'relay', updates })
     })
@@ -347,6 +352,15 @@ export class Room {
     await this.compacting
   }
 
+  /** Compacts in the background when the tail has grown past its limit. */
+  compactIfDue(): void {
+    if (!this.compactionDue || performance.now() < this.compactAfter) return
+    void this.compact().catch((error: unknown) => {
+      this.compactAfter = performance.now() + compactionRetryMs
+      this.context.observer.fault('compaction failed', error)
+    })
+  }
+
   private get compactionDue(): boolean {
     return this.tailBytes > Math.max(this.context.options.compactBytes, this.content.baseBytes / 4)
   }
@@ -372,6 +386,7 @@ export class Room {
     this.repair.dispose()
     this.watermarks.dispose()
     this.leaveBus()
+    this.content.dispose()
     this.output.dispose()
   }
 
@@ -441,12 +456,7 @@ export class Room {
     }
     this.repair.check()
     this.watermarks.advanced(this.head)
-    if (this.compactionDue && performance.now() >= this.compactAfter) {
-      void this.compact().catch((error: unknown) => {
-        this.compactAfter = performance.now() + compactionRetryMs
-        this.context.observer.fault('compaction failed', error)
-      })
-    }
+    this.compactIfDue()
   }
 
   /** What the log has, as far as this node was told, and the tail lacks. */
@@ -488,6 +498,15 @@ export class Room {
         this.output.broadcast(null, message.author, message.name, message.payload)
         return
     }
+  }
+
+  /** The state up to `seq` from the store: a base that was dropped. */
+  private async readState(seq: Seq): Promise<Uint8Array | null> {
+    const { workers } = this.context
+    const loaded = await workers.load({ roomId: this.id, epoch: this.epoch, upTo: seq })
+    const parts = loaded.base === null ? [] : [loaded.base]
+    for (const { kind, payload } of unpackEvents(loaded.events)) if (kind === 'update') parts.push(payload)
+    return parts.length > 1 ? await workers.merge({ parts }) : (parts[0] ?? null)
   }
 
   /** A stored event as it can be used: an update that is none is not passed on, and does not fail the room (I7). */

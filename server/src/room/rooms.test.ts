@@ -1,3 +1,4 @@
+import { BaseMemory } from './base-memory.js'
 import { beforeEach, describe, expect, test } from 'vitest'
 import { MemoryBus } from '../bus/index.js'
 import { DocWorkers } from '../compaction/index.js'
@@ -46,6 +47,7 @@ beforeEach(() => {
       bus: new MemoryBus().connect(),
       store,
       workers,
+      bases: new BaseMemory(1e9),
       observer: silentObserver,
       options: {
         compactBytes: 1e6,

@@ -241,6 +241,8 @@ export class Rooms<Output extends RoomOutput> {
       this.dependencies,
       output,
     )
+    // A long tail costs every joiner: it is what a server that was killed leaves.
+    room.compactIfDue()
     return { room, output }
   }
 }

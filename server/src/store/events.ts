@@ -14,7 +14,7 @@ interface EventRow {
 }
 
 /**
- * Events `after < seq <= upTo` of a room in order, at most `limit` of them.
+ * Events `after < seq <= upTo` of a room in order, at most `limit` of them, and no more once they are `maxBytes` together.
  * For the main thread and for workers: runs on any client of `openClient`.
  */
 export async function readEventRows(
@@ -23,14 +23,24 @@ export async function readEventRows(
   after: Seq,
   upTo: Seq,
   limit: number,
+  maxBytes = Number.MAX_SAFE_INTEGER,
 ): Promise<StoredEvent[]> {
+  // The length of a payload is known without reading it (it is stored as it is), so the sum costs little.
   const rows = await sql<EventRow[]>`
-    select seq, kind, author, client_id, client_seq, name, payload,
-      floor(extract(epoch from created_at) * 1000)::float8 as created_ms
-    from events
-    where room_id = ${roomId} and seq > ${after} and seq <= ${upTo}
-    order by seq
-    limit ${limit}`
+    select seq, kind, author, client_id, client_seq, name, payload, created_ms
+    from (
+      select page.*, sum(octet_length(payload)) over (order by seq) - octet_length(payload) as bytes_before
+      from (
+        select seq, kind, author, client_id, client_seq, name, payload,
+          floor(extract(epoch from created_at) * 1000)::float8 as created_ms
+        from events
+        where room_id = ${roomId} and seq > ${after} and seq <= ${upTo}
+        order by seq
+        limit ${limit}
+      ) page
+    ) measured
+    where bytes_before < ${maxBytes}
+    order by seq`
   return rows.map((row) => ({
     seq: row.seq,
     kind: row.kind === 1 ? 'message' : 'update',

@@ -36,6 +36,9 @@ export interface StoreOptions {
   readonly readConnections?: number
 }
 
+/** What a read on the main thread brings at most: the driver takes about 20 ms for a MiB (I5). */
+const maxPageBytes = 1024 * 1024
+
 /** Longest wait for a room's row lock, in ms: another node's batch holds it for a few. */
 const lockTimeoutMs = 2000
 
@@ -147,7 +150,7 @@ class SqlStore implements Store {
   }
 
   readEvents(roomId: RoomId, after: Seq, upTo: Seq, limit: number): Promise<StoredEvent[]> {
-    return this.#reads.query((sql) => readEventRows(sql, roomId, after, upTo, limit))
+    return this.#reads.query((sql) => readEventRows(sql, roomId, after, upTo, limit, maxPageBytes))
   }
 
   async heads(roomIds: readonly RoomId[]): Promise<Map<RoomId, { headSeq: Seq; epoch: number }>> {

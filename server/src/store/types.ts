@@ -64,7 +64,11 @@ export interface CommitLog {
 export interface Store extends CommitLog {
   /** The room of that name, made if it does not exist. @throws {StoreError} */
   openRoom(tenant: string, name: string): Promise<RoomRow>
-  /** Events `after < seq <= upTo` in order, at most `limit` of them. @throws {StoreError} */
+  /**
+   * Events `after < seq <= upTo` in order, at most `limit` of them, and fewer when they are large; at least one if there is
+   * any.
+   * @throws {StoreError}
+   */
   readEvents(roomId: RoomId, after: Seq, upTo: Seq, limit: number): Promise<StoredEvent[]>
   /** The newest seq and epoch of each room that still exists. @throws {StoreError} */
   heads(roomIds: readonly RoomId[]): Promise<Map<RoomId, { headSeq: Seq; epoch: number }>>
