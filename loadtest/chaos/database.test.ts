@@ -33,6 +33,9 @@ beforeEach(() => {
 })
 
 afterEach(async () => {
+  // A test that failed leaves it as it was.
+  database.resume()
+  await database.start().catch(() => undefined)
   crew.close()
   await server.kill()
 })

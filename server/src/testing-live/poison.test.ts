@@ -44,10 +44,10 @@ test('P23, I7: a poisoned update or message gets NACK quarantined; all around it
   other.type('a')
   poisoner.append('say', 'before')
   const message = poisoner.append('say', `a ${marker} message`)
-  const update = poisoner.update(Y.encodeStateAsUpdate(docOf(marker)))
+  const update = poisoner.update(Y.encodeStateAsUpdate(docOf(marker, 'aside')))
   poisoner.append('say', 'after')
   other.type('b')
-  poisoner.update(Y.encodeStateAsUpdate(docOf('c')))
+  poisoner.update(Y.encodeStateAsUpdate(docOf('c', 'text')))
   other.append('say', 'by another')
   await Promise.all([poisoner.saved(), other.saved()])
   const nacks = bad.frames.filter((frame) => frame.type === 'nack')
@@ -96,9 +96,12 @@ test('P23: the SDK tells of the refused change, and others in the room are saved
   fresh.close()
 })
 
-/** A document of its own: what it types refers to nothing else. */
-const docOf = (text: string): Y.Doc => {
+/**
+ * A document of its own, which refers to nothing else. What is poisoned stands in a text of its own as well: who types
+ * beside it refers to it, and is never acknowledged (I1).
+ */
+const docOf = (content: string, name: string): Y.Doc => {
   const doc = new Y.Doc()
-  doc.getText('text').insert(0, text)
+  doc.getText(name).insert(0, content)
   return doc
 }
