@@ -383,6 +383,32 @@ describe('the initial state', () => {
     expect(room!.text).toBe('there')
   })
 
+  test('P11: what came before DRAIN is acknowledged before the close, and nothing after it is taken', async () => {
+    const a = await join('flush')
+    const raw = await YjsRaw.open(server.wsUrl, 'flush')
+    postgres.pause()
+    let stopped: Promise<number>
+    try {
+      const n = a.type('before')
+      await until(() => raw.text === 'before', 'the relay')
+      stopped = server.stop()
+      await a.bot.next('drain')
+      expect((await within(raw.closed, 'the close')).code).toBe(4501)
+      const late = a.append('late', encodeValue(1))
+      expect(await a.bot.next('nack')).toMatchObject({ n: late, code: 'draining' })
+      expect((await a.bot.joinRefused('other')).code).toBe('draining')
+      expect(a.acked).toBe(0)
+      postgres.resume()
+      expect(await a.bot.next('ack')).toMatchObject({ n })
+    } finally {
+      postgres.resume()
+    }
+    expect((await within(a.bot.closed, 'the close')).code).toBe(4501)
+    expect(await stopped).toBe(0)
+    await server.restart()
+    expect((await join('flush')).text).toBe('before')
+  })
+
   test('P11: DRAIN, then 4501; what was acknowledged is there afterwards', async () => {
     const a = await join('drain')
     a.type('saved')

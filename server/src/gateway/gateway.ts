@@ -96,7 +96,10 @@ export class Gateway {
     return this.uws.us_socket_local_port(listener)
   }
 
-  /** Tells every client to come back after a delay spread over `spreadMs`, and takes no new ones. */
+  /**
+   * Tells every client to come back after a delay spread over `spreadMs`, and takes no new ones, and no new changes. Those
+   * that wait for acks stay connected until `shutDown`.
+   */
   drain(spreadMs: number): void {
     this.draining = true
     this.stopListening()
@@ -104,6 +107,11 @@ export class Gateway {
     for (const [index, { session }] of connections.entries()) {
       session?.drain(Math.round((spreadMs * (index + 1)) / connections.length))
     }
+  }
+
+  /** Closes what `drain` left open, with the code that says why. */
+  shutDown(): void {
+    for (const { session } of [...this.connections]) session?.shutDown()
   }
 
   /** Closes everything at once. */

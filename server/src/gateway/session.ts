@@ -46,8 +46,13 @@ export interface Session {
   textMessage(): void
   /** Called about once a second. @param now `performance.now()` */
   tick(now: number): void
-  /** The node shuts down: tell the client to come back after `delay` milliseconds, and close. */
+  /**
+   * The node shuts down: tell the client to come back after `delay` milliseconds, and take no change any more. One that
+   * waits for acks stays until `shutDown`.
+   */
   drain(delay: number): void
+  /** What could be acknowledged has been: close. */
+  shutDown(): void
   /** The socket has closed. */
   closed(): void
 }

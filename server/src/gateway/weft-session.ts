@@ -40,6 +40,7 @@ export class WeftSession implements Session {
   private readonly opened = performance.now()
   private lastPing = performance.now()
   private pings = 0
+  private draining = false
 
   constructor(id: string, socket: Socket, context: SessionContext) {
     this.id = id
@@ -86,7 +87,11 @@ export class WeftSession implements Session {
   }
 
   drain(delay: number): void {
+    this.draining = true
     this.send({ type: 'drain', delay })
+  }
+
+  shutDown(): void {
     this.socket.end(closeCodeFor('draining'), 'the node is shutting down')
     this.closed()
   }
@@ -219,6 +224,7 @@ export class WeftSession implements Session {
   private join(hello: Hello, frame: JoinFrame): void {
     try {
       checkRoomName(frame.room)
+      if (this.draining) throw new ProtocolError('draining', 'the node is shutting down')
       if (this.names.has(frame.room)) {
         throw new ProtocolError('already_joined', 'the connection is in this room, or joining it')
       }
@@ -313,10 +319,7 @@ export class WeftSession implements Session {
       this.nack(member, n, 'too_large', `an update has at most ${this.context.limits.updateBytes} bytes`)
       return null
     }
-    if (!member.room.hasRoom(update.length)) {
-      this.nack(member, n, 'overloaded', 'too many changes wait for the database')
-      return null
-    }
+    if (this.refusesNow(member, n, update.length)) return null
     if (isLarge(update)) return this.largeUpdate(member, n, update)
     let inspection: Inspection
     try {
@@ -343,13 +346,22 @@ export class WeftSession implements Session {
       this.invalid(member, n, error)
       return
     }
-    if (member.hasLeft) return
+    if (member.hasLeft || this.refusesNow(member, n, checked.update.length)) return
     if (!member.room.admits(checked.inspection)) {
       this.nack(member, n, 'overloaded', 'too much waits for changes that never came')
       return
     }
     member.decided(n)
     member.room.change(member, n, checked.update, checked.inspection)
+  }
+
+  /** Refuses a change that may be taken later. To be asked right before it is taken: a worker's answer takes a while. */
+  private refusesNow(member: Membership, n: number, bytes: number): boolean {
+    if (this.draining) this.nack(member, n, 'draining', 'the node is shutting down')
+    else if (!member.room.hasRoom(bytes)) {
+      this.nack(member, n, 'overloaded', 'too many changes wait for the database')
+    } else return false
+    return true
   }
 
   private invalid(member: Membership, n: number, error: unknown): void {
@@ -370,10 +382,7 @@ export class WeftSession implements Session {
       this.nack(member, n, 'invalid_frame', 'the name holds a NUL character')
       return
     }
-    if (!member.room.hasRoom(payload.length)) {
-      this.nack(member, n, 'overloaded', 'too many changes wait for the database')
-      return
-    }
+    if (this.refusesNow(member, n, payload.length)) return
     member.decided(n)
     member.room.append(member, n, name, payload)
   }

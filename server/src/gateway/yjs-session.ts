@@ -77,7 +77,12 @@ export class YjsSession implements Session {
     if (!this.socket.isWaiting) this.socket.lastProgress = now
   }
 
+  /** Stock clients hear of no acks: there is nothing to wait for. */
   drain(): void {
+    this.shutDown()
+  }
+
+  shutDown(): void {
     this.socket.end(closeCodeFor('draining'), 'the node is shutting down')
     this.closed()
   }
