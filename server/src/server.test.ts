@@ -27,6 +27,7 @@ const idleStore = (): Store & { closed: boolean } => {
     openRoom: unused,
     readEvents: unused,
     heads: unused,
+    quarantine: unused,
     ping: () => Promise.resolve(),
     close() {
       this.closed = true

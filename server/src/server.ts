@@ -13,7 +13,7 @@ import {
   type RoomChannel,
   type SessionContext,
 } from './gateway/index.js'
-import { Journal } from './journal/index.js'
+import { Journal, type JournalEntry } from './journal/index.js'
 import { createPlayground } from './playground/index.js'
 import { BaseMemory, Rooms, type RoomObserver } from './room/index.js'
 import { openStore, type Store } from './store/index.js'
@@ -46,6 +46,9 @@ export type ServerOptions = Partial<Config> & {
 /** Journal batches: large enough to amortise a commit, small enough to keep one short. */
 const maxBatchEntries = 2_000
 const maxBatchBytes = 4 * 1024 * 1024
+
+/** Refused changes on their way to `quarantined_events`, at most. */
+const maxAsides = 100
 
 /** What each part gets to close when the journal has used up the shutdown's deadline, in milliseconds. */
 const closeGraceMs = 250
@@ -100,6 +103,16 @@ const run = async (
     journal: () => ({ depth: journal.depth, bytes: journal.depthBytes }),
   })
   const fault = (message: string, error: unknown): void => log.error({ err: error }, message)
+  const asides = new Set<Promise<void>>()
+  /** Best effort: what the database refuses may be the payload itself. A client that does nothing else is only logged. */
+  const setAside = ({ roomId, payload }: JournalEntry, { message }: Error): void => {
+    if (asides.size >= maxAsides) return
+    const aside = store
+      .quarantine({ roomId, payload, reason: message })
+      .catch((error: unknown) => fault('a refused change could not be set aside', error))
+      .finally(() => asides.delete(aside))
+    asides.add(aside)
+  }
   const journal = new Journal(
     store,
     {
@@ -126,6 +139,7 @@ const run = async (
           { err: error, roomId: entry.roomId, kind: entry.kind, bytes: entry.payload.length },
           'the database refuses a change for good; it is not part of the room',
         )
+        setAside(entry, error)
       },
       fault: (error) => fault('settling a change failed', error),
     },
@@ -235,7 +249,7 @@ const run = async (
     // A database that does not answer holds up what talks to it: the deadline is for all of it.
     const inTime = (closed: Promise<void>): Promise<void> =>
       atMost(Math.max(closeGraceMs, deadline - performance.now()), closed)
-    await inTime(rooms.close())
+    await inTime(Promise.all(asides).then(() => rooms.close()))
     await inTime(workers.close())
     await inTime(store.close())
     // Last: it cuts off clients that have not read their acks and the close yet.

@@ -144,8 +144,8 @@ export class YjsSession implements Session {
     return {
       // Stock clients have no acks; what is refused after all (quarantined, deleted) ends their connection.
       ack: () => undefined,
-      nack: (_n, code, message) =>
-        this.fail(new ProtocolError(code === 'quarantined' ? 'internal' : code, message)),
+      // A quarantined change comes again with every reconnect: its code says not to.
+      nack: (_n, code, message) => this.fail(new ProtocolError(code, message)),
       ended: (code, message) => this.fail(new ProtocolError(code, message)),
       begin: () => undefined,
       *update(update): Generator<Piece> {

@@ -31,6 +31,7 @@ beforeEach(() => {
     },
     readEvents: unused,
     heads: unused,
+    quarantine: unused,
     ping: unused,
     close: unused,
   }

@@ -5,7 +5,7 @@ import { commitStatement, decodeResults, encodeBatch, type CommitRow } from './c
 import { Database } from './database.js'
 import { EmbeddedPostgres, type StoreLogger } from './embedded.js'
 import { assertText } from './errors.js'
-import { readEventRows } from './events.js'
+import { quarantineEvent, readEventRows } from './events.js'
 import { migrateStore } from './migrate.js'
 import {
   StoreError,
@@ -161,6 +161,10 @@ class SqlStore implements Store {
         select id, head_seq, epoch from rooms where id = any (${ids}::text::bigint[]) and deleted_at is null`,
     )
     return new Map(rows.map((row) => [asRoomId(row.id), { headSeq: row.head_seq, epoch: row.epoch }]))
+  }
+
+  async quarantine(event: { roomId: RoomId; payload: Uint8Array; reason: string }): Promise<void> {
+    await this.#reads.query((sql) => quarantineEvent(sql, { ...event, seq: null }))
   }
 
   async ping(): Promise<void> {

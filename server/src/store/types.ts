@@ -72,6 +72,8 @@ export interface Store extends CommitLog {
   readEvents(roomId: RoomId, after: Seq, upTo: Seq, limit: number): Promise<StoredEvent[]>
   /** The newest seq and epoch of each room that still exists. @throws {StoreError} */
   heads(roomIds: readonly RoomId[]): Promise<Map<RoomId, { headSeq: Seq; epoch: number }>>
+  /** Keeps an event that cannot be stored for a person to look at (`quarantined_events`). @throws {StoreError} */
+  quarantine(event: { roomId: RoomId; payload: Uint8Array; reason: string }): Promise<void>
   /** Resolves when the database answers. @throws {StoreError} */
   ping(): Promise<void>
   /** How the doc workers connect on their own; see `openStore`. */

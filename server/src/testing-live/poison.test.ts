@@ -5,8 +5,9 @@ import { afterAll, beforeAll, expect, test } from 'vitest'
 import * as Y from 'yjs'
 import { startPostgres, type TestPostgres } from '../testing/postgres.js'
 import { startServer, type TestServer } from '../testing/start-server.js'
-import { until } from '../testing/until.js'
+import { until, within } from '../testing/until.js'
 import { WeftBot } from '../testing/weft-bot.js'
+import { YjsRaw } from '../testing/yjs-raw.js'
 
 /** What the trigger refuses, wherever it stands in a payload. */
 const marker = 'P01S0N'
@@ -94,6 +95,24 @@ test('P23: the SDK tells of the refused change, and others in the room are saved
   expect(room.doc.getText('text').toJSON()).toBe('unharmed')
   expect(room.doc.getMap('m').size).toBe(0)
   fresh.close()
+})
+
+test('what is refused is kept for a person to look at; a stock client is told not to come back with it', async () => {
+  const stock = await YjsRaw.open(server.wsUrl, 'stock')
+  const update = Y.encodeStateAsUpdate(docOf(`${marker} of a stock client`, 'aside'))
+  stock.update(update)
+  expect((await within(stock.closed, 'the close')).code).toBe(4400)
+  const bot = await (await WeftBot.open(server.wsUrl)).join('stock')
+  const n = bot.append('say', marker)
+  await until(() => bot.bot.frames.some((frame) => frame.type === 'nack' && frame.n === n), 'the NACK')
+  const kept = async (): Promise<{ seq: unknown; payload: Uint8Array; reason: string }[]> =>
+    await sql`
+    select seq, payload, reason from quarantined_events join rooms on rooms.id = room_id
+    where rooms.name = 'stock' order by quarantined_events.id`
+  await until(async () => (await kept()).length === 2, 'the rows')
+  const [first] = await kept()
+  expect(first).toMatchObject({ seq: null, reason: 'the payload is poisoned' })
+  expect(new Uint8Array(first!.payload)).toEqual(update)
 })
 
 /**

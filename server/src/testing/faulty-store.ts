@@ -122,6 +122,10 @@ export class FaultyStore implements Store {
     return this.alive(() => this.inner.heads(roomIds))
   }
 
+  quarantine(event: Parameters<Store['quarantine']>[0]): Promise<void> {
+    return this.alive(() => this.inner.quarantine(event))
+  }
+
   ping(): Promise<void> {
     return this.alive(() => this.inner.ping())
   }
