@@ -12,6 +12,9 @@ import type { FullWebSocket } from './uws.js'
 /** Sends one piece of a paced transfer, and gives what uWS gave. */
 export type Piece = (ws: FullWebSocket<unknown>) => number
 
+/** Milliseconds that a close frame may wait to be read. */
+const lingerMs = 3_000
+
 export interface SocketLimits {
   /** A transfer goes on while less than this many bytes wait in the socket. */
   readonly paceBytes: number
@@ -52,6 +55,7 @@ export class Socket {
   private behind = false
   private dropNoted = false
   private drainNoted = false
+  private linger: NodeJS.Timeout | null = null
 
   constructor(ws: FullWebSocket<unknown>, limits: SocketLimits, interleaves: boolean, events: SocketEvents) {
     this.ws = ws
@@ -167,12 +171,16 @@ export class Socket {
     const { ws } = this
     if (ws === null) return
     this.closed()
+    // One that reads nothing never gets the close frame, and would keep the socket with all that waits in it.
+    this.linger = setTimeout(() => ws.close(), lingerMs)
     ws.end(code, closeReason(reason))
   }
 
   /** The `close` handler. */
   closed(): void {
     this.ws = null
+    if (this.linger !== null) clearTimeout(this.linger)
+    this.linger = null
     this.queue = []
     const { transfers } = this
     this.transfers = []
