@@ -74,6 +74,12 @@ export const at = (time: number, callback: () => void): (() => void) => {
   return () => clearTimeout(timer)
 }
 
+/** Memory that a waiting frame takes beside its bytes. An estimate for the limit. */
+const frameOverhead = 128
+
+/** Bytes that may wait of a client that is not known yet: before WELCOME, or before a stock client's room is open. */
+export const strangerBytes = 1024 * 1024
+
 /**
  * Handles messages one after the other, also when handling one takes a while (a token to verify, a large update in a
  * worker): later ones wait, in order.
@@ -92,7 +98,7 @@ export class Inbox {
     this.failed = failed
   }
 
-  /** Bytes that wait. */
+  /** Bytes that wait, with what a frame costs beside its own: a flood of empty ones is bounded too. */
   get waitingBytes(): number {
     return this.bytes
   }
@@ -101,7 +107,7 @@ export class Inbox {
     if (this.closed) return
     if (this.busy) {
       this.waiting.push(bytes)
-      this.bytes += bytes.length
+      this.bytes += bytes.length + frameOverhead
       return
     }
     const pending = this.run(bytes)
@@ -138,7 +144,7 @@ export class Inbox {
       this.waiting = []
       for (const bytes of batch) {
         if (this.closed) break
-        this.bytes -= bytes.length
+        this.bytes -= bytes.length + frameOverhead
         try {
           await this.run(bytes)
         } catch (error) {

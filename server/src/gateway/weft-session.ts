@@ -18,7 +18,7 @@ import type { Identity } from '../auth/index.js'
 import { inspectUpdate, isLarge, type Inspection } from '../crdt/index.js'
 import { Membership, type SyncRequest } from './membership.js'
 import type { Room } from '../room/index.js'
-import { at, Inbox, tellable, type Session, type SessionContext } from './session.js'
+import { at, Inbox, strangerBytes, tellable, type Session, type SessionContext } from './session.js'
 import type { Socket } from './socket.js'
 import { createWeftWire } from './weft-wire.js'
 
@@ -55,7 +55,8 @@ export class WeftSession implements Session {
   message(bytes: Uint8Array): void {
     this.socket.lastReceived = performance.now()
     this.inbox.add(bytes)
-    if (this.inbox.waitingBytes > 2 * this.context.limits.frameBytes) {
+    const allowed = 2 * this.context.limits.frameBytes
+    if (this.inbox.waitingBytes > (this.hello === null ? Math.min(strangerBytes, allowed) : allowed)) {
       this.fail(new ProtocolError('overloaded', 'too many frames wait to be handled'))
     }
   }

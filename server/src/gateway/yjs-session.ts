@@ -3,7 +3,7 @@ import { closeCodeFor, ProtocolError, readAwareness, roomNameFromPath } from '@w
 import type { Identity } from '../auth/index.js'
 import { inspectUpdate, isLarge, type Inspection } from '../crdt/index.js'
 import { Membership, type MembershipWire } from './membership.js'
-import { at, Inbox, tellable, type Session, type SessionContext } from './session.js'
+import { at, Inbox, strangerBytes, tellable, type Session, type SessionContext } from './session.js'
 import type { Piece, Socket } from './socket.js'
 import {
   decodeYjsMessage,
@@ -60,7 +60,8 @@ export class YjsSession implements Session {
   message(bytes: Uint8Array): void {
     this.socket.lastReceived = performance.now()
     this.inbox.add(bytes)
-    if (this.inbox.waitingBytes > 2 * this.context.limits.frameBytes) {
+    const allowed = 2 * this.context.limits.frameBytes
+    if (this.inbox.waitingBytes > (this.member === null ? Math.min(strangerBytes, allowed) : allowed)) {
       this.fail(new ProtocolError('overloaded', 'too many messages wait to be handled'))
     }
   }
@@ -227,6 +228,13 @@ export class YjsSession implements Session {
 
   /** The client's answer to our step 1; one that adds nothing is neither relayed nor journaled (P40). */
   private async stepTwo(member: Membership, update: Uint8Array): Promise<void> {
+    this.checkSize(update)
+    if (member.access !== 'write') {
+      // Whoever only reads sends one as well: no word about what is known, and no work in a worker for the rest.
+      if (isLarge(update) || !member.room.knowsStructs(inspectUpdate(update))) this.deny()
+      this.showPresence(member, false)
+      return
+    }
     // In a reconnect storm everybody in sync sends the same bytes: only the first is looked at.
     if ((await member.room.content.knownNothing(update)) !== true) {
       const checked = await this.inspect(member, update)
@@ -240,7 +248,12 @@ export class YjsSession implements Session {
   }
 
   private change(member: Membership, update: Uint8Array): Promise<void> | null {
-    if (isLarge(update)) return this.largeChange(member, update)
+    this.checkSize(update)
+    if (isLarge(update)) {
+      if (member.access === 'write') return this.largeChange(member, update)
+      this.deny()
+      return null
+    }
     const inspection = inspectUpdate(update)
     if (!inspection.empty) this.accept(member, update, inspection)
     return null
@@ -261,13 +274,8 @@ export class YjsSession implements Session {
   }
 
   private accept(member: Membership, update: Uint8Array, inspection: Inspection): void {
-    if (update.length > this.context.limits.updateBytes) {
-      throw new ProtocolError('too_large', `an update has at most ${this.context.limits.updateBytes} bytes`)
-    }
     if (member.access !== 'write') {
-      this.context.observer.error('forbidden')
-      if (!this.deniedTold) this.socket.send(encodePermissionDenied('the grant is to read only'))
-      this.deniedTold = true
+      this.deny()
       return
     }
     // A stock client has no other way to hear it: it keeps its changes, and syncs when it is back (P42).
@@ -275,6 +283,19 @@ export class YjsSession implements Session {
       throw new ProtocolError('overloaded', 'too many changes wait for the database')
     }
     member.room.change(member, null, update, inspection)
+  }
+
+  /** Before anything is done with its bytes. */
+  private checkSize(update: Uint8Array): void {
+    const { updateBytes } = this.context.limits
+    if (update.length <= updateBytes) return
+    throw new ProtocolError('too_large', `an update has at most ${updateBytes} bytes`)
+  }
+
+  private deny(): void {
+    this.context.observer.error('forbidden')
+    if (!this.deniedTold) this.socket.send(encodePermissionDenied('the grant is to read only'))
+    this.deniedTold = true
   }
 
   private presence(member: Membership, awareness: Uint8Array): void {
