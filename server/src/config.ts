@@ -301,7 +301,7 @@ export const settings = [
     'DOC_WORKERS',
     '0',
     integer(0, 64),
-    'threads for merging and compaction; 0 for cores - 1, at most 4',
+    'threads for merging and compaction; 0 for cores - 1, from 2 to 4',
   ),
 ] as const satisfies readonly Setting[]
 

@@ -288,7 +288,6 @@ const limitsOf = (config: Config): GatewayLimits => ({
   helloMs: config.helloTimeoutMs,
   heartbeatMs: config.heartbeatMs,
   slowMs: config.slowTimeoutMs,
-  backpressureBytes: config.maxBackpressureBytes,
   presenceEntries: 10_000,
 })
 

@@ -11,7 +11,7 @@ import type { CompactedRoom, LoadedRoom, TaskFailure, TaskResult, Tasks } from '
 export interface DocWorkersOptions {
   /** The database that the workers read rooms from, each on a connection of its own. */
   readonly connection: StoreConnection
-  /** Threads, which are started at once and stay. Default: one less than the cores, at least 1, at most 4. */
+  /** Threads, which are started at once and stay. Default: one less than the cores, at least 2, at most 4. */
   readonly threads?: number
   /** Heap of one thread, in MiB; a task that needs more fails as `crashed`. Default 1024. */
   readonly memoryMb?: number
@@ -48,7 +48,8 @@ export class DocWorkers {
   private closed = false
 
   constructor(options: DocWorkersOptions) {
-    const threads = options.threads ?? Math.min(4, Math.max(1, availableParallelism() - 1))
+    // With a single one a compaction would hold up every load and diff.
+    const threads = options.threads ?? Math.min(4, Math.max(2, availableParallelism() - 1))
     this.connection = options.connection
     this.capacity = threads + (options.maxQueued ?? 256)
     this.timeoutMs = options.timeoutMs ?? 120_000

@@ -141,7 +141,16 @@ export class Gateway {
       // Pings of the WebSocket itself find half-open sockets, whatever the dialect's own heartbeat is.
       idleTimeout: 60,
       sendPingsAutomatically: true,
-      upgrade: (res, req, context) => this.upgrade(res, req, context, dialect),
+      upgrade: (res, req, context) =>
+        this.guard(() => {
+          try {
+            this.upgrade(res, req, context, dialect)
+          } catch (error) {
+            // A request that is left without an answer would end the process as well.
+            res.close()
+            throw error
+          }
+        }),
       open: (ws) => this.guard(() => this.opened(fullSocket(ws))),
       message: (ws, message, isBinary) => {
         const { session } = ws.getUserData()

@@ -13,8 +13,6 @@ export interface GatewayLimits extends SessionLimits {
   readonly heartbeatMs: number
   /** Milliseconds that a client may take nothing of what waits for it. */
   readonly slowMs: number
-  /** Bytes that may wait in a socket before frames are dropped and the client is caught up later. */
-  readonly backpressureBytes: number
   /** Awareness entries in one frame. Stock clients send everybody's at once when they hear them. */
   readonly presenceEntries: number
 }

@@ -48,7 +48,6 @@ beforeEach(() => {
       helloMs: 10_000,
       heartbeatMs: 10_000,
       slowMs: 60_000,
-      backpressureBytes: 1e6,
       presenceEntries: 10,
     },
     auth: { open: false, verify: () => new Promise((resolve) => verified.push(resolve)) },
