@@ -1,5 +1,5 @@
 /** What Weft knows of Yjs updates without a Y.Doc: is it valid, what does it hold, what does it build on. No I/O. */
-export { contentKey, stateVectorKey } from './content-key.js'
+export { contentKey } from './content-key.js'
 export { Coverage, type Coverable, type SerializedCoverage } from './coverage.js'
 export { UpdateInvalidError } from './errors.js'
 export {

@@ -6,7 +6,6 @@ import {
   decodeStateVector,
   encodeStateVector,
   inspectUpdate,
-  stateVectorKey,
   trimKnown,
   UpdateInvalidError,
 } from './index.js'
@@ -21,13 +20,6 @@ describe('state vectors', () => {
     const bytes = Y.encodeStateVector(doc)
     expect(encodeStateVector(decodeStateVector(bytes))).toEqual(bytes)
     expect([...decodeStateVector(bytes)]).toEqual([...Y.decodeStateVector(bytes)])
-  })
-
-  test('have one key for one content, whatever the order, and clients at 0 say nothing', () => {
-    const key = stateVectorKey(Uint8Array.from([2, 9, 5, 7, 3]))
-    expect(stateVectorKey(Uint8Array.from([2, 7, 3, 9, 5]))).toBe(key)
-    expect(stateVectorKey(Uint8Array.from([3, 7, 3, 9, 5, 1, 0]))).toBe(key)
-    expect(stateVectorKey(Uint8Array.from([2, 7, 3, 9, 6]))).not.toBe(key)
   })
 
   test.each([[[]], [[1]], [[1, 7]], [[0, 0]], [[200, 200, 200, 200, 200, 200, 200, 200, 1]]])(
