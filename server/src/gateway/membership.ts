@@ -63,6 +63,8 @@ export class Membership implements RoomMember {
   private readonly wire: MembershipWire
   private state: 'new' | 'syncing' | 'live' | 'behind' | 'left' = 'new'
   private behindFrom: Seq = 0
+  /** The head when it went live: it was sent everything up to there. */
+  private liveFrom: Seq = 0
   /** One at a time: a stock client may ask for its state again while it is being caught up. */
   private bringing: Promise<void> = Promise.resolve()
 
@@ -127,7 +129,8 @@ export class Membership implements RoomMember {
   fellBehind(): void {
     if (this.state !== 'live') return
     this.state = 'behind'
-    this.behindFrom = this.channel.safeSeq
+    // What went with the last part cannot be dropped, and is newer than what was safe in a room that had no members.
+    this.behindFrom = Math.max(this.channel.safeSeq, this.liveFrom)
     this.channel.unsubscribe(this)
   }
 
@@ -185,7 +188,8 @@ export class Membership implements RoomMember {
     const news = this.room.head
     if (initial) this.wire.begin(request.mode)
     if (!(await this.socket.transfer(this.pieces(prepared, initial)))) return
-    await this.bringRest(prepared.upTo, news, initial)
+    // A snapshot may hold what this node has not heard of yet: messages that it covers are news all the same.
+    await this.bringRest(Math.min(prepared.upTo, news), news, initial)
   }
 
   private async bringMissed(after: Seq, initial: boolean): Promise<void> {
@@ -243,6 +247,7 @@ export class Membership implements RoomMember {
     this.wire.finish(last, initial)
     if (!this.socket.isOpen()) return
     this.state = 'live'
+    this.liveFrom = this.room.head
     this.channel.subscribe(this)
   }
 
