@@ -1,3 +1,4 @@
+import fc from 'fast-check'
 import * as Y from 'yjs'
 import { afterEach, describe, expect, test, vi } from 'vitest'
 import {
@@ -168,6 +169,164 @@ describe('the initial state', () => {
     await readAll(...clients)
     expect(clients.flatMap(({ broken }) => broken)).toEqual([])
   })
+})
+
+type Step =
+  | { do: 'type' | 'say'; count: number; length: number }
+  | { do: 'foreign'; kind: 'update' | 'message'; tell: boolean }
+  | { do: 'fault'; fault: 'ambiguous' | 'lost' }
+  | { do: 'compact' | 'turn' }
+  | { do: 'join'; mode: 'full' | 'diff' | 'resume'; state: number; reading: boolean }
+  | { do: 'read'; client: number; bytes: number }
+  | { do: 'pace'; client: number; reading: boolean }
+  | { do: 'leave'; client: number }
+
+const index = fc.nat(1_000)
+const step: fc.Arbitrary<Step> = fc.oneof(
+  {
+    weight: 4,
+    arbitrary: fc.record({
+      do: fc.constantFrom('type', 'say'),
+      count: fc.integer({ min: 1, max: 6 }),
+      length: fc.constantFrom(1, 300, 3_000),
+    }),
+  },
+  {
+    weight: 1,
+    arbitrary: fc.record({
+      do: fc.constant('foreign'),
+      kind: fc.constantFrom('update', 'message'),
+      tell: fc.boolean(),
+    }),
+  },
+  {
+    weight: 1,
+    arbitrary: fc.record({ do: fc.constant('fault'), fault: fc.constantFrom('ambiguous', 'lost') }),
+  },
+  { weight: 3, arbitrary: fc.record({ do: fc.constantFrom('compact', 'turn', 'turn') }) },
+  {
+    weight: 3,
+    arbitrary: fc.record({
+      do: fc.constant('join'),
+      mode: fc.constantFrom('full', 'diff', 'resume', 'resume'),
+      state: index,
+      reading: fc.boolean(),
+    }),
+  },
+  {
+    weight: 4,
+    arbitrary: fc.record({
+      do: fc.constant('read'),
+      client: index,
+      bytes: fc.constantFrom(500, 5_000, Infinity),
+    }),
+  },
+  { weight: 2, arbitrary: fc.record({ do: fc.constant('pace'), client: index, reading: fc.boolean() }) },
+  { weight: 1, arbitrary: fc.record({ do: fc.constant('leave'), client: index }) },
+) as fc.Arbitrary<Step>
+
+test('P17, P28, P29, P36: whatever happens in whatever order, nobody misses anything', async () => {
+  const statistics = { drops: 0, joins: 0 }
+  const run = async (steps: readonly Step[], latency: number, preload: number): Promise<void> => {
+    node = open(history(preload))
+    node.workers.latency = latency
+    const clients: ScriptedClient[] = []
+    const all: ScriptedClient[] = []
+    const pick = <T>(list: readonly T[], at: number): T | undefined => list[at % Math.max(1, list.length)]
+    const join = (wanted: Extract<Step, { do: 'join' }>): ScriptedClient => {
+      const state = pick(
+        all.flatMap(({ states }) => states),
+        wanted.state,
+      )
+      if (wanted.mode === 'full' || state === undefined) {
+        return new ScriptedClient(node, { mode: 'full' }, null, wanted.reading)
+      }
+      const { reading } = wanted
+      return wanted.mode === 'diff'
+        ? ScriptedClient.diff(node, state, reading)
+        : ScriptedClient.resume(node, state, reading)
+    }
+    for (const current of steps) {
+      switch (current.do) {
+        case 'type':
+        case 'say':
+          for (let i = 0; i < current.count; i++) node[current.do](current.length)
+          break
+        case 'foreign':
+          node.foreign(current.kind)
+          if (current.tell) node.tell()
+          break
+        case 'fault':
+          node.log.faults.push(current.fault)
+          break
+        case 'compact':
+          void node.room.compact()
+          break
+        case 'turn':
+          await turn()
+          break
+        case 'join': {
+          const client = join(current)
+          clients.push(client)
+          all.push(client)
+          break
+        }
+        case 'read':
+          pick(clients, current.client)?.socket.drain(current.bytes)
+          break
+        case 'pace': {
+          const client = pick(clients, current.client)
+          if (client === undefined) break
+          client.socket.reading = current.reading
+          if (current.reading) client.socket.drain()
+          break
+        }
+        case 'leave':
+          if (clients.length > 0) clients.splice(current.client % clients.length, 1)[0]?.leave()
+          break
+      }
+    }
+    // What the last commit may have left open is closed by one that is heard of.
+    await node.committed()
+    await until(() => {
+      for (const { socket } of clients) {
+        socket.reading = true
+        socket.drain()
+      }
+      return clients.every(({ member, broken }) => member.isLive || broken.length > 0)
+    }, 'every client is live')
+    for (let i = 0; i < 6; i++) await turn()
+    // Each could have been cut off at any watermark: the oldest and some others are tried.
+    const states = all.flatMap((client) => client.states)
+    for (let i = 0; i < 5; i++) {
+      const state = states[Math.floor((i * states.length) / 5)]
+      if (state !== undefined) clients.push(ScriptedClient.resume(node, state))
+    }
+    await until(
+      () => clients.every(({ member, broken }) => member.isLive || broken.length > 0),
+      'all are back',
+    )
+    for (let i = 0; i < 6; i++) await turn()
+    for (const client of clients) client.checkComplete()
+    for (const { socket } of [...all, ...clients]) statistics.drops += socket.drops
+    statistics.joins += all.length
+    expect(all.concat(clients).flatMap(({ broken }) => broken)).toEqual([])
+    expect(node.faults).toEqual([])
+    node.dispose()
+  }
+  const seed = Number(process.env.SEED ?? Date.now() % 2 ** 31)
+  console.log(`membership: SEED=${seed}`)
+  await fc.assert(
+    fc.asyncProperty(
+      fc.array(step, { minLength: 5, maxLength: 60 }),
+      fc.constantFrom(0, 1, 3),
+      fc.constantFrom(0, 5, 150),
+      run,
+    ),
+    { seed, numRuns: Number(process.env.RUNS ?? 100) },
+  )
+  expect(statistics.drops).toBeGreaterThan(0)
+  expect(statistics.joins).toBeGreaterThan(50)
 })
 
 const isDone = (frame: ScriptedClient['frames'][number]): boolean =>
