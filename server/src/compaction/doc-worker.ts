@@ -133,10 +133,21 @@ export function merge({ parts }: Tasks['merge']['input']): Promise<TaskResult<Ui
   return answer(() => toShared(mergeAll(parts)))
 }
 
+/** Ranges and references of one update that the event loop takes over at once: far above what documents of people have. */
+const maxPieces = 1_000_000
+
 export function inspect({
   update,
 }: Tasks['inspect']['input']): Promise<TaskResult<Tasks['inspect']['output']>> {
-  return answer(() => inspectUpdate(update))
+  return answer(() => {
+    const inspection = inspectUpdate(update)
+    const pieces = inspection.structs.length + inspection.links.length
+    if (pieces > maxPieces) {
+      throw new UpdateInvalidError(`the update is in ${pieces} pieces, and may be in ${maxPieces}`)
+    }
+    // The room has no use for the deletes, and millions of them would be copied on its event loop.
+    return { ...inspection, deletes: [] }
+  })
 }
 
 export function addsNothing({ parts, update }: Tasks['addsNothing']['input']): Promise<TaskResult<boolean>> {

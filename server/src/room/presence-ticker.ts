@@ -1,6 +1,7 @@
 import type { AwarenessEntry } from '@weft/protocol'
 import type { PresenceOwner, PresenceTable } from './presence.js'
-import type { RoomOutput } from './types.js'
+import { guarded } from './guard.js'
+import type { RoomObserver, RoomOutput } from './types.js'
 
 /**
  * Milliseconds between presence frames of a room: the first change goes at once, what follows is gathered. Large rooms
@@ -15,10 +16,12 @@ const leaveTickMs = 5
 export class PresenceTicker {
   private readonly table: PresenceTable
   private readonly output: RoomOutput
+  private readonly observer: RoomObserver
   private timer: NodeJS.Timeout | null = null
   private last = -Infinity
 
-  constructor(table: PresenceTable, output: RoomOutput) {
+  constructor(table: PresenceTable, output: RoomOutput, observer: RoomObserver) {
+    this.observer = observer
     this.table = table
     this.output = output
   }
@@ -51,7 +54,11 @@ export class PresenceTicker {
     else if (this.timer !== null) return
     const wait = this.last + (left ? leaveTickMs : tickMs(this.output.receivers)) - performance.now()
     if (wait <= 0) this.flush()
-    else this.timer = setTimeout(() => this.flush(), wait)
+    else
+      this.timer = setTimeout(
+        guarded(this.observer, 'a presence frame', () => this.flush()),
+        wait,
+      )
   }
 
   private flush(): void {

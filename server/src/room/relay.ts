@@ -1,3 +1,4 @@
+import { guarded } from './guard.js'
 import { RateEstimate, relayWindow } from './relay-window.js'
 import type { RoomMember, RoomObserver, RoomOutput } from './types.js'
 
@@ -37,7 +38,11 @@ export class Relay {
     const window = relayWindow(this.rate.at(item.arrived), this.output.receivers)
     const wait = this.lastFlush + window - item.arrived
     if (window === 0 || wait <= 0) this.flush()
-    else this.timer = setTimeout(() => this.flush(), wait)
+    else
+      this.timer = setTimeout(
+        guarded(this.observer, 'a relay', () => this.flush()),
+        wait,
+      )
   }
 
   /** Hands out what has been gathered, now. */

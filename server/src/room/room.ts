@@ -19,6 +19,7 @@ import type { Store, StoredEvent } from '../store/types.js'
 import type { BaseMemory } from './base-memory.js'
 import { MemberAcks } from './acks.js'
 import { Change } from './change.js'
+import { guarded } from './guard.js'
 import { LogRepair, type Hole } from './log-repair.js'
 import { RoomContent } from './content.js'
 import { PresenceTable } from './presence.js'
@@ -132,8 +133,9 @@ export class Room {
     this.presence = new PresenceTicker(
       new PresenceTable({ entriesPerConnection: context.options.presenceEntriesPerConnection }),
       output,
+      context.observer,
     )
-    this.watermarks = new Watermarks(output, context.options, () => this.handed)
+    this.watermarks = new Watermarks(output, context.options, context.observer, () => this.handed)
     this.repair = new LogRepair({
       grace: context.options.holeGrace,
       hole: () => this.missing(),
@@ -366,7 +368,7 @@ export class Room {
   }
 
   /** The room ends for everybody here: deleted, or closed by the node. */
-  end(code: 'room_deleted' | 'internal' | 'draining', message: string): void {
+  end(code: 'room_deleted', message: string): void {
     this.ended ??= message
     for (const member of [...this.members.keys()]) {
       this.leave(member)
@@ -395,7 +397,7 @@ export class Room {
     this.touched.add(member)
     if (this.settling) return
     this.settling = true
-    queueMicrotask(() => this.afterBatch())
+    queueMicrotask(guarded(this.context.observer, 'acknowledging a batch', () => this.afterBatch()))
   }
 
   /** @returns the seq, or null when the entry is not in the log */

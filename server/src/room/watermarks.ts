@@ -1,5 +1,6 @@
 import type { Seq } from '../ids.js'
-import type { RoomOutput } from './types.js'
+import { guarded } from './guard.js'
+import type { RoomObserver, RoomOutput } from './types.js'
 
 export interface WatermarkOptions {
   /** A watermark leaves when this many events have passed since the last one, */
@@ -11,13 +12,15 @@ export interface WatermarkOptions {
 /** Tells members now and then how far they have everything (P29): often enough to resume cheaply, rarely enough to cost little. */
 export class Watermarks {
   private readonly output: RoomOutput
+  private readonly observer: RoomObserver
   private readonly options: WatermarkOptions
   private readonly handed: () => Seq
   private last: Seq
   private timer: NodeJS.Timeout | null = null
 
   /** @param handed the seq up to which every event has been handed to the output */
-  constructor(output: RoomOutput, options: WatermarkOptions, handed: () => Seq) {
+  constructor(output: RoomOutput, options: WatermarkOptions, observer: RoomObserver, handed: () => Seq) {
+    this.observer = observer
     this.output = output
     this.options = options
     this.handed = handed
@@ -28,7 +31,7 @@ export class Watermarks {
   advanced(head: Seq): void {
     if (this.output.receivers === 0) return
     if (head - this.last >= this.options.watermarkEvents) this.send()
-    else if (head > this.last) this.timer ??= setTimeout(() => this.send(), this.options.watermarkInterval)
+    else if (head > this.last) this.timer ??= this.later()
   }
 
   dispose(): void {
@@ -36,11 +39,16 @@ export class Watermarks {
     this.timer = null
   }
 
+  private later(): NodeJS.Timeout {
+    const send = guarded(this.observer, 'a watermark', () => this.send())
+    return setTimeout(send, this.options.watermarkInterval)
+  }
+
   private send(): void {
     this.dispose()
     const handed = this.handed()
     if (handed <= this.last) return
     this.last = this.output.watermark(handed)
-    if (this.last < handed) this.timer = setTimeout(() => this.send(), this.options.watermarkInterval)
+    if (this.last < handed) this.timer = this.later()
   }
 }
