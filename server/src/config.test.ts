@@ -33,3 +33,82 @@ describe('settings', () => {
     }
   })
 })
+
+describe('I8: a wrong setting is told in one sentence that names it', () => {
+  const strong = 'x'.repeat(32)
+  test.each<[string, Record<string, string>, RegExp]>([
+    ['a port that is no number', { PORT: 'http' }, /^PORT must be a whole number from 0 to 65535/],
+    ['a port out of range', { PORT: '65536' }, /^PORT must/],
+    ['a negative number', { DRAIN_MS: '-1' }, /^DRAIN_MS must/],
+    ['a fraction', { HEARTBEAT_MS: '1000.5' }, /^HEARTBEAT_MS must/],
+    ['a number in words', { HEARTBEAT_MS: '1e4' }, /^HEARTBEAT_MS must/],
+    ['a number with spaces', { PORT: ' 80' }, /^PORT must/],
+    ['a time too short', { HEARTBEAT_MS: '10' }, /^HEARTBEAT_MS must/],
+    ['a time too long', { SLOW_TIMEOUT_MS: '99999999999' }, /^SLOW_TIMEOUT_MS must/],
+    ['no room for backpressure', { MAX_BACKPRESSURE_BYTES: '1000' }, /^MAX_BACKPRESSURE_BYTES must/],
+    ['a size too large', { MAX_FRAME_BYTES: '99999999999' }, /^MAX_FRAME_BYTES must/],
+    [
+      'an update larger than a frame',
+      { MAX_FRAME_BYTES: '1024' },
+      /^MAX_UPDATE_BYTES is larger than MAX_FRAME_BYTES/,
+    ],
+    ['too many threads', { DOC_WORKERS: '65' }, /^DOC_WORKERS must/],
+    ['something else for a switch', { PLAYGROUND: 'yes' }, /^PLAYGROUND must be true or false/],
+    ['an unknown level', { LOG_LEVEL: 'loud' }, /^LOG_LEVEL must be one of silent, fatal/],
+    [
+      'a database that is no URL',
+      { DATABASE_URL: 'localhost:5432' },
+      /^DATABASE_URL must be a URL like postgres:/,
+    ],
+    ['another database', { DATABASE_URL: 'mysql://localhost/x' }, /^DATABASE_URL must/],
+    [
+      'an origin with a path',
+      { ALLOWED_ORIGINS: 'https://a.example/app' },
+      /^ALLOWED_ORIGINS must be a list of origins/,
+    ],
+    ['an origin without a scheme', { ALLOWED_ORIGINS: 'https://a.example, b.example' }, /"b.example"/],
+    ['one half of TLS', { TLS_CERT_FILE: 'cert.pem' }, /TLS_CERT_FILE and TLS_KEY_FILE go together/],
+    [
+      'an open server that others reach',
+      { HOST: '0.0.0.0' },
+      /^HOST is 0\.0\.0\.0, .* JWT_SECRET, JWT_PUBLIC_KEY or JWT_JWKS_URL/,
+    ],
+    ['an open server on IPv6', { HOST: '::' }, /^HOST is ::/],
+    ['an open server under a name', { HOST: 'weft.example' }, /^HOST is weft\.example/],
+    ['an address that only begins like loopback', { HOST: '127.0.0.1.example' }, /^HOST is/],
+  ])('%s', (_name, environment, sentence) => {
+    expect(() => readConfig(environment)).toThrow(ConfigError)
+    expect(() => readConfig(environment)).toThrow(sentence)
+    try {
+      readConfig(environment)
+    } catch (error) {
+      expect((error as Error).message).toMatch(/^[^\n]+\.$/)
+    }
+  })
+
+  test('a password is not repeated', () => {
+    expect(() => readConfig({ DATABASE_URL: 'mysql://me:secret@localhost/x' })).not.toThrow(/secret/)
+  })
+
+  test('with a key others may reach it; loopback needs none', () => {
+    for (const HOST of ['0.0.0.0', '::', 'weft.example']) {
+      expect(readConfig({ HOST, JWT_SECRET: strong }).host).toBe(HOST)
+    }
+    for (const HOST of ['localhost', '127.0.0.1', '127.1.2.3', '::1'])
+      expect(readConfig({ HOST }).host).toBe(HOST)
+  })
+
+  test('flags come before the environment, and are named as flags; empty is not set', () => {
+    expect(readConfig({ PORT: '1' }, { PORT: '2' }).port).toBe(2)
+    expect(readConfig({ PORT: '1' }, {}).port).toBe(1)
+    expect(readConfig({ PORT: '' }).port).toBe(4400)
+    expect(() => readConfig({}, { DATA_DIR: './x', PORT: 'x' })).toThrow(/^--port must/)
+  })
+
+  test('every key of the configuration is a setting, once', () => {
+    const keys = settings.map(({ key }) => key)
+    expect(new Set(keys).size).toBe(keys.length)
+    expect(Object.keys(readConfig({})).sort()).toEqual([...keys].sort())
+    expect(new Set(settings.map(({ env }) => env)).size).toBe(keys.length)
+  })
+})

@@ -10,8 +10,9 @@ const version = '0.1.0'
 
 const addSettings = (command: Command): Command => {
   for (const row of settings as readonly Setting[]) {
-    const option = new Option(`${flagOf(row.env)} <value>`, `${row.meaning} [${row.env}]`)
-    command.addOption(row.default === '' ? option : option.default(undefined, row.default))
+    // Not commander's default: a flag that is not given must leave the environment its say.
+    const fallback = row.default === '' ? '' : ` (default: ${row.default})`
+    command.addOption(new Option(`${flagOf(row.env)} <value>`, `${row.meaning} [${row.env}]${fallback}`))
   }
   return command
 }

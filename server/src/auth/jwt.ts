@@ -86,7 +86,9 @@ const importKey = async (options: AuthOptions): Promise<{ key: JWTVerifyGetKey; 
     return { key: () => secret, algorithms: ['HS256'] }
   }
   if (options.jwtJwksUrl !== undefined) {
-    if (!URL.canParse(options.jwtJwksUrl)) throw new Error('JWT_JWKS_URL is not a URL.')
+    if (!URL.canParse(options.jwtJwksUrl) || !/^https?:$/.test(new URL(options.jwtJwksUrl).protocol)) {
+      throw new Error('JWT_JWKS_URL must be a URL like https://auth.example.com/.well-known/jwks.json.')
+    }
     return { key: createRemoteJWKSet(new URL(options.jwtJwksUrl)), algorithms: asymmetric }
   }
   const pem = readPem(options.jwtPublicKey ?? '')
