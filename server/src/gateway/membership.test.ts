@@ -223,7 +223,7 @@ const step: fc.Arbitrary<Step> = fc.oneof(
   },
   { weight: 2, arbitrary: fc.record({ do: fc.constant('pace'), client: index, reading: fc.boolean() }) },
   { weight: 1, arbitrary: fc.record({ do: fc.constant('leave'), client: index }) },
-) as fc.Arbitrary<Step>
+)
 
 test('P17, P28, P29, P36: whatever happens in whatever order, nobody misses anything', async () => {
   const statistics = { drops: 0, joins: 0 }

@@ -246,8 +246,14 @@ export class Membership implements RoomMember {
     if (last === null) this.wire.lastUpdates(updates, initial)
     this.wire.finish(last, initial)
     if (!this.socket.isOpen()) return
-    this.state = 'live'
     this.liveFrom = this.room.head
+    if (this.socket.isBehind) {
+      // The last part may wait in the socket's queue: what is published would overtake it. `catchUp` comes once it is read.
+      this.state = 'behind'
+      this.behindFrom = this.liveFrom
+      return
+    }
+    this.state = 'live'
     this.channel.subscribe(this)
   }
 
