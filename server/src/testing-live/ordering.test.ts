@@ -11,7 +11,7 @@ import * as Y from 'yjs'
 import { createServer, type WeftServer } from '../index.js'
 import type { Store, StoredEvent } from '../store/index.js'
 import { openStore } from '../store/index.js'
-import { FaultyStore, Ledger, type LedgerRoom } from '../testing/faulty-store.js'
+import { FaultyStore, Ledger, type CommitFault, type LedgerRoom } from '../testing/faulty-store.js'
 import { startPostgres, type TestPostgres } from '../testing/index.js'
 import { TcpProxy } from '../testing/tcp-proxy.js'
 import { WeftPeer } from '../testing/weft-peer.js'
@@ -204,14 +204,19 @@ class World {
       editor.proxy.cut()
     } else if (roll < 82) {
       this.note('the next commit is ambiguous')
-      this.faulty?.faults.push('ambiguous')
+      this.fail('ambiguous')
     } else if (roll < 88) {
       const times = 1 + this.below(3)
       this.note(`the next ${times} commits fail`)
-      for (let i = 0; i < times; i++) this.faulty?.faults.push('before')
+      for (let i = 0; i < times; i++) this.fail('before')
     } else if (roll < 92) await this.commitElsewhere()
     else if (roll < 94) await this.crash()
     else await this.someSaved()
+  }
+
+  /** Only a few in a row: the journal's backoff doubles with each, and would use up the time of the test. */
+  private fail(fault: CommitFault): void {
+    if (this.faulty !== null && this.faulty.faults.length < 4) this.faulty.faults.push(fault)
   }
 
   private edit({ label, doc, room }: Editor): void {
