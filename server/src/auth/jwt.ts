@@ -95,8 +95,17 @@ const importKey = async (options: AuthOptions): Promise<{ key: JWTVerifyGetKey; 
   // The algorithms follow from the key, never from the token: the first that the key can be imported for.
   for (const algorithms of [['RS256', 'PS256'], ['ES256'], ['ES384'], ['EdDSA', 'Ed25519']]) {
     try {
-      const imported = await importSPKI(pem, algorithms[0] ?? '')
-      return { key: () => imported, algorithms }
+      // An imported key is for one algorithm: an RSA key, which verifies both, is imported twice.
+      const imported = await Promise.all(algorithms.map((algorithm) => importSPKI(pem, algorithm)))
+      const keys = new Map(algorithms.map((algorithm, index) => [algorithm, imported[index]]))
+      return {
+        key: ({ alg }) => {
+          const key = keys.get(alg)
+          if (key === undefined) throw new errors.JOSEAlgNotAllowed(`the algorithm ${alg} is not accepted`)
+          return key
+        },
+        algorithms,
+      }
     } catch {
       continue // the key is of another kind
     }
