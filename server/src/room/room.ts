@@ -4,15 +4,8 @@
  */
 import type { AwarenessEntry } from '@weft/protocol'
 import type { Bus, BusMessage } from '../bus/index.js'
-import { unpackEvents, type DocWorkers } from '../compaction/index.js'
-import {
-  Coverage,
-  inspectUpdate,
-  isLarge,
-  trimKnown,
-  UpdateInvalidError,
-  type Inspection,
-} from '../crdt/index.js'
+import type { DocWorkers } from '../compaction/index.js'
+import { inspectUpdate, trimKnown, type Coverage, type Inspection } from '../crdt/index.js'
 import type { RoomId, Seq } from '../ids.js'
 import type { Journal, JournalResult } from '../journal/index.js'
 import type { Store, StoredEvent } from '../store/types.js'
@@ -25,6 +18,7 @@ import { RoomContent } from './content.js'
 import { PresenceTable } from './presence.js'
 import { PresenceTicker } from './presence-ticker.js'
 import { Relay } from './relay.js'
+import { RoomLog } from './room-log.js'
 import { EventTail } from './tail.js'
 import { Watermarks, type WatermarkOptions } from './watermarks.js'
 import type { RoomMember, RoomObserver, RoomOutput } from './types.js'
@@ -65,12 +59,6 @@ export interface LoadedRoom {
 
 const compactionRetryMs = 30_000
 
-/** A Yjs update that holds nothing: stands in the tail for a stored one that cannot be used, so that seqs stay dense. */
-export const emptyUpdate: Uint8Array = Uint8Array.of(0, 0)
-
-/** Events read from the log at once when a hole is filled or a client resumes. */
-export const readPage = 1_000
-
 export class Room {
   readonly tenant: string
   readonly name: string
@@ -83,6 +71,7 @@ export class Room {
   private readonly output: RoomOutput
   private readonly coverage: Coverage
   private readonly relay: Relay
+  private readonly log: RoomLog
   private readonly members = new Map<RoomMember, MemberAcks>()
   private readonly uncommitted = new Set<Change>()
   private nextPlace = 0
@@ -120,12 +109,13 @@ export class Room {
     this.output = output
     this.coverage = loaded.coverage
     this.tail = new EventTail(loaded.baseSeq, loaded.events)
+    this.log = new RoomLog(loaded, context.store, context.workers)
     this.content = new RoomContent(
       context.workers,
       this.tail,
       loaded.coverage,
       { state: loaded.base, seq: loaded.baseSeq },
-      { memory: context.bases, read: (seq) => this.readState(seq) },
+      { memory: context.bases, read: (seq) => this.log.readState(seq) },
     )
     this.relay = new Relay(output, context.observer, (updates) => {
       context.bus.publish(loaded.id, { kind: 'relay', updates })
@@ -334,13 +324,10 @@ export class Room {
 
   /** The next events after `seq` from the log, for one who missed more than the tail holds; never empty. */
   async readLog(seq: Seq): Promise<readonly StoredEvent[]> {
-    const page = await this.context.store.readEvents(this.id, seq, this.head, readPage)
+    const page = await this.log.read(seq, this.head)
     if (page.length === 0)
       throw new Error(`the log of room ${this.id} has nothing after ${seq}, and should reach ${this.head}`)
-    const fitting: StoredEvent[] = []
-    // One after the other: a page of large updates all at once would be more than the workers take.
-    for (const event of page) fitting.push((await this.fit(event)).event)
-    return fitting
+    return page.map(({ event }) => event)
   }
 
   /** Whether anything was committed since the newest snapshot that this node knows. */
@@ -469,9 +456,7 @@ export class Room {
   }
 
   private async fill(hole: Hole): Promise<void> {
-    const events = await this.context.store.readEvents(this.id, hole.after, hole.upTo, readPage)
-    for (const stored of events) {
-      const { event, inspection } = await this.fit(stored)
+    for (const { event, inspection } of await this.log.read(hole.after, hole.upTo)) {
       if (inspection !== null) this.coverage.add(inspection)
       this.pass(this.tail.add(event), null)
     }
@@ -499,30 +484,6 @@ export class Room {
       case 'broadcast':
         this.output.broadcast(null, message.author, message.name, message.payload)
         return
-    }
-  }
-
-  /** The state up to `seq` from the store: a base that was dropped. */
-  private async readState(seq: Seq): Promise<Uint8Array | null> {
-    const { workers } = this.context
-    const loaded = await workers.load({ roomId: this.id, epoch: this.epoch, upTo: seq })
-    const parts = loaded.base === null ? [] : [loaded.base]
-    for (const { kind, payload } of unpackEvents(loaded.events)) if (kind === 'update') parts.push(payload)
-    return parts.length > 1 ? await workers.merge({ parts }) : (parts[0] ?? null)
-  }
-
-  /** A stored event as it can be used: an update that is none is not passed on, and does not fail the room (I7). */
-  private async fit(event: StoredEvent): Promise<{ event: StoredEvent; inspection: Inspection | null }> {
-    if (event.kind === 'message') return { event, inspection: null }
-    const { payload } = event
-    try {
-      const inspection = isLarge(payload)
-        ? await this.context.workers.inspect({ update: payload })
-        : inspectUpdate(payload)
-      return { event, inspection }
-    } catch (error) {
-      if (!(error instanceof UpdateInvalidError)) throw error
-      return { event: { ...event, payload: emptyUpdate }, inspection: null }
     }
   }
 

@@ -8,7 +8,8 @@ import { Coverage } from '../crdt/index.js'
 import { unpackEvents } from '../compaction/index.js'
 import type { Seq } from '../ids.js'
 import type { RoomRow, Store, StoredEvent } from '../store/types.js'
-import { emptyUpdate, Room, type LoadedRoom, type RoomContext } from './room.js'
+import { emptyUpdate } from './room-log.js'
+import { Room, type LoadedRoom, type RoomContext } from './room.js'
 import type { RoomOutput } from './types.js'
 
 export interface RoomsOptions {
