@@ -43,6 +43,9 @@ afterAll(async () => {
   await dir.remove()
 })
 
+/** A quarter of a million keystrokes on a machine that is busy with something else. */
+const timeout = 180_000
+
 /** A fixed seed: the generated traces are the same each time. */
 const random = (): (() => number) => {
   let state = 42
@@ -94,7 +97,7 @@ const typeTrace = async (name: string, trace: SequentialTrace, perTurn: number):
   // Compared as booleans: nobody wants the difference of two long texts printed.
   expect(textOf(room.doc) === trace.endContent).toBe(true)
   const { length } = trace.endContent
-  await until(() => watcher.getText('text').length === length, 'the watcher has everything', 30_000)
+  await until(() => watcher.getText('text').length === length, 'the watcher has everything', 60_000)
   expect(textOf(watcher) === trace.endContent).toBe(true)
 }
 
@@ -123,6 +126,7 @@ describe('keystrokes of one author', () => {
       const watcher = await watch(name)
       expect(textOf(watcher) === trace.endContent).toBe(true)
     },
+    timeout,
   )
 })
 
@@ -158,7 +162,7 @@ describe('keystrokes of two authors at once', () => {
       }
       await Promise.all(rooms.map((room) => room.saved()))
       for (const doc of [...rooms.map((room) => room.doc), watcher]) {
-        await until(() => doc.getText('text').length === expected.length, 'everybody has everything', 30_000)
+        await until(() => doc.getText('text').length === expected.length, 'everybody has everything', 60_000)
         expect(textOf(doc) === expected).toBe(true)
       }
       for (const client of clients.splice(0)) client.close()
@@ -167,5 +171,6 @@ describe('keystrokes of two authors at once', () => {
       expect(textOf(fresh.doc) === expected).toBe(true)
       expect(expected === trace.endContent).toBe(true)
     },
+    timeout,
   )
 })
