@@ -105,7 +105,7 @@ describe('a running server', () => {
     const data = join(dir.path, 'data')
     const port = await freePort()
     const first = run(['--data-dir', data, '--port', String(port)])
-    await within(first.listening, 'the start', 30_000)
+    await within(first.listening, 'the start', 60_000)
     expect(first.output()).toContain('no key is set')
     expect(first.output()).toContain(`Playground: http://127.0.0.1:${port}/`)
 
@@ -127,10 +127,10 @@ describe('a running server', () => {
     expect(first.errors()).toBe('')
 
     const second = run(['--data-dir', data, '--port', String(port)])
-    await within(second.listening, 'the second start', 30_000)
+    await within(second.listening, 'the second start', 60_000)
     const again = await WeftBot.open(`ws://127.0.0.1:${port}`)
     expect((await again.join('kept')).text).toBe('x'.repeat(200))
     second.child.kill('SIGINT')
     expect(await within(second.exit, 'the end')).toBe(0)
-  })
+  }, 180_000)
 })
