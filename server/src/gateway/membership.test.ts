@@ -9,6 +9,7 @@ import {
   turn,
   until,
   type MemoryLog,
+  type Pace,
 } from './testing/scripted-node.js'
 
 /* Members of one room whose sockets are read when the test says so: what they get, and in what order. */
@@ -69,11 +70,18 @@ describe('the initial state', () => {
   test('P18, P28, P29: who resumes before the base gets everything while a compaction moves the base', async () => {
     node = open(history(300))
     // Its transfer keeps the tail from the start, also when the room is compacted.
-    const first = new ScriptedClient(node, { mode: 'resume', after: 0 }, null, false)
+    const first = new ScriptedClient(node, { mode: 'resume', after: 0 }, null, 'waits')
     await until(() => first.socket.getBufferedAmount() > node.paceBytes, 'the first client is being sent to')
     await node.room.compact()
     expect([node.room.content.baseSeq, node.room.tail.start]).toEqual([300, 0])
-    const clients = [4, 10, 51, 120].map((seq) => ScriptedClient.resume(node, stateAt(node.log, seq), false))
+    const clients = [4, 10, 51, 120].map((seq) =>
+      ScriptedClient.resume(node, stateAt(node.log, seq), 'waits'),
+    )
+    // So little follows that it could go at once, when the socket had room for it.
+    const clogged = [250, 280, 296].map((seq) =>
+      ScriptedClient.resume(node, stateAt(node.log, seq), 'clogged'),
+    )
+    clients.push(...clogged)
     for (let i = 0; i < 30; i++) {
       node.type()
       node.say(200)
@@ -94,7 +102,7 @@ describe('the initial state', () => {
       // In order, each once.
       expect(client.events).toEqual(node.log.messages(client.events[0]! - 1, node.log.events.length))
     }
-    expect(clients.map(({ events }) => events[0])).toEqual([8, 12, 52, 124])
+    expect(clients.map(({ events }) => events[0])).toEqual([8, 12, 52, 124, 252, 284, 300])
   })
 
   test.each(['full', 'diff'] as const)(
@@ -103,8 +111,8 @@ describe('the initial state', () => {
       node = open(history(100))
       const client =
         mode === 'full'
-          ? new ScriptedClient(node, { mode }, null, false)
-          : ScriptedClient.diff(node, stateAt(node.log, 2), false)
+          ? new ScriptedClient(node, { mode }, null, 'waits')
+          : ScriptedClient.diff(node, stateAt(node.log, 2), 'waits')
       await until(() => client.socket.getBufferedAmount() > node.paceBytes, 'the state is on its way')
       expect([client.head, client.isDone]).toEqual([100, false])
       for (let i = 0; i < 8; i++) {
@@ -176,7 +184,7 @@ type Step =
   | { do: 'foreign'; kind: 'update' | 'message'; tell: boolean }
   | { do: 'fault'; fault: 'ambiguous' | 'lost' }
   | { do: 'compact' | 'turn' }
-  | { do: 'join'; mode: 'full' | 'diff' | 'resume'; state: number; reading: boolean }
+  | { do: 'join'; mode: 'full' | 'diff' | 'resume'; state: number; pace: Pace }
   | { do: 'read'; client: number; bytes: number }
   | { do: 'pace'; client: number; reading: boolean }
   | { do: 'leave'; client: number }
@@ -210,7 +218,7 @@ const step: fc.Arbitrary<Step> = fc.oneof(
       do: fc.constant('join'),
       mode: fc.constantFrom('full', 'diff', 'resume', 'resume'),
       state: index,
-      reading: fc.boolean(),
+      pace: fc.constantFrom('reads', 'waits', 'clogged'),
     }),
   },
   {
@@ -239,12 +247,12 @@ test('P17, P28, P29, P36: whatever happens in whatever order, nobody misses anyt
         wanted.state,
       )
       if (wanted.mode === 'full' || state === undefined) {
-        return new ScriptedClient(node, { mode: 'full' }, null, wanted.reading)
+        return new ScriptedClient(node, { mode: 'full' }, null, wanted.pace)
       }
-      const { reading } = wanted
+      const { pace } = wanted
       return wanted.mode === 'diff'
-        ? ScriptedClient.diff(node, state, reading)
-        : ScriptedClient.resume(node, state, reading)
+        ? ScriptedClient.diff(node, state, pace)
+        : ScriptedClient.resume(node, state, pace)
     }
     for (const current of steps) {
       switch (current.do) {

@@ -274,6 +274,8 @@ export interface ClientState {
   readonly lastMessage: Seq
 }
 
+export type Pace = 'reads' | 'waits' | 'clogged'
+
 /** A client that keeps count: what breaks the protocol is in `broken`. */
 export class ScriptedClient {
   readonly broken: string[] = []
@@ -293,14 +295,21 @@ export class ScriptedClient {
   private done = false
   private parts: Uint8Array[] = []
 
-  constructor(node: ScriptedNode, request: SyncRequest, state: ClientState | null = null, reading = true) {
+  /** @param pace whether it reads at once, later, or has yet to read what another room sent */
+  constructor(
+    node: ScriptedNode,
+    request: SyncRequest,
+    state: ClientState | null = null,
+    pace: Pace = 'reads',
+  ) {
     this.node = node
     if (state !== null) Y.applyUpdate(this.doc, state.doc)
     this.watermark = request.mode === 'resume' ? request.after : 0
     this.lastMessage = state === null ? this.watermark : state.lastMessage
     this.notBefore = this.watermark
     this.socket = new ScriptedSocket(node.uws, node.maxBackpressure, (frame) => this.take(frame))
-    this.socket.reading = reading
+    this.socket.reading = pace === 'reads'
+    if (pace === 'clogged') this.socket.clog(node.paceBytes + 1)
     const failed = (error: unknown): void => void this.broken.push(String(error))
     const socket = new Socket(this.socket.ws, { paceBytes: node.paceBytes, queuedBytes: 1e6 }, true, {
       fellBehind: () => this.member.fellBehind(),
@@ -323,13 +332,13 @@ export class ScriptedClient {
   /** The connection is gone. */
   readonly leave: () => void
 
-  static resume(node: ScriptedNode, state: ClientState, reading = true): ScriptedClient {
-    return new ScriptedClient(node, { mode: 'resume', after: state.watermark }, state, reading)
+  static resume(node: ScriptedNode, state: ClientState, pace: Pace = 'reads'): ScriptedClient {
+    return new ScriptedClient(node, { mode: 'resume', after: state.watermark }, state, pace)
   }
 
-  static diff(node: ScriptedNode, state: ClientState, reading = true): ScriptedClient {
+  static diff(node: ScriptedNode, state: ClientState, pace: Pace = 'reads'): ScriptedClient {
     const stateVector = Y.encodeStateVectorFromUpdate(state.doc)
-    return new ScriptedClient(node, { mode: 'diff', stateVector }, state, reading)
+    return new ScriptedClient(node, { mode: 'diff', stateVector }, state, pace)
   }
 
   get isDone(): boolean {

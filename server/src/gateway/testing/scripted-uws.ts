@@ -33,6 +33,12 @@ export class ScriptedSocket {
     return this as unknown as FullWebSocket<unknown>
   }
 
+  /** So many bytes of another room wait for a client that does not read. */
+  clog(bytes: number): void {
+    this.reading = false
+    this.buffered += bytes
+  }
+
   /** The client reads so many bytes. */
   drain(bytes = Infinity): void {
     if (this.buffered === 0) return
