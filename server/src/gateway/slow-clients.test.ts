@@ -253,4 +253,31 @@ describe('P17, P39: a large document', () => {
     await until(() => room.text === writer.text && stock.text === writer.text, 'live edits')
     await Promise.all([writer.bot.close(), bot.close(), stock.close()])
   })
+
+  test('P15: what a member that leaves in the middle was still owed does not come', async () => {
+    const bot = await WeftBot.open(server.wsUrl)
+    const { joined } = await bot.join('large')
+    const leave = async (): Promise<void> => {
+      bot.send({ type: 'leave', room: joined.room })
+      await bot.next('left')
+    }
+    await leave()
+    const members = await server.metric('weft_members')
+    bot.pause()
+    const request = bot.requestJoin('large')
+    await until(async () => (await server.metric('weft_members')) === members + 1, 'the membership')
+    bot.send({ type: 'leave', room: joined.room })
+    await until(async () => (await server.metric('weft_members')) === members, 'its end')
+    // Joined again before the first answer has been read.
+    const again = bot.requestJoin('large')
+    bot.resume()
+    await bot.next('joined', (frame) => frame.request === request)
+    await bot.next('left')
+    const room = bot.roomOf(await bot.next('joined', (frame) => frame.request === again))
+    await bot.next('sync', ({ part }) => part === 'done')
+    expect(room.text.length).toBeGreaterThan(15_000_000)
+    expect(bot.frames.filter((frame) => frame.type === 'sync' && frame.part === 'done')).toHaveLength(2)
+    expect(await bot.joinRefused('large')).toMatchObject({ code: 'already_joined' })
+    await bot.close()
+  })
 })

@@ -1,0 +1,103 @@
+import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
+import { at, Inbox } from './session.js'
+
+const bytes = (value: number): Uint8Array => new Uint8Array(100).fill(value)
+const turn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve))
+
+describe('the inbox', () => {
+  test('handles messages in order, also when one takes a while, and after one that failed', async () => {
+    const handled: number[] = []
+    const failures: unknown[] = []
+    const inbox = new Inbox(
+      (message) => {
+        const value = message[0] ?? 0
+        if (value === 3) throw new Error('at once')
+        if (value % 2 === 0) {
+          handled.push(value)
+          return null
+        }
+        return turn().then(() => {
+          handled.push(value)
+          if (value === 5) throw new Error('later')
+        })
+      },
+      (error) => failures.push((error as Error).message),
+    )
+    for (let value = 0; value < 8; value++) inbox.add(bytes(value))
+    // Beside the six messages their objects count.
+    expect(inbox.waitingBytes).toBeGreaterThanOrEqual(600)
+    for (let i = 0; i < 20; i++) await turn()
+    expect(handled).toEqual([0, 1, 2, 4, 5, 6, 7])
+    expect(failures).toEqual(['at once', 'later'])
+    expect(inbox.waitingBytes).toBe(0)
+  })
+
+  test('I6: what has been handled is let go of, also when the client never pauses', async () => {
+    let live = 0
+    const gone = new FinalizationRegistry(() => live--)
+    const inbox = new Inbox(
+      () => turn(),
+      () => undefined,
+    )
+    let added = 0
+    const add = (): void => {
+      const message = new Uint8Array(1024 * 1024)
+      gone.register(message, null)
+      live++
+      added++
+      inbox.add(message)
+    }
+    for (let i = 0; i < 4; i++) add()
+    while (added < 200) {
+      await turn()
+      if (inbox.waitingBytes < 4 * 1024 * 1024) add()
+    }
+    // The collector runs when it likes; 200 MB of messages give it reason to.
+    for (let i = 0; i < 50 && live > 50; i++) await turn()
+    expect(live).toBeLessThan(150)
+  })
+
+  test('nothing is handled after the close', async () => {
+    const handled: number[] = []
+    const inbox = new Inbox(
+      (message) => turn().then(() => void handled.push(message[0] ?? 0)),
+      () => undefined,
+    )
+    for (let value = 0; value < 5; value++) inbox.add(bytes(value))
+    await turn()
+    inbox.close()
+    inbox.add(bytes(9))
+    for (let i = 0; i < 10; i++) await turn()
+    expect(handled.length).toBeLessThanOrEqual(2)
+    expect(inbox.waitingBytes).toBe(0)
+  })
+})
+
+describe('P9: an expiry', () => {
+  beforeEach(() => {
+    vi.useFakeTimers()
+  })
+  afterEach(() => {
+    vi.useRealTimers()
+  })
+
+  test('is met also when it is further away than a timer reaches', () => {
+    const expired = vi.fn()
+    const day = 24 * 3_600_000
+    at(Date.now() + 60 * day, expired)
+    vi.advanceTimersByTime(60 * day - 1)
+    expect(expired).not.toHaveBeenCalled()
+    vi.advanceTimersByTime(1)
+    expect(expired).toHaveBeenCalledOnce()
+  })
+
+  test('in the past is met at once, and one that was cancelled never', () => {
+    const expired = vi.fn()
+    at(Date.now() - 1_000, expired)
+    const cancelled = vi.fn()
+    at(Date.now() + 1_000, cancelled)()
+    vi.advanceTimersByTime(2_000)
+    expect(expired).toHaveBeenCalledOnce()
+    expect(cancelled).not.toHaveBeenCalled()
+  })
+})
