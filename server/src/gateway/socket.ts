@@ -86,7 +86,8 @@ export class Socket {
   /** Sends a frame that must arrive: it waits if it has to. */
   send(frame: Uint8Array): void {
     if (this.ws === null) return
-    if (this.queue.length === 0 && (this.interleaves || this.transfers.length === 0)) {
+    // After a drop nothing may overtake what was dropped, until the member has left the live topic.
+    if (this.queue.length === 0 && !this.dropNoted && (this.interleaves || this.transfers.length === 0)) {
       if (this.ws.send(frame, true) !== 2) return
       this.noteDrop()
     }
@@ -189,7 +190,7 @@ export class Socket {
 
   private pump(): void {
     const { ws } = this
-    if (ws === null) return
+    if (ws === null || this.dropNoted) return
     if (this.interleaves) this.flushQueue(ws)
     for (let transfer = this.transfers[0]; transfer !== undefined; transfer = this.transfers[0]) {
       try {
