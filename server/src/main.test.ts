@@ -107,7 +107,6 @@ describe('a running server', () => {
     const first = run(['--data-dir', data, '--port', String(port)])
     await within(first.listening, 'the start', 60_000)
     expect(first.output()).toContain('no key is set')
-    expect(first.output()).toContain(`Playground: http://127.0.0.1:${port}/`)
 
     await Promise.all([
       expectSentence(run(['--data-dir', data, '--port', '0']), /DATA_DIR .* is in use by process \d+/),
