@@ -280,7 +280,7 @@ export const settings = [
     'JOURNAL_INTERVAL_MS',
     '8',
     integer(0, 1_000),
-    'least time between two commits under load; a change after a quiet moment is committed at once',
+    'least time between two commits, up to six times that on a busy node; a change after a quiet moment is committed at once',
   ),
   setting(
     'maxBaseBytes',

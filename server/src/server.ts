@@ -13,7 +13,7 @@ import {
   type RoomChannel,
   type SessionContext,
 } from './gateway/index.js'
-import { Journal, type JournalEntry } from './journal/index.js'
+import { CommitPacing, Journal, type JournalEntry } from './journal/index.js'
 import { createPlayground } from './playground/index.js'
 import { BaseMemory, Rooms, type RoomObserver } from './room/index.js'
 import { openStore, type Store } from './store/index.js'
@@ -113,13 +113,17 @@ const run = async (
       .finally(() => asides.delete(aside))
     asides.add(aside)
   }
+  const pacing = new CommitPacing(
+    config.journalIntervalMs,
+    () => metrics.updatesReceived + metrics.deliveries.weft + metrics.deliveries.yjs,
+  )
   const journal = new Journal(
     store,
     {
       maxBatchEntries,
       maxBatchBytes,
       maxBytes: config.journalMaxBytes,
-      minInterval: config.journalIntervalMs,
+      interval: () => pacing.interval(),
       random: Math.random,
     },
     {

@@ -20,9 +20,10 @@ export interface JournalOptions {
   readonly maxBytes: number
   /**
    * Milliseconds between the starts of two transactions while changes keep coming: a pause that costs the ack a little
-   * and saves a round trip's CPU on both sides. A change after a quiet moment is committed at once.
+   * and saves a round trip's CPU on both sides. A change after a quiet moment is committed at once. Asked before each
+   * transaction: see `CommitPacing`.
    */
-  readonly minInterval: number
+  readonly interval: () => number
   readonly random: () => number
 }
 
@@ -107,7 +108,7 @@ export class Journal {
     // A microtask later: what came in the same turn goes in the same batch.
     await Promise.resolve()
     while (this.queue.length > 0 && !this.stopped) {
-      const pause = this.lastStart + this.options.minInterval - performance.now()
+      const pause = this.lastStart + this.options.interval() - performance.now()
       if (pause > 0.5) await this.pause(pause)
       this.lastStart = performance.now()
       await this.commit(this.takeBatch())

@@ -69,7 +69,7 @@ beforeEach(() => {
   const nothing = (): void => undefined
   journal = new Journal(
     log,
-    { maxBatchEntries: 100, maxBatchBytes: 1e6, maxBytes: 1e6, minInterval: 0, random: () => 0 },
+    { maxBatchEntries: 100, maxBatchBytes: 1e6, maxBytes: 1e6, interval: () => 0, random: () => 0 },
     { committed: nothing, failed: nothing, quarantined: nothing, fault: nothing },
   )
   room = makeRoom()

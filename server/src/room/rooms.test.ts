@@ -37,7 +37,7 @@ beforeEach(() => {
   }
   const journal = new Journal(
     store,
-    { maxBatchEntries: 100, maxBatchBytes: 1e6, maxBytes: 1e6, minInterval: 0, random: () => 0 },
+    { maxBatchEntries: 100, maxBatchBytes: 1e6, maxBytes: 1e6, interval: () => 0, random: () => 0 },
     { committed: nothing, failed: nothing, quarantined: nothing, fault: nothing },
   )
   // Rooms without events load without a worker: none is started.

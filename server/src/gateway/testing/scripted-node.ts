@@ -177,7 +177,7 @@ export class ScriptedNode {
     const fault = (_: unknown, error: unknown): void => void this.faults.push(error)
     this.journal = new Journal(
       this.log,
-      { maxBatchEntries: 100, maxBatchBytes: 1e6, maxBytes: 1e8, minInterval: 0, random: () => 0 },
+      { maxBatchEntries: 100, maxBatchBytes: 1e6, maxBytes: 1e8, interval: () => 0, random: () => 0 },
       {
         committed: nothing,
         failed: nothing,
