@@ -7,7 +7,7 @@ import { registerHttp, type HttpHandlers } from './http.js'
 import { isAllowedOrigin, isLoopbackHost } from './origins.js'
 import { PublishTurns, RoomChannel, type ChannelObserver, type Dialect } from './channel.js'
 import type { Session, SessionContext } from './session.js'
-import { Socket, type SocketEvents } from './socket.js'
+import { Socket, type SocketEvents, type SocketLimits } from './socket.js'
 import {
   exclusivePort,
   fullSocket,
@@ -23,12 +23,39 @@ import {
 import { WeftSession } from './weft-session.js'
 import { YjsSession, type YjsRequest } from './yjs-session.js'
 
-/** What uWS keeps for a socket. */
-interface Connection {
+/** What uWS keeps for a socket: it copies the properties of the object that it is given. */
+interface SocketData {
+  readonly connection: Connection
+}
+
+type Run = (run: () => void) => void
+
+/** A socket with its session. No exception of the session reaches whoever calls. */
+class Connection implements SocketEvents {
   readonly dialect: Dialect
-  readonly request: YjsRequest
-  session: (Session & SocketEvents) | null
-  socket: Socket | null
+  /** Let go of when the socket is open. */
+  request: YjsRequest | null
+  session: (Session & SocketEvents) | null = null
+  socket: Socket | null = null
+  private readonly guard: Run
+
+  constructor(dialect: Dialect, request: YjsRequest | null, guard: Run) {
+    this.dialect = dialect
+    this.request = request
+    this.guard = guard
+  }
+
+  fellBehind(): void {
+    this.guard(() => this.session?.fellBehind())
+  }
+
+  caughtUp(): void {
+    this.guard(() => this.session?.caughtUp())
+  }
+
+  tooSlow(reason: string): void {
+    this.guard(() => this.session?.tooSlow(reason))
+  }
 }
 
 export interface GatewayObserver extends ChannelObserver {
@@ -44,6 +71,7 @@ export class Gateway {
   private readonly uws: UwsModule
   private readonly config: Config
   private readonly app: TemplatedApp
+  private readonly socketLimits: SocketLimits
   private readonly observer: GatewayObserver
   private readonly connections = new Set<Connection>()
   private readonly channels = new Set<RoomChannel>()
@@ -58,6 +86,10 @@ export class Gateway {
     this.uws = uws
     this.config = config
     this.observer = observer
+    this.socketLimits = {
+      paceBytes: Math.min(128 * 1024, config.maxBackpressureBytes / 2),
+      queuedBytes: config.maxBackpressureBytes,
+    }
     const { tlsCertFile, tlsKeyFile } = config
     this.app =
       tlsCertFile !== undefined && tlsKeyFile !== undefined
@@ -133,7 +165,7 @@ export class Gateway {
   }
 
   private webSocket(pattern: string, dialect: Dialect): void {
-    this.app.ws<Connection>(pattern, {
+    this.app.ws<SocketData>(pattern, {
       // Beyond it uWS ends the connection without a word. Up to there the session can say why (P5).
       maxPayloadLength: 2 * this.config.maxFrameBytes,
       maxBackpressure: this.config.maxBackpressureBytes,
@@ -153,17 +185,17 @@ export class Gateway {
         }),
       open: (ws) => this.guard(() => this.opened(fullSocket(ws))),
       message: (ws, message, isBinary) => {
-        const { session } = ws.getUserData()
+        const { session } = ws.getUserData().connection
         if (session === null) return
         this.observer.received(message.byteLength)
         // uWS takes the buffer back after this call.
         if (isBinary) this.guard(() => session.message(copy(message)))
         else this.guard(() => session.textMessage())
       },
-      dropped: (ws) => ws.getUserData().socket?.noteDrop(),
-      drain: (ws) => this.guard(() => ws.getUserData().socket?.drained()),
+      dropped: (ws) => ws.getUserData().connection.socket?.noteDrop(),
+      drain: (ws) => this.guard(() => ws.getUserData().connection.socket?.drained()),
       close: (ws) => {
-        const connection = ws.getUserData()
+        const { connection } = ws.getUserData()
         this.connections.delete(connection)
         this.guard(() => connection.session?.closed())
         connection.session = null
@@ -191,14 +223,13 @@ export class Gateway {
         .end('The node is shutting down.')
       return
     }
-    const connection: Connection = {
-      dialect,
-      request: { path: req.getUrl().slice('/yjs/'.length), token: req.getQuery('token') ?? null },
-      session: null,
-      socket: null,
-    }
+    const request =
+      dialect === 'weft'
+        ? null
+        : { path: req.getUrl().slice('/yjs/'.length), token: req.getQuery('token') ?? null }
+    const data: SocketData = { connection: new Connection(dialect, request, this.guard) }
     res.upgrade(
-      connection,
+      data,
       req.getHeader('sec-websocket-key'),
       firstProtocol(req.getHeader('sec-websocket-protocol')),
       req.getHeader('sec-websocket-extensions'),
@@ -206,37 +237,25 @@ export class Gateway {
     )
   }
 
-  private opened(ws: FullWebSocket<Connection>): void {
-    const connection = ws.getUserData()
+  private opened(ws: FullWebSocket<SocketData>): void {
+    const { connection } = ws.getUserData()
     const { context } = this
     if (context === null || this.draining) {
       ws.end(4501, 'the node is shutting down')
       return
     }
     const id = `${context.node}-${this.nextSession++}`
-    const weft = connection.dialect === 'weft'
-    const socket = new Socket(
-      ws,
-      {
-        paceBytes: Math.min(128 * 1024, this.config.maxBackpressureBytes / 2),
-        queuedBytes: this.config.maxBackpressureBytes,
-      },
-      weft,
-      {
-        fellBehind: () => this.guard(() => connection.session?.fellBehind()),
-        caughtUp: () => this.guard(() => connection.session?.caughtUp()),
-        tooSlow: (reason) => this.guard(() => connection.session?.tooSlow(reason)),
-      },
-    )
+    const { request } = connection
+    const socket = new Socket(ws, this.socketLimits, request === null, connection)
     connection.socket = socket
+    connection.request = null
     this.connections.add(connection)
-    connection.session = weft
-      ? new WeftSession(id, socket, context)
-      : new YjsSession(id, socket, context, connection.request)
+    connection.session =
+      request === null ? new WeftSession(id, socket, context) : new YjsSession(id, socket, context, request)
   }
 
   /** No exception may reach uWS: it would end the process (I7). */
-  private guard(run: () => void): void {
+  private readonly guard: Run = (run) => {
     try {
       run()
     } catch (error) {

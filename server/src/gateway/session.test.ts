@@ -8,8 +8,8 @@ describe('the inbox', () => {
   test('handles messages in order, also when one takes a while, and after one that failed', async () => {
     const handled: number[] = []
     const failures: unknown[] = []
-    const inbox = new Inbox(
-      (message) => {
+    const inbox = new Inbox({
+      handle: (message) => {
         const value = message[0] ?? 0
         if (value === 3) throw new Error('at once')
         if (value % 2 === 0) {
@@ -21,8 +21,8 @@ describe('the inbox', () => {
           if (value === 5) throw new Error('later')
         })
       },
-      (error) => failures.push((error as Error).message),
-    )
+      failed: (error) => failures.push((error as Error).message),
+    })
     for (let value = 0; value < 8; value++) inbox.add(bytes(value))
     // Beside the six messages their objects count.
     expect(inbox.waitingBytes).toBeGreaterThanOrEqual(600)
@@ -35,10 +35,7 @@ describe('the inbox', () => {
   test('I6: what has been handled is let go of, also when the client never pauses', async () => {
     let live = 0
     const gone = new FinalizationRegistry(() => live--)
-    const inbox = new Inbox(
-      () => turn(),
-      () => undefined,
-    )
+    const inbox = new Inbox({ handle: () => turn(), failed: () => undefined })
     let added = 0
     const add = (): void => {
       const message = new Uint8Array(1024 * 1024)
@@ -59,10 +56,10 @@ describe('the inbox', () => {
 
   test('nothing is handled after the close', async () => {
     const handled: number[] = []
-    const inbox = new Inbox(
-      (message) => turn().then(() => void handled.push(message[0] ?? 0)),
-      () => undefined,
-    )
+    const inbox = new Inbox({
+      handle: (message) => turn().then(() => void handled.push(message[0] ?? 0)),
+      failed: () => undefined,
+    })
     for (let value = 0; value < 5; value++) inbox.add(bytes(value))
     await turn()
     inbox.close()

@@ -78,22 +78,27 @@ const frameOverhead = 128
 /** Bytes that may wait of a client that is not known yet: before WELCOME, or before a stock client's room is open. */
 export const strangerBytes = 1024 * 1024
 
+/** What handles the messages of an inbox. */
+export interface InboxOwner {
+  /** @returns null when it is done at once */
+  handle(bytes: Uint8Array): Promise<void> | null
+  /** @param error what `handle` threw, or rejected with */
+  failed(error: unknown): void
+}
+
 /**
  * Handles messages one after the other, also when handling one takes a while (a token to verify, a large update in a
  * worker): later ones wait, in order.
  */
 export class Inbox {
-  private readonly handle: (bytes: Uint8Array) => Promise<void> | null
-  private readonly failed: (error: unknown) => void
+  private readonly owner: InboxOwner
   private waiting: Uint8Array[] = []
   private bytes = 0
   private busy = false
   private closed = false
 
-  /** @param handle gives null when it is done at once */
-  constructor(handle: (bytes: Uint8Array) => Promise<void> | null, failed: (error: unknown) => void) {
-    this.handle = handle
-    this.failed = failed
+  constructor(owner: InboxOwner) {
+    this.owner = owner
   }
 
   /** Bytes that wait, with what a frame costs beside its own: a flood of empty ones is bounded too. */
@@ -123,9 +128,9 @@ export class Inbox {
 
   private run(bytes: Uint8Array): Promise<void> | null {
     try {
-      return this.handle(bytes)
+      return this.owner.handle(bytes)
     } catch (error) {
-      this.failed(error)
+      this.owner.failed(error)
       return null
     }
   }
@@ -134,7 +139,7 @@ export class Inbox {
     try {
       await first
     } catch (error) {
-      this.failed(error)
+      this.owner.failed(error)
     }
     // What has been handled is let go of, also when the client never pauses.
     while (this.waiting.length > 0) {
@@ -146,7 +151,7 @@ export class Inbox {
         try {
           await this.run(bytes)
         } catch (error) {
-          this.failed(error)
+          this.owner.failed(error)
         }
       }
     }

@@ -1,23 +1,12 @@
 /* A stock Yjs client (y-websocket) on `/yjs/<room>`: one socket, one room. Rules P37 to P44 of protocol/PROTOCOL.md. */
-import { closeCodeFor, ProtocolError, readAwareness, roomNameFromPath } from '@weft/protocol'
-import type { Identity } from '../auth/index.js'
+import { ProtocolError, readAwareness, roomNameFromPath, type ErrorCode } from '@weft/protocol'
+import { BaseSession } from './base-session.js'
 import { inspectUpdate, isLarge, type Inspection } from '../crdt/index.js'
-import { Membership, type MembershipWire } from './membership.js'
-import { at, Inbox, strangerBytes, tellable, type Session, type SessionContext } from './session.js'
-import type { Piece, Socket } from './socket.js'
-import {
-  decodeYjsMessage,
-  emptyUpdate,
-  encodeAwareness,
-  encodePermissionDenied,
-  encodeStep1,
-  encodeStep2,
-  encodeUpdate,
-  updateHeader,
-} from './yjs-wire.js'
-
-/** Bytes of a large update in one fragment of its message. */
-const fragmentBytes = 64 * 1024
+import { Membership } from './membership.js'
+import { tellable, type SessionContext } from './session.js'
+import type { Socket } from './socket.js'
+import { YjsWire, type YjsWireOwner } from './yjs-member-wire.js'
+import { decodeYjsMessage, encodeAwareness, encodePermissionDenied, encodeStep1 } from './yjs-wire.js'
 
 /** What the upgrade request said. */
 export interface YjsRequest {
@@ -26,13 +15,10 @@ export interface YjsRequest {
   readonly token: string | null
 }
 
-export class YjsSession implements Session {
-  private readonly context: SessionContext
-  private readonly socket: Socket
-  private readonly id: string
-  private readonly inbox: Inbox
+export class YjsSession extends BaseSession implements YjsWireOwner {
+  /** What is asked for, until it is looked at: messages wait until the room is open. */
+  private request: YjsRequest | null
   private member: Membership | null = null
-  private cancelExpiry: (() => void) | null = null
   /** The state vector of a step 1 that has not been answered yet. */
   private asked: Uint8Array | null = null
   private answering = false
@@ -41,51 +27,19 @@ export class YjsSession implements Session {
   private deniedTold = false
 
   constructor(id: string, socket: Socket, context: SessionContext, request: YjsRequest) {
-    this.id = id
-    this.socket = socket
-    this.context = context
-    let entered = false
-    this.inbox = new Inbox(
-      (bytes) => {
-        if (entered) return this.handle(bytes)
-        // The first "message" is the upgrade itself: later ones wait until the room is open.
-        entered = true
-        return this.enter(request)
-      },
-      (error) => this.failed(error),
-    )
+    super(id, socket, context)
+    this.request = request
+    // The first "message" is the upgrade itself.
     this.inbox.add(new Uint8Array(0))
   }
 
-  message(bytes: Uint8Array): void {
-    this.socket.lastReceived = performance.now()
-    this.inbox.add(bytes)
-    const allowed = 2 * this.context.limits.frameBytes
-    if (this.inbox.waitingBytes > (this.member === null ? Math.min(strangerBytes, allowed) : allowed)) {
-      this.fail(new ProtocolError('overloaded', 'too many messages wait to be handled'))
-    }
-  }
-
-  textMessage(): void {
-    this.fail(new ProtocolError('invalid_frame', 'text messages are not part of the protocol'))
-  }
-
-  tick(now: number): void {
-    if (this.socket.isWaiting && now - this.socket.lastProgress > this.context.limits.slowMs) {
-      this.fail(new ProtocolError('slow', 'the client has read nothing for too long'))
-      return
-    }
-    if (!this.socket.isWaiting) this.socket.lastProgress = now
+  protected get isKnown(): boolean {
+    return this.member !== null
   }
 
   /** Stock clients hear of no acks: there is nothing to wait for. */
   drain(): void {
     this.shutDown()
-  }
-
-  shutDown(): void {
-    this.socket.end(closeCodeFor('draining'), 'the node is shutting down')
-    this.closed()
   }
 
   fellBehind(): void {
@@ -102,15 +56,8 @@ export class YjsSession implements Session {
     )
   }
 
-  tooSlow(reason: string): void {
-    this.fail(new ProtocolError('slow', reason))
-  }
-
-  closed(): void {
-    this.socket.closed()
-    this.inbox.close()
-    this.cancelExpiry?.()
-    this.cancelExpiry = null
+  override closed(): void {
+    super.closed()
     const { member } = this
     this.member = null
     member?.leave()
@@ -129,62 +76,26 @@ export class YjsSession implements Session {
     }
     this.armExpiry(identity)
     const { user } = identity
-    this.member = new Membership('yjs', this.socket, hold, this.wire(), { user, clientId: null, access })
+    this.member = new Membership('yjs', this.socket, hold, new YjsWire(this), {
+      user,
+      clientId: null,
+      access,
+    })
     this.socket.send(encodeStep1(hold.room.stateVector))
   }
 
-  private armExpiry(identity: Identity): void {
-    if (identity.expires === null) return
-    this.cancelExpiry = at(identity.expires, () =>
-      this.fail(new ProtocolError('token_expired', 'the token has expired')),
-    )
+  refused(code: ErrorCode, message: string): void {
+    this.fail(new ProtocolError(code, message))
   }
 
-  private wire(): MembershipWire {
-    const { socket } = this
-    return {
-      // Stock clients have no acks; what is refused after all (quarantined, deleted) ends their connection.
-      ack: () => undefined,
-      // A quarantined change comes again with every reconnect: its code says not to.
-      nack: (_n, code, message) => this.fail(new ProtocolError(code, message)),
-      ended: (code, message) => this.fail(new ProtocolError(code, message)),
-      begin: () => undefined,
-      *update(update): Generator<Piece> {
-        if (update.length <= fragmentBytes) {
-          const frame = encodeUpdate(update)
-          yield (ws) => ws.send(frame, true)
-          return
-        }
-        // One message in fragments: paced, and never copied whole.
-        yield (ws) => ws.sendFirstFragment(updateHeader(update.length), true)
-        for (let start = 0; start < update.length; start += fragmentBytes) {
-          const end = Math.min(start + fragmentBytes, update.length)
-          const fragment = update.subarray(start, end)
-          yield end < update.length
-            ? (ws) => ws.sendFragment(fragment)
-            : (ws) => ws.sendLastFragment(fragment)
-        }
-      },
-      *message(): Generator<Piece> {
-        // y-protocols has no durable messages.
-      },
-      lastMessage: () => undefined,
-      lastUpdates: (updates) => {
-        for (const update of updates) socket.send(encodeUpdate(update))
-      },
-      finish: (update, initial) => {
-        // The last part of the state is the step 2: `synced` then means that the content is there (P39).
-        if (initial) socket.send(encodeStep2(update ?? emptyUpdate))
-        else if (update !== null) socket.send(encodeUpdate(update))
-      },
+  handle(bytes: Uint8Array): Promise<void> | null {
+    const { member, request } = this
+    if (request !== null) {
+      this.request = null
+      return this.enter(request)
     }
-  }
-
-  private handle(bytes: Uint8Array): Promise<void> | null {
-    const { member } = this
     if (!this.socket.isOpen() || member === null) return null
-    if (bytes.length > this.context.limits.frameBytes)
-      throw new ProtocolError('too_large', 'the message is too large')
+    this.checkFrameSize(bytes)
     const message = decodeYjsMessage(bytes)
     switch (message.type) {
       case 'step1':
@@ -315,21 +226,7 @@ export class YjsSession implements Session {
     if (awareness !== null) this.socket.sendLossy(encodeAwareness(awareness))
   }
 
-  private failed(error: unknown): void {
-    const told = tellable(error)
-    if (told === null) this.context.observer.fault('handling a message failed', error)
-    this.fail(told ?? new ProtocolError('internal', 'a fault of the server'))
-  }
-
-  private fail(error: ProtocolError): void {
-    if (!this.socket.isOpen()) return
-    this.context.observer.error(error.code)
-    this.context.observer.info('connection ended', {
-      session: this.id,
-      code: error.code,
-      reason: error.message,
-    })
-    this.socket.end(closeCodeFor(error.code), error.message)
-    this.closed()
+  protected tell(): void {
+    // y-protocols has no errors: the close code says it.
   }
 }

@@ -78,9 +78,9 @@ test('a hold on an ended room does not close the new room of its name', async ()
 
 describe('with as many rooms open as there may be', () => {
   const idle = async (name: string): Promise<ScriptedOutput> => {
-    const { output, release } = await rooms.open('', name)
-    release()
-    return output
+    const hold = await rooms.open('', name)
+    hold.release()
+    return hold.output
   }
 
   test('the longest idle one makes way', async () => {

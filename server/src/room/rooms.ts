@@ -42,11 +42,31 @@ interface Slot<Output> {
   /** Joins between `open` and `join`: they keep the room open. */
   holds: number
   idle: NodeJS.Timeout | null
+  /** One hold fewer. */
+  readonly release: () => void
 }
 
 /** A room that stays open at least until `release`. */
 export interface RoomHold<Output> extends OpenRoom<Output> {
   release(): void
+}
+
+/** A class, not a closure: every member of every room keeps one. */
+class Hold<Output> implements RoomHold<Output> {
+  readonly room: Room
+  readonly output: Output
+  private slot: Slot<Output> | null
+
+  constructor(room: Room, output: Output, slot: Slot<Output>) {
+    this.room = room
+    this.output = output
+    this.slot = slot
+  }
+
+  release(): void {
+    this.slot?.release()
+    this.slot = null
+  }
 }
 
 const keyOf = (tenant: string, name: string): string => `${tenant}\0${name}`
@@ -88,17 +108,11 @@ export class Rooms<Output extends RoomOutput> {
     if (slot.idle !== null) clearTimeout(slot.idle)
     slot.idle = null
     this.idle.delete(key)
-    let released = false
-    const release = (): void => {
-      if (released) return
-      released = true
-      slot.holds--
-      if (slot.open !== null) this.settle(key, slot, slot.open)
-    }
     try {
-      return { ...(await slot.opening), release }
+      const { room, output } = await slot.opening
+      return new Hold(room, output, slot)
     } catch (error) {
-      release()
+      slot.release()
       throw error
     }
   }
@@ -114,7 +128,11 @@ export class Rooms<Output extends RoomOutput> {
       throw new ProtocolError('overloaded', 'this node has as many rooms open as it may')
     }
     const opening = this.load(tenant, name)
-    const slot: Slot<Output> = { opening, open: null, holds: 0, idle: null }
+    const release = (): void => {
+      slot.holds--
+      if (slot.open !== null) this.settle(key, slot, slot.open)
+    }
+    const slot: Slot<Output> = { opening, open: null, holds: 0, idle: null, release }
     this.slots.set(key, slot)
     opening.then(
       (open) => (slot.open = open),

@@ -12,7 +12,7 @@ import { StoreError, type CommitEntry, type CommitResult, type StoredEvent } fro
 import { PublishTurns, RoomChannel } from '../channel.js'
 import { Membership, type SyncRequest } from '../membership.js'
 import { Socket } from '../socket.js'
-import { createWeftWire } from '../weft-wire.js'
+import { WeftWire } from '../weft-member-wire.js'
 import { ScriptedApp, ScriptedSocket } from './scripted-uws.js'
 
 const nothing = (): void => undefined
@@ -318,7 +318,7 @@ export class ScriptedClient {
     })
     this.socket.onDropped = () => socket.noteDrop()
     this.socket.onDrain = () => socket.drained()
-    const wire = createWeftWire(socket, node.room, node.channel.number, 'write', 1, failed)
+    const wire = new WeftWire({ socket, ended: failed }, node.room, node.channel.number, 'write', 1)
     const hold = { room: node.room, output: node.channel, release: nothing }
     this.member = new Membership('weft', socket, hold, wire, { user: null, clientId: null, access: 'write' })
     this.member.sync(request).catch(failed)

@@ -1,0 +1,105 @@
+/* What the connections of both dialects have in common: messages one after the other, the end of a token, the end of a connection. */
+import { closeCodeFor, ProtocolError } from '@weft/protocol'
+import type { Identity } from '../auth/index.js'
+import { at, Inbox, strangerBytes, tellable, type Session, type SessionContext } from './session.js'
+import type { Socket, SocketEvents } from './socket.js'
+
+export abstract class BaseSession implements Session, SocketEvents {
+  readonly context: SessionContext
+  readonly socket: Socket
+  protected readonly id: string
+  protected readonly inbox: Inbox
+  private cancelExpiry: (() => void) | null = null
+
+  constructor(id: string, socket: Socket, context: SessionContext) {
+    this.id = id
+    this.socket = socket
+    this.context = context
+    this.inbox = new Inbox(this)
+  }
+
+  /** Whether the server knows who the client is: a stranger is granted less memory. */
+  protected abstract readonly isKnown: boolean
+
+  /** One message. @returns null when it was handled at once. @throws what ends the connection */
+  abstract handle(bytes: Uint8Array): Promise<void> | null
+
+  abstract drain(delay: number): void
+  abstract fellBehind(): void
+  abstract caughtUp(): void
+
+  /** Tells the client why the connection ends, where the dialect can. */
+  protected abstract tell(error: ProtocolError): void
+
+  message(bytes: Uint8Array): void {
+    this.socket.lastReceived = performance.now()
+    this.inbox.add(bytes)
+    const allowed = 2 * this.context.limits.frameBytes
+    if (this.inbox.waitingBytes > (this.isKnown ? allowed : Math.min(strangerBytes, allowed))) {
+      this.fail(new ProtocolError('overloaded', 'too many messages wait to be handled'))
+    }
+  }
+
+  textMessage(): void {
+    this.fail(new ProtocolError('invalid_frame', 'text messages are not part of the protocol'))
+  }
+
+  tick(now: number): void {
+    if (this.socket.isWaiting && now - this.socket.lastProgress > this.context.limits.slowMs) {
+      this.fail(new ProtocolError('slow', 'the client has read nothing for too long'))
+      return
+    }
+    if (!this.socket.isWaiting) this.socket.lastProgress = now
+  }
+
+  shutDown(): void {
+    this.socket.end(closeCodeFor('draining'), 'the node is shutting down')
+    this.closed()
+  }
+
+  tooSlow(reason: string): void {
+    this.fail(new ProtocolError('slow', reason))
+  }
+
+  closed(): void {
+    this.socket.closed()
+    this.inbox.close()
+    this.cancelExpiry?.()
+    this.cancelExpiry = null
+  }
+
+  /** What handling a message threw. */
+  failed(error: unknown): void {
+    const told = tellable(error)
+    if (told === null) this.context.observer.fault('handling a message failed', error)
+    this.fail(told ?? new ProtocolError('internal', 'a fault of the server'))
+  }
+
+  /** Ends the connection when the token does, in place of an earlier token's end. */
+  protected armExpiry({ expires }: Identity): void {
+    this.cancelExpiry?.()
+    this.cancelExpiry =
+      expires === null
+        ? null
+        : at(expires, () => this.fail(new ProtocolError('token_expired', 'the token has expired')))
+  }
+
+  protected checkFrameSize(bytes: Uint8Array): void {
+    if (bytes.length > this.context.limits.frameBytes)
+      throw new ProtocolError('too_large', 'the message is too large')
+  }
+
+  /** Ends the connection with the close code of the error. */
+  protected fail(error: ProtocolError): void {
+    if (!this.socket.isOpen()) return
+    this.context.observer.error(error.code)
+    this.context.observer.info('connection ended', {
+      session: this.id,
+      code: error.code,
+      reason: error.message,
+    })
+    this.tell(error)
+    this.socket.end(closeCodeFor(error.code), error.message)
+    this.closed()
+  }
+}
