@@ -55,3 +55,60 @@ export class MemberAcks {
     return blocked
   }
 }
+
+/** The acks of a room's members: released together, after all of a batch is settled. */
+export class RoomAcks {
+  private readonly coverage: Coverage
+  private readonly observer: RoomObserver
+  private readonly members = new Map<RoomMember, MemberAcks>()
+  /** Members with something to acknowledge after the batch that is being settled. */
+  private readonly touched = new Set<RoomMember>()
+  /** Members whose ack waits for what it refers to. */
+  private readonly blocked = new Set<RoomMember>()
+
+  constructor(coverage: Coverage, observer: RoomObserver) {
+    this.coverage = coverage
+    this.observer = observer
+  }
+
+  get memberCount(): number {
+    return this.members.size
+  }
+
+  join(member: RoomMember): void {
+    this.members.set(member, new MemberAcks())
+  }
+
+  /** @returns whether it was there */
+  leave(member: RoomMember): boolean {
+    this.touched.delete(member)
+    this.blocked.delete(member)
+    return this.members.delete(member)
+  }
+
+  /** Those who are here now. */
+  all(): RoomMember[] {
+    return [...this.members.keys()]
+  }
+
+  /** A change of a member waits for its ack, after those before it. */
+  add(member: RoomMember, change: WaitingChange): void {
+    this.members.get(member)?.add(change)
+  }
+
+  /** One of the member's changes is settled. */
+  touch(member: RoomMember): void {
+    this.touched.add(member)
+  }
+
+  /** Acknowledges what can be. */
+  release(): void {
+    for (const member of this.blocked) this.touched.add(member)
+    this.blocked.clear()
+    for (const member of this.touched) {
+      if (this.members.get(member)?.release(member, this.coverage, this.observer) === true)
+        this.blocked.add(member)
+    }
+    this.touched.clear()
+  }
+}

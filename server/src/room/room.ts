@@ -10,7 +10,7 @@ import type { RoomId, Seq } from '../ids.js'
 import type { Journal, JournalResult } from '../journal/index.js'
 import type { Store, StoredEvent } from '../store/types.js'
 import type { BaseMemory } from './base-memory.js'
-import { MemberAcks } from './acks.js'
+import { RoomAcks } from './acks.js'
 import { Change } from './change.js'
 import { guarded } from './guard.js'
 import { LogRepair, type Hole } from './log-repair.js'
@@ -18,6 +18,7 @@ import { RoomContent } from './content.js'
 import { PresenceTable } from './presence.js'
 import { PresenceTicker } from './presence-ticker.js'
 import { Relay } from './relay.js'
+import { RoomCompaction } from './room-compaction.js'
 import { RoomLog } from './room-log.js'
 import { EventTail } from './tail.js'
 import { Watermarks, type WatermarkOptions } from './watermarks.js'
@@ -57,8 +58,6 @@ export interface LoadedRoom {
   listen(listener: (message: BusMessage) => void): () => void
 }
 
-const compactionRetryMs = 30_000
-
 export class Room {
   readonly tenant: string
   readonly name: string
@@ -72,15 +71,12 @@ export class Room {
   private readonly coverage: Coverage
   private readonly relay: Relay
   private readonly log: RoomLog
-  private readonly members = new Map<RoomMember, MemberAcks>()
+  private readonly acks: RoomAcks
+  private readonly compaction: RoomCompaction
   private readonly uncommitted = new Set<Change>()
   private nextPlace = 0
   /** Changes in the journal: updates and messages. */
   private unsettled = 0
-  /** Members with something to acknowledge after the batch that is being settled. */
-  private readonly touched = new Set<RoomMember>()
-  /** Members whose ack waits for what it refers to. */
-  private readonly blocked = new Set<RoomMember>()
   /** Seqs beyond a hole whose updates have been relayed from here already. */
   private readonly relayedAhead = new Set<Seq>()
   private settling = false
@@ -91,11 +87,6 @@ export class Room {
   private knownHead: Seq = 0
   /** The highest seq that this node committed in the batch that is being settled. */
   private committedHere: Seq = 0
-  private compacting: Promise<void> | null = null
-  /** Payload bytes committed since the newest snapshot. */
-  private tailBytes: number
-  /** `performance.now()` before which compaction is not tried again after a failure. */
-  private compactAfter = 0
   private disposed = false
   /** Why the room has ended, or null. */
   private ended: string | null = null
@@ -133,7 +124,15 @@ export class Room {
       fault: (error) => context.observer.fault('reading a hole in the log failed', error),
     })
     this.leaveBus = loaded.listen((message) => this.heard(message))
-    this.tailBytes = this.tail.bytes
+    this.acks = new RoomAcks(this.coverage, context.observer)
+    this.compaction = new RoomCompaction(
+      this,
+      this.content,
+      context.workers,
+      context.observer,
+      context.options.compactBytes,
+      this.tail.bytes,
+    )
   }
 
   /** The newest seq up to which this node misses nothing. */
@@ -142,7 +141,7 @@ export class Room {
   }
 
   get memberCount(): number {
-    return this.members.size
+    return this.acks.memberCount
   }
 
   /** Changes, messages included, that the journal has not settled yet. */
@@ -170,14 +169,11 @@ export class Room {
   }
 
   join(member: RoomMember): void {
-    this.members.set(member, new MemberAcks())
+    this.acks.join(member)
   }
 
   leave(member: RoomMember): void {
-    if (!this.members.delete(member)) return
-    this.touched.delete(member)
-    this.blocked.delete(member)
-    this.presence.drop(member)
+    if (this.acks.leave(member)) this.presence.drop(member)
   }
 
   /** Whether a change of that size may come in now. To be asked before `change` or `append` (I3). */
@@ -229,7 +225,7 @@ export class Room {
   /** Takes a durable message in. Members get it once it is committed, in seq order. */
   append(member: RoomMember, n: number, name: string, payload: Uint8Array): void {
     const change = new Change(this, member, n, { name, payload, inspection: null }, performance.now())
-    this.members.get(member)?.add(change)
+    this.acks.add(member, change)
     this.journal(change)
   }
 
@@ -238,7 +234,7 @@ export class Room {
     if (n === null) return
     // Which event it was is not known any more: one by which all of it was committed. Head may stand before a hole.
     const { newest } = this.tail
-    this.members.get(member)?.add({ n, deps: [], arrived, seq: newest, dropped: false })
+    this.acks.add(member, { n, deps: [], arrived, seq: newest, dropped: false })
     this.touch(member)
   }
 
@@ -251,7 +247,7 @@ export class Room {
   ): void {
     const change = new Change(this, member, n, { name: null, payload: update, inspection }, arrived)
     change.place = this.nextPlace++
-    if (n !== null) this.members.get(member)?.add(change)
+    if (n !== null) this.acks.add(member, change)
     this.uncommitted.add(change)
     this.relay.add(change)
     this.journal(change)
@@ -337,27 +333,18 @@ export class Room {
 
   /** Writes a snapshot of what is committed, and lets go of the tail before it. Single flight. */
   async compact(): Promise<void> {
-    this.compacting ??= this.compactNow().finally(() => (this.compacting = null))
-    await this.compacting
+    if (!this.isCompact) await this.compaction.run()
   }
 
   /** Compacts in the background when the tail has grown past its limit. */
   compactIfDue(): void {
-    if (!this.compactionDue || performance.now() < this.compactAfter) return
-    void this.compact().catch((error: unknown) => {
-      this.compactAfter = performance.now() + compactionRetryMs
-      this.context.observer.fault('compaction failed', error)
-    })
-  }
-
-  private get compactionDue(): boolean {
-    return this.tailBytes > Math.max(this.context.options.compactBytes, this.content.baseBytes / 4)
+    this.compaction.runIfDue()
   }
 
   /** The room ends for everybody here: deleted, or closed by the node. */
   end(code: 'room_deleted', message: string): void {
     this.ended ??= message
-    for (const member of [...this.members.keys()]) {
+    for (const member of this.acks.all()) {
       this.leave(member)
       member.end(code, message)
     }
@@ -381,7 +368,7 @@ export class Room {
 
   /** The journal settles a batch in one turn: acks go out once, after all of it. */
   private touch(member: RoomMember): void {
-    this.touched.add(member)
+    this.acks.touch(member)
     if (this.settling) return
     this.settling = true
     queueMicrotask(guarded(this.context.observer, 'acknowledging a batch', () => this.afterBatch()))
@@ -412,7 +399,7 @@ export class Room {
   /** Events that `head` passed: messages are due now, updates of others that came through the log are relayed. */
   private pass(events: readonly StoredEvent[], relayed: Seq | null): void {
     for (const event of events) {
-      this.tailBytes += event.payload.length
+      this.compaction.grew(event.payload.length)
       if (event.kind === 'message') {
         // Updates before it in the log go before it on the wire.
         this.relay.flush()
@@ -432,13 +419,7 @@ export class Room {
 
   private afterBatch(): void {
     this.settling = false
-    for (const member of this.blocked) this.touched.add(member)
-    this.blocked.clear()
-    for (const member of this.touched) {
-      const acks = this.members.get(member)
-      if (acks?.release(member, this.coverage, this.context.observer) === true) this.blocked.add(member)
-    }
-    this.touched.clear()
+    this.acks.release()
     if (this.committedHere > 0) {
       this.context.bus.publish(this.id, { kind: 'committed', head: this.committedHere })
       this.committedHere = 0
@@ -485,17 +466,5 @@ export class Room {
         this.output.broadcast(null, message.author, message.name, message.payload)
         return
     }
-  }
-
-  private async compactNow(): Promise<void> {
-    if (this.isCompact) return
-    const started = performance.now()
-    const tailBytes = this.tailBytes
-    const result = await this.context.workers.compact({ roomId: this.id, epoch: this.epoch })
-    // What was committed while it ran counts towards the next one.
-    this.tailBytes -= tailBytes
-    if (result === null) return
-    this.context.observer.compacted((performance.now() - started) / 1000, result.state.length)
-    this.content.rebase(result.state, result.seq)
   }
 }
