@@ -88,9 +88,10 @@ const run = async (
   uws: Awaited<ReturnType<typeof loadUws>>,
   auth: Awaited<ReturnType<typeof createAuthenticator>>,
   store: Store,
-  bus: Bus = new MemoryBus().connect(),
+  givenBus: Bus | undefined,
 ): Promise<WeftServer> => {
   const node = randomBytes(6).toString('hex')
+  const bus = givenBus ?? new MemoryBus().connect(node)
   let closing: Promise<number> | null = null
   const metrics: Metrics = new Metrics({
     connections: () => gateway.counts(),

@@ -1,41 +1,72 @@
 import { expect, it } from 'vitest'
 import { asRoomId } from '../ids.js'
-import type { Bus, BusMessage } from './types.js'
+import type { Bus, BusMessage, NodeId, NodeMessage } from './types.js'
 
 /** Ends of one bus, and a way to know that everything published so far has been delivered. */
 export interface BusUnderTest {
-  connect(): Promise<Bus>
+  connect(node: NodeId): Promise<Bus>
   settled(): Promise<void>
 }
 
 /** What every implementation of the bus does when nothing fails. */
 export const busContract = (start: () => Promise<BusUnderTest>): void => {
   const room = asRoomId(7)
-  const committed = (head: number): BusMessage => ({ kind: 'committed', head })
+  const committed = (head: number): BusMessage => ({ kind: 'committed', head, updates: [], messages: [] })
+  type Heard = [BusMessage | NodeMessage, NodeId]
 
   it('I4: messages of a room reach the other nodes that have it open, in order, and never the sender', async () => {
     const bus = await start()
-    const [a, b, c] = [await bus.connect(), await bus.connect(), await bus.connect()]
-    const heard = { a: [] as BusMessage[], b: [] as BusMessage[], c: [] as BusMessage[] }
-    a.subscribe(room, (message) => heard.a.push(message))
-    b.subscribe(room, (message) => heard.b.push(message))
-    c.subscribe(asRoomId(8), (message) => heard.c.push(message))
+    const [a, b, c] = [await bus.connect('a'), await bus.connect('b'), await bus.connect('c')]
+    const heard = { a: [] as Heard[], b: [] as Heard[], c: [] as Heard[] }
+    a.subscribe(room, (message, from) => heard.a.push([message, from]))
+    b.subscribe(room, (message, from) => heard.b.push([message, from]))
+    c.subscribe(asRoomId(8), (message, from) => heard.c.push([message, from]))
     await bus.settled()
-    const relay: BusMessage = { kind: 'relay', updates: [new Uint8Array([0, 0]), new Uint8Array(0)] }
-    const broadcast: BusMessage = {
-      kind: 'broadcast',
-      author: 'ada',
-      name: 'ping',
-      payload: new Uint8Array([1]),
-    }
-    for (const message of [relay, committed(1), broadcast, committed(2)]) a.publish(room, message)
+    const messages: BusMessage[] = [
+      { kind: 'relay', first: 3, updates: [new Uint8Array([0, 0]), new Uint8Array(0)] },
+      committed(1),
+      { kind: 'broadcast', author: 'ada', name: 'ping', payload: new Uint8Array([1]) },
+      { kind: 'broadcast', author: null, name: 'é\u{1f600}', payload: new Uint8Array(0) },
+      {
+        kind: 'committed',
+        head: 2 ** 52,
+        updates: [
+          { seq: 2 ** 52, number: 4 },
+          { seq: 2, number: 0 },
+        ],
+        messages: [
+          {
+            seq: 3,
+            kind: 'message',
+            author: null,
+            clientId: '00112233445566778899aabbccddeeff',
+            clientSeq: 9,
+            name: 'note',
+            payload: new Uint8Array([0xc0]),
+            createdAt: 1_790_000_000_000,
+          },
+        ],
+      },
+      {
+        kind: 'presence',
+        whole: true,
+        entries: [
+          { connection: 'a-1', user: 'ada', clientId: 2 ** 32 - 1, clock: 2 ** 40, state: '{"x":1}' },
+          { connection: 'a-2', user: null, clientId: 0, clock: 0, state: null },
+        ],
+      },
+      { kind: 'presence_wanted' },
+      committed(2),
+    ]
+    for (const message of messages) a.publish(room, message)
     await bus.settled()
-    expect(heard).toEqual({ a: [], b: [relay, committed(1), broadcast, committed(2)], c: [] })
+    expect(heard).toEqual({ a: [], b: messages.map((message) => [message, 'a']), c: [] })
+    expect([a.isAlone, a.isHealthy]).toEqual([false, true])
   })
 
   it('who has stopped hears nothing more, and may subscribe again', async () => {
     const bus = await start()
-    const [a, b] = [await bus.connect(), await bus.connect()]
+    const [a, b] = [await bus.connect('a'), await bus.connect('b')]
     const heard: BusMessage[] = []
     const stop = b.subscribe(room, (message) => heard.push(message))
     stop()
@@ -47,5 +78,42 @@ export const busContract = (start: () => Promise<BusUnderTest>): void => {
     a.publish(room, committed(2))
     await bus.settled()
     expect(heard).toEqual([committed(2)])
+  })
+
+  it('announcements reach every other node, whatever rooms it has open', async () => {
+    const bus = await start()
+    const [a, b, c] = [await bus.connect('a'), await bus.connect('b'), await bus.connect('c')]
+    const heard = { a: [] as Heard[], b: [] as Heard[], c: [] as Heard[] }
+    a.onAnnouncement((message, from) => heard.a.push([message, from]))
+    b.onAnnouncement((message, from) => heard.b.push([message, from]))
+    const stop = c.onAnnouncement((message, from) => heard.c.push([message, from]))
+    a.announce({ kind: 'alive' })
+    await bus.settled()
+    stop()
+    b.announce({ kind: 'bye' })
+    await bus.settled()
+    expect(heard).toEqual({
+      a: [[{ kind: 'bye' }, 'b']],
+      b: [[{ kind: 'alive' }, 'a']],
+      c: [[{ kind: 'alive' }, 'a']],
+    })
+  })
+
+  it('a closed end says and hears nothing; closing twice does nothing', async () => {
+    const bus = await start()
+    const [a, b] = [await bus.connect('a'), await bus.connect('b')]
+    const heard: unknown[] = []
+    a.subscribe(room, (message) => heard.push(message))
+    a.onAnnouncement((message) => heard.push(message))
+    b.subscribe(room, (message) => heard.push(message))
+    await bus.settled()
+    await a.close()
+    await a.close()
+    a.publish(room, committed(1))
+    a.announce({ kind: 'alive' })
+    b.publish(room, committed(2))
+    b.announce({ kind: 'alive' })
+    await bus.settled()
+    expect(heard).toEqual([])
   })
 }

@@ -1,3 +1,3 @@
 /** Messages between the nodes that have a room open. */
 export { MemoryBus } from './memory-bus.js'
-export type { Bus, BusMessage } from './types.js'
+export type { Bus, BusMessage, BusPresence, NodeId, NodeMessage } from './types.js'

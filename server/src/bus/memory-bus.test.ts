@@ -7,7 +7,7 @@ describe('MemoryBus', () => {
   busContract(() => {
     const bus = new MemoryBus()
     return Promise.resolve({
-      connect: () => Promise.resolve(bus.connect()),
+      connect: (node) => Promise.resolve(bus.connect(node)),
       settled: () => setImmediate(),
     })
   })

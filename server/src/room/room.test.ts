@@ -64,7 +64,7 @@ beforeEach(() => {
   log = new MemoryLog()
   output = new ScriptedOutput()
   const shared = new MemoryBus()
-  bus = shared.connect()
+  bus = shared.connect('a')
   otherNode = shared.connect()
   const nothing = (): void => undefined
   journal = new Journal(
@@ -253,7 +253,7 @@ describe('the bus', () => {
     otherNode.subscribe(asRoomId(1), (message) => heard.push(message))
     join()
     const updates = typed('ab')
-    otherNode.publish(asRoomId(1), { kind: 'relay', updates })
+    otherNode.publish(asRoomId(1), { kind: 'relay', first: 1, updates })
     await vi.waitUntil(() => output.relays.length > 0)
     expect(textOf(output.relays.flatMap((relay) => relay.updates))).toBe('ab')
     expect(heard).toEqual([])
@@ -264,7 +264,7 @@ describe('the bus', () => {
     for (const payload of typed('abc')) {
       log.append({ kind: 'update', clientId: null, clientSeq: null, name: null, payload })
     }
-    otherNode.publish(asRoomId(1), { kind: 'committed', head: 3 })
+    otherNode.publish(asRoomId(1), { kind: 'committed', head: 3, updates: [], messages: [] })
     await vi.waitUntil(() => room.head === 3)
     expect(textOf(output.relays.flatMap((relay) => relay.updates))).toBe('abc')
     expect(textOf(room.rest(0).updates)).toBe('abc')
@@ -278,8 +278,8 @@ describe('the bus', () => {
     change(member, 1, update!)
     await vi.waitUntil(() => heard.length === 2)
     expect(heard).toEqual([
-      { kind: 'relay', updates: [update] },
-      { kind: 'committed', head: 1 },
+      { kind: 'relay', first: 1, updates: [update] },
+      { kind: 'committed', head: 1, updates: [], messages: [] },
     ])
   })
 })

@@ -109,7 +109,7 @@ export class Room {
       { memory: context.bases, read: (seq) => this.log.readState(seq) },
     )
     this.relay = new Relay(output, context.observer, (updates) => {
-      context.bus.publish(loaded.id, { kind: 'relay', updates })
+      context.bus.publish(loaded.id, { kind: 'relay', first: 1, updates })
     })
     this.presence = new PresenceTicker(
       new PresenceTable({ entriesPerConnection: context.options.presenceEntriesPerConnection }),
@@ -421,7 +421,12 @@ export class Room {
     this.settling = false
     this.acks.release()
     if (this.committedHere > 0) {
-      this.context.bus.publish(this.id, { kind: 'committed', head: this.committedHere })
+      this.context.bus.publish(this.id, {
+        kind: 'committed',
+        head: this.committedHere,
+        updates: [],
+        messages: [],
+      })
       this.committedHere = 0
     }
     this.repair.check()
@@ -464,6 +469,9 @@ export class Room {
         return
       case 'broadcast':
         this.output.broadcast(null, message.author, message.name, message.payload)
+        return
+      case 'presence':
+      case 'presence_wanted':
         return
     }
   }

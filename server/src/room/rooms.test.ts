@@ -45,7 +45,7 @@ beforeEach(() => {
   rooms = new Rooms(
     {
       journal,
-      bus: new MemoryBus().connect(),
+      bus: new MemoryBus().connect('a'),
       store,
       workers,
       bases: new BaseMemory(1e9),

@@ -172,8 +172,8 @@ export class ScriptedNode {
   constructor(preload: (log: MemoryLog) => void = nothing, options: Partial<RoomOptions> = {}) {
     preload(this.log)
     const shared = new MemoryBus()
-    const bus = shared.connect()
-    this.otherBus = shared.connect()
+    const bus = shared.connect('a')
+    this.otherBus = shared.connect('b')
     const fault = (_: unknown, error: unknown): void => void this.faults.push(error)
     this.journal = new Journal(
       this.log,
@@ -249,7 +249,12 @@ export class ScriptedNode {
 
   /** The other node tells of its commits. */
   tell(): void {
-    this.otherBus.publish(roomId, { kind: 'committed', head: this.log.events.length })
+    this.otherBus.publish(roomId, {
+      kind: 'committed',
+      head: this.log.events.length,
+      updates: [],
+      messages: [],
+    })
   }
 
   /** Everything is committed, and this node knows it. */
