@@ -65,7 +65,7 @@ beforeEach(() => {
   output = new ScriptedOutput()
   const shared = new MemoryBus()
   bus = shared.connect('a')
-  otherNode = shared.connect()
+  otherNode = shared.connect('b')
   const nothing = (): void => undefined
   journal = new Journal(
     log,
