@@ -15,7 +15,7 @@ import {
 } from './gateway/index.js'
 import { CommitPacing, Journal, type JournalEntry } from './journal/index.js'
 import { createPlayground } from './playground/index.js'
-import { BaseMemory, Rooms, type RoomObserver } from './room/index.js'
+import { BaseMemory, Rooms, Sweep, type RoomObserver } from './room/index.js'
 import { openStore, type Store } from './store/index.js'
 import { createLogger, Metrics, type Logger } from './telemetry/index.js'
 import { checkTls } from './tls.js'
@@ -160,6 +160,9 @@ const run = async (
     },
     acked: (seconds) => metrics.ackSeconds.observe(seconds),
     refused: (code) => metrics.error(code),
+    repaired: (events) => {
+      metrics.eventsRepaired += events
+    },
     compacted: (seconds, bytes) => {
       metrics.compactionSeconds.observe(seconds)
       log.debug({ seconds, bytes }, 'a room was compacted')
@@ -210,10 +213,25 @@ const run = async (
         watermarkInterval: 2_000,
       },
       createOutput: () => gateway.createChannel(),
+      opened: () => sweep?.opened(),
       warn: (message, details) => log.warn(details, message),
     },
     { idleMs: config.roomIdleMs, concurrentOpens: 64, waitingOpens: 20_000, maxOpen: config.maxOpenRooms },
   )
+  // The embedded store has one node: nobody else commits to it.
+  const sweep =
+    store.connection.kind === 'embedded' && bus.isAlone
+      ? null
+      : new Sweep({
+          rooms,
+          store,
+          bus,
+          interval: 5_000,
+          intervalAway: 500,
+          afterOpening: 300,
+          fault: (error) => fault('asking for the heads of the open rooms failed', error),
+          swept: (_rooms, seconds) => metrics.sweepSeconds.observe(seconds),
+        })
   const context: SessionContext = {
     node,
     limits: limitsOf(config),
@@ -229,6 +247,7 @@ const run = async (
   const port = await gateway.listen(context).catch(async (error: unknown) => {
     // A program that embeds the server goes on: no thread and no timer may stay behind.
     gateway.close()
+    sweep?.dispose()
     await journal.close(0)
     await workers.close()
     metrics.close()
@@ -254,6 +273,7 @@ const run = async (
     // A database that does not answer holds up what talks to it: the deadline is for all of it.
     const inTime = (closed: Promise<void>): Promise<void> =>
       atMost(Math.max(closeGraceMs, deadline - performance.now()), closed)
+    sweep?.dispose()
     await inTime(Promise.all(asides).then(() => rooms.close()))
     await inTime(workers.close())
     await inTime(store.close())

@@ -39,6 +39,9 @@ export interface JournalObserver {
 /** Memory that an entry takes beside its payload: object, promise bookkeeping, relay. An estimate for the limit. */
 const entryOverhead = 256
 
+/** A commit that takes so many milliseconds is a sign of trouble. */
+const slowCommitMs = 1_000
+
 const sizeOf = (entry: JournalEntry): number => entry.payload.length + entryOverhead
 
 export class Journal {
@@ -50,6 +53,10 @@ export class Journal {
   private bytes = 0
   private running: Promise<void> | null = null
   private lastStart = -Infinity
+  /** `performance.now()` when the commit in flight began, */
+  private commitStarted: number | null = null
+  /** and when the last one failed, or came after a long time. */
+  private lastTrouble = -Infinity
   /** Ends the pauses of backoff and pacing at once: the journal is being flushed for the shutdown. */
   private hurry = new AbortController()
   private stopped = false
@@ -74,6 +81,13 @@ export class Journal {
   hasRoom(bytes: number): boolean {
     // One entry always fits an empty journal, or a limit below an update's size would refuse it for ever.
     return !this.stopped && (this.bytes === 0 || this.bytes + bytes + entryOverhead <= this.options.maxBytes)
+  }
+
+  /** Whether commits have gone well for that many milliseconds: none has failed, and none has taken a second. */
+  isCalm(milliseconds: number): boolean {
+    const now = performance.now()
+    if (this.commitStarted !== null && now - this.commitStarted > slowCommitMs) return false
+    return now - this.lastTrouble >= milliseconds
   }
 
   /** Takes an entry in. Its `settle` is called when its fate is known. */
@@ -160,14 +174,21 @@ export class Journal {
       const started = performance.now()
       let results: CommitResult[]
       try {
+        this.commitStarted ??= started
         results = await this.log.commit(batch)
+        if (performance.now() - started > slowCommitMs) this.lastTrouble = performance.now()
+        this.commitStarted = null
       } catch (error) {
+        this.lastTrouble = performance.now()
         const failure =
           error instanceof StoreError
             ? error
             : new StoreError('transient', `the commit failed: ${String(error)}`, null, { cause: error })
         this.observer.failed(failure, attempt)
-        if (failure.kind === 'rejected') return failure
+        if (failure.kind === 'rejected') {
+          this.commitStarted = null
+          return failure
+        }
         // Left unsettled: `close` has counted it.
         if (this.stopped) return null
         const wait = Math.max(5, fullJitter(attempt, { initial: 50, max: 2_000 }, this.options.random))

@@ -32,7 +32,8 @@ export class Change implements JournalEntry, RelayItem, WaitingChange {
   readonly sender: RoomMember
   /** `performance.now()` of its arrival. */
   readonly arrived: number
-  readonly remote = false
+  /** Its number on the bus, 0 when it is not relayed to other nodes. */
+  number = 0
   seq: Seq | null = null
   /** Its place among the room's updates on this node, in the order of their relay. */
   place = 0

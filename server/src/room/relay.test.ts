@@ -8,7 +8,7 @@ const item = (sender: ScriptedMember | null = null, tag = 0): RelayItem => ({
   sender,
   arrived: performance.now(),
   seq: null,
-  remote: false,
+  number: 0,
 })
 
 const make = (receivers: number): { output: ScriptedOutput; relay: Relay } => {

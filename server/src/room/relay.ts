@@ -8,8 +8,8 @@ export interface RelayItem {
   readonly sender: RoomMember | null
   /** `performance.now()` of its arrival. */
   readonly arrived: number
-  /** Whether it came from another node, or from the log: it is not passed on to the bus. */
-  readonly remote: boolean
+  /** Its number on the bus; 0 for what is not passed on: from another node or the log, or too large. */
+  readonly number: number
   /** Its seq, once it is committed. */
   seq: number | null
 }
@@ -18,14 +18,18 @@ export interface RelayItem {
 export class Relay {
   private readonly output: RoomOutput
   private readonly observer: RoomObserver
-  private readonly publish: (updates: readonly Uint8Array[]) => void
+  private readonly publish: (first: number, updates: readonly Uint8Array[]) => void
   private readonly rate = new RateEstimate()
   private items: RelayItem[] = []
   private timer: NodeJS.Timeout | null = null
   private lastFlush = -Infinity
 
-  /** @param publish hands this node's own updates to the other nodes: one call a flush */
-  constructor(output: RoomOutput, observer: RoomObserver, publish: (updates: readonly Uint8Array[]) => void) {
+  /** @param publish hands this node's own updates to the other nodes, numbered from `first` on: one call a flush */
+  constructor(
+    output: RoomOutput,
+    observer: RoomObserver,
+    publish: (first: number, updates: readonly Uint8Array[]) => void,
+  ) {
     this.output = output
     this.observer = observer
     this.publish = publish
@@ -61,8 +65,12 @@ export class Relay {
       items.map((item) => item.payload),
       sender,
     )
-    const own = items.filter(({ remote }) => !remote).map(({ payload }) => payload)
-    if (own.length > 0) this.publish(own)
+    const own = items.filter(({ number }) => number > 0)
+    if (own[0] !== undefined)
+      this.publish(
+        own[0].number,
+        own.map(({ payload }) => payload),
+      )
     this.observer.relayed(items.length, this.output.receivers, (this.lastFlush - first.arrived) / 1000)
   }
 

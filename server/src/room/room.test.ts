@@ -279,7 +279,7 @@ describe('the bus', () => {
     await vi.waitUntil(() => heard.length === 2)
     expect(heard).toEqual([
       { kind: 'relay', first: 1, updates: [update] },
-      { kind: 'committed', head: 1, updates: [], messages: [] },
+      { kind: 'committed', head: 1, updates: [{ seq: 1, number: 1 }], messages: [] },
     ])
   })
 })

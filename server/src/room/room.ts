@@ -3,9 +3,9 @@
  * knows nothing of sockets.
  */
 import type { AwarenessEntry } from '@weft/protocol'
-import type { Bus, BusMessage } from '../bus/index.js'
+import type { Bus, BusMessage, NodeId } from '../bus/index.js'
 import type { DocWorkers } from '../compaction/index.js'
-import { inspectUpdate, trimKnown, type Coverage, type Inspection } from '../crdt/index.js'
+import { inspectUpdate, isLarge, trimKnown, type Coverage, type Inspection } from '../crdt/index.js'
 import type { RoomId, Seq } from '../ids.js'
 import type { Journal, JournalResult } from '../journal/index.js'
 import type { Store, StoredEvent } from '../store/types.js'
@@ -13,12 +13,13 @@ import type { BaseMemory } from './base-memory.js'
 import { RoomAcks } from './acks.js'
 import { Change } from './change.js'
 import { guarded } from './guard.js'
-import { LogRepair, type Hole } from './log-repair.js'
 import { RoomContent } from './content.js'
+import { nobody } from './nobody.js'
 import { PresenceTable } from './presence.js'
 import { PresenceTicker } from './presence-ticker.js'
 import { Relay } from './relay.js'
 import { RoomCompaction } from './room-compaction.js'
+import { RoomEvents } from './room-events.js'
 import { RoomLog } from './room-log.js'
 import { EventTail } from './tail.js'
 import { Watermarks, type WatermarkOptions } from './watermarks.js'
@@ -55,7 +56,7 @@ export interface LoadedRoom {
   readonly events: readonly StoredEvent[]
   readonly coverage: Coverage
   /** Starts to listen to the bus: what came since before the log was read comes first. @returns how to stop */
-  listen(listener: (message: BusMessage) => void): () => void
+  listen(listener: (message: BusMessage, from: NodeId) => void): () => void
 }
 
 export class Room {
@@ -73,21 +74,14 @@ export class Room {
   private readonly log: RoomLog
   private readonly acks: RoomAcks
   private readonly compaction: RoomCompaction
-  private readonly uncommitted = new Set<Change>()
-  private nextPlace = 0
+  private readonly events: RoomEvents
+  /** Updates of this room that this node has relayed to others. */
+  private relayed = 0
   /** Changes in the journal: updates and messages. */
   private unsettled = 0
-  /** Seqs beyond a hole whose updates have been relayed from here already. */
-  private readonly relayedAhead = new Set<Seq>()
   private settling = false
-  private readonly repair: LogRepair
   private readonly watermarks: Watermarks
   private readonly leaveBus: () => void
-  /** The highest seq that another node has told of. */
-  private knownHead: Seq = 0
-  /** The highest seq that this node committed in the batch that is being settled. */
-  private committedHere: Seq = 0
-  private disposed = false
   /** Why the room has ended, or null. */
   private ended: string | null = null
 
@@ -108,8 +102,8 @@ export class Room {
       { state: loaded.base, seq: loaded.baseSeq },
       { memory: context.bases, read: (seq) => this.log.readState(seq) },
     )
-    this.relay = new Relay(output, context.observer, (updates) => {
-      context.bus.publish(loaded.id, { kind: 'relay', first: 1, updates })
+    this.relay = new Relay(output, context.observer, (first, updates) => {
+      context.bus.publish(loaded.id, { kind: 'relay', first, updates })
     })
     this.presence = new PresenceTicker(
       new PresenceTable({ entriesPerConnection: context.options.presenceEntriesPerConnection }),
@@ -117,13 +111,6 @@ export class Room {
       context.observer,
     )
     this.watermarks = new Watermarks(output, context.options, context.observer, () => this.handed)
-    this.repair = new LogRepair({
-      grace: context.options.holeGrace,
-      hole: () => this.missing(),
-      fill: (hole) => this.fill(hole),
-      fault: (error) => context.observer.fault('reading a hole in the log failed', error),
-    })
-    this.leaveBus = loaded.listen((message) => this.heard(message))
     this.acks = new RoomAcks(this.coverage, context.observer)
     this.compaction = new RoomCompaction(
       this,
@@ -133,6 +120,21 @@ export class Room {
       context.options.compactBytes,
       this.tail.bytes,
     )
+    this.events = new RoomEvents({
+      room: this,
+      tail: this.tail,
+      log: this.log,
+      coverage: this.coverage,
+      relay: this.relay,
+      output,
+      bus: context.bus,
+      observer: context.observer,
+      holeGrace: context.options.holeGrace,
+      mayAdopt: (ms) => context.journal.isCalm(ms) && this.ended === null,
+      adopt: (update, inspection) => this.adopt(update, inspection),
+      advanced: (bytes) => this.advanced(bytes),
+    })
+    this.leaveBus = loaded.listen((message, from) => this.heard(message, from))
   }
 
   /** The newest seq up to which this node misses nothing. */
@@ -246,10 +248,19 @@ export class Room {
     arrived: number,
   ): void {
     const change = new Change(this, member, n, { name: null, payload: update, inspection }, arrived)
-    change.place = this.nextPlace++
     if (n !== null) this.acks.add(member, change)
-    this.uncommitted.add(change)
+    this.events.accepted(change)
+    // Large ones are read from the log by the other nodes, and looked at in their workers.
+    if (!this.context.bus.isAlone && !isLarge(update)) change.number = ++this.relayed
     this.relay.add(change)
+    this.journal(change)
+  }
+
+  /** Journals what another node has relayed and does not commit. */
+  private adopt(update: Uint8Array, inspection: Inspection): void {
+    const content = { name: null, payload: update, inspection }
+    const change = new Change(this, nobody, null, content, performance.now())
+    this.events.accepted(change)
     this.journal(change)
   }
 
@@ -260,20 +271,12 @@ export class Room {
 
   /** The journal knows what became of a change. */
   settle(change: Change, result: JournalResult): void {
-    this.uncommitted.delete(change)
     this.unsettled--
     const seq = this.settled(change.sender, change.n, result)
     if (seq === null) {
       change.dropped = true
-      return
-    }
-    change.seq = seq
-    if (change.inspection !== null) this.coverage.add(change.inspection)
-    // The tail lives longer than the member, so it gets a record of its own. A message that is a duplicate may be news as
-    // well: its first commit happened, and the answer was lost.
-    const { kind, author, clientId, clientSeq, name, payload } = change
-    const event = { seq, kind, author, clientId, clientSeq, name, payload, createdAt: Date.now() }
-    this.pass(this.tail.add(event), kind === 'update' ? seq : null)
+      this.events.refused(change)
+    } else this.events.committed(change, seq)
   }
 
   /** What the sender shows of itself. */
@@ -303,19 +306,17 @@ export class Room {
     }
     // Beyond a hole: relayed and committed before this member came, so they will not be relayed to it any more.
     for (const event of this.tail.beyond()) if (event.kind === 'update') updates.push(event.payload)
-    return { updates: [...updates, ...this.uncommittedUpdates(uncommittedFrom)], messages }
+    return { updates: [...updates, ...this.events.uncommittedFrom(uncommittedFrom)], messages }
   }
 
   /** The place behind the newest uncommitted update; see `rest`. */
   get uncommittedEnd(): number {
-    return this.nextPlace
+    return this.events.uncommittedEnd
   }
 
   /** Uncommitted updates from a place on. While the database is away they may be many. */
   uncommittedUpdates(from: number): Uint8Array[] {
-    const updates: Uint8Array[] = []
-    for (const { place, payload } of this.uncommitted) if (place >= from) updates.push(payload)
-    return updates
+    return this.events.uncommittedFrom(from)
   }
 
   /** The next events after `seq` from the log, for one who missed more than the tail holds; never empty. */
@@ -341,6 +342,15 @@ export class Room {
     this.compaction.runIfDue()
   }
 
+  /**
+   * What the store says of the room: all that nobody told this node of is read.
+   * @param row null when the room is gone
+   */
+  swept(row: { readonly headSeq: Seq; readonly epoch: number } | null): void {
+    if (row?.epoch === this.epoch) this.events.reaches(row.headSeq)
+    else this.end('room_deleted', 'the room has been deleted')
+  }
+
   /** The room ends for everybody here: deleted, or closed by the node. */
   end(code: 'room_deleted', message: string): void {
     this.ended ??= message
@@ -356,10 +366,9 @@ export class Room {
 
   /** Stops the timers. The room must have no members. */
   dispose(): void {
-    this.disposed = true
     this.relay.flush()
     this.presence.dispose()
-    this.repair.dispose()
+    this.events.dispose()
     this.watermarks.dispose()
     this.leaveBus()
     this.content.dispose()
@@ -369,6 +378,10 @@ export class Room {
   /** The journal settles a batch in one turn: acks go out once, after all of it. */
   private touch(member: RoomMember): void {
     this.acks.touch(member)
+    this.afterThis()
+  }
+
+  private afterThis(): void {
     if (this.settling) return
     this.settling = true
     queueMicrotask(guarded(this.context.observer, 'acknowledging a batch', () => this.afterBatch()))
@@ -380,7 +393,6 @@ export class Room {
     switch (result.status) {
       case 'committed':
       case 'duplicate':
-        this.committedHere = Math.max(this.committedHere, result.seq)
         return result.seq
       case 'conflict':
         member.nack(n, 'conflict', `change ${n} was committed as ${result.seq} with another content`)
@@ -396,76 +408,28 @@ export class Room {
     }
   }
 
-  /** Events that `head` passed: messages are due now, updates of others that came through the log are relayed. */
-  private pass(events: readonly StoredEvent[], relayed: Seq | null): void {
-    for (const event of events) {
-      this.compaction.grew(event.payload.length)
-      if (event.kind === 'message') {
-        // Updates before it in the log go before it on the wire.
-        this.relay.flush()
-        this.output.message(event)
-      } else if (event.seq !== relayed && !this.relayedAhead.delete(event.seq)) {
-        this.relay.add({
-          payload: event.payload,
-          sender: null,
-          arrived: performance.now(),
-          seq: event.seq,
-          remote: true,
-        })
-      }
-    }
-    if (relayed !== null && relayed > this.head) this.relayedAhead.add(relayed)
+  /** `head` has moved by so many bytes, or more is covered than before. */
+  private advanced(bytes: number): void {
+    this.compaction.grew(bytes)
+    this.afterThis()
   }
 
   private afterBatch(): void {
     this.settling = false
     this.acks.release()
-    if (this.committedHere > 0) {
-      this.context.bus.publish(this.id, {
-        kind: 'committed',
-        head: this.committedHere,
-        updates: [],
-        messages: [],
-      })
-      this.committedHere = 0
-    }
-    this.repair.check()
+    this.events.settled()
     this.watermarks.advanced(this.head)
     this.compactIfDue()
   }
 
-  /** What the log has, as far as this node was told, and the tail lacks. */
-  private missing(): Hole | null {
-    const hole = this.tail.hole()
-    if (hole !== null) return hole
-    return this.knownHead > this.head ? { after: this.head, upTo: this.knownHead } : null
-  }
-
-  private async fill(hole: Hole): Promise<void> {
-    for (const { event, inspection } of await this.log.read(hole.after, hole.upTo)) {
-      if (inspection !== null) this.coverage.add(inspection)
-      this.pass(this.tail.add(event), null)
-    }
-    if (!this.disposed) this.afterBatch()
-  }
-
   /** Another node says something of this room. */
-  private heard(message: BusMessage): void {
+  private heard(message: BusMessage, from: NodeId): void {
     switch (message.kind) {
       case 'relay':
-        for (const update of message.updates) {
-          this.relay.add({
-            payload: update,
-            sender: null,
-            arrived: performance.now(),
-            seq: null,
-            remote: true,
-          })
-        }
+        this.events.heardRelay(from, message.first, message.updates)
         return
       case 'committed':
-        this.knownHead = Math.max(this.knownHead, message.head)
-        this.repair.check()
+        this.events.heardCommit(from, message)
         return
       case 'broadcast':
         this.output.broadcast(null, message.author, message.name, message.payload)

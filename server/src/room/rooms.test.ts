@@ -59,6 +59,7 @@ beforeEach(() => {
         watermarkInterval: 2_000,
       },
       createOutput: () => new ScriptedOutput(),
+      opened: () => undefined,
       warn: nothing,
     },
     { idleMs: 3_600_000, concurrentOpens: 4, waitingOpens: 4, maxOpen: 3 },

@@ -3,7 +3,7 @@
  * compacted and closed after a while.
  */
 import { ProtocolError } from '@weft/protocol'
-import type { BusMessage } from '../bus/index.js'
+import type { BusMessage, NodeId } from '../bus/index.js'
 import { Coverage } from '../crdt/index.js'
 import { unpackEvents } from '../compaction/index.js'
 import type { Seq } from '../ids.js'
@@ -27,6 +27,8 @@ export interface RoomsDependencies<Output extends RoomOutput> extends RoomContex
   readonly store: Store
   /** Makes the output of a room that is being opened. */
   createOutput(): Output
+  /** A room has been opened: see `Sweep`. */
+  opened(): void
   /** Something about a room that an operator should know. */
   warn(message: string, details: Record<string, unknown>): void
 }
@@ -68,6 +70,8 @@ class Hold<Output> implements RoomHold<Output> {
     this.slot = null
   }
 }
+
+type BusListener = (message: BusMessage, from: NodeId) => void
 
 const keyOf = (tenant: string, name: string): string => `${tenant}\0${name}`
 
@@ -218,12 +222,12 @@ export class Rooms<Output extends RoomOutput> {
     const { store } = this.dependencies
     const row = await store.openRoom(tenant, name)
     // Before the log is read: what other nodes commit meanwhile is told, and not missed.
-    const early: BusMessage[] = []
-    let hear = (message: BusMessage): void => void early.push(message)
-    const stop = this.dependencies.bus.subscribe(row.id, (message) => hear(message))
-    const listen = (listener: (message: BusMessage) => void): (() => void) => {
+    const early: [BusMessage, NodeId][] = []
+    let hear: BusListener = (message, from) => void early.push([message, from])
+    const stop = this.dependencies.bus.subscribe(row.id, (message, from) => hear(message, from))
+    const listen = (listener: BusListener): (() => void) => {
       hear = listener
-      for (const message of early) listener(message)
+      for (const [message, from] of early) listener(message, from)
       return stop
     }
     try {
@@ -260,6 +264,7 @@ export class Rooms<Output extends RoomOutput> {
       this.dependencies,
       output,
     )
+    this.dependencies.opened()
     // A long tail costs every joiner: it is what a server that was killed leaves.
     room.compactIfDue()
     return { room, output }

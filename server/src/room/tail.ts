@@ -46,6 +46,11 @@ export class EventTail {
     return this.events.length
   }
 
+  /** Whether that event is here, or was and has been let go of. */
+  has(seq: Seq): boolean {
+    return seq <= this.head || this.ahead.has(seq)
+  }
+
   /**
    * Takes a committed event in.
    * @returns the events that `head` passes now, in order: none when there is a hole before it, or it is known already

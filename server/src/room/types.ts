@@ -43,6 +43,8 @@ export interface RoomObserver {
   /** From the arrival of a change to its ack, in seconds. */
   acked(seconds: number): void
   refused(code: ErrorCode): void
+  /** Events were read from the log that no other node had told of, or not in time. */
+  repaired(events: number): void
   compacted(seconds: number, bytes: number): void
   fault(message: string, error: unknown): void
 }

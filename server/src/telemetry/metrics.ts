@@ -32,6 +32,8 @@ export class Metrics {
   bytesReceived = 0
   bytesSent = 0
   relays = 0
+  /** Events that were read from the log since no other node had told of them. */
+  eventsRepaired = 0
   readonly deliveries: Record<Dialect, number> = { weft: 0, yjs: 0 }
   readonly updatesDelivered: Record<Dialect, number> = { weft: 0, yjs: 0 }
   readonly relaySeconds: FastHistogram
@@ -39,6 +41,7 @@ export class Metrics {
   readonly batchEntries: FastHistogram
   readonly commitSeconds: FastHistogram
   readonly compactionSeconds: FastHistogram
+  readonly sweepSeconds: FastHistogram
   private readonly commitFailures: Counter<'kind'>
   private readonly quarantinedTotal: Counter
   private readonly backpressureTotal: Counter
@@ -61,6 +64,11 @@ export class Metrics {
     this.ackSeconds = histogram('weft_ack_seconds', 'From the arrival of a change to its ack', latencyBuckets)
     this.commitSeconds = histogram('weft_commit_seconds', 'Round trip of a group commit', latencyBuckets)
     this.compactionSeconds = histogram('weft_compaction_seconds', 'Duration of a compaction', latencyBuckets)
+    this.sweepSeconds = histogram(
+      'weft_sweep_seconds',
+      'Asking the database for the heads of all open rooms',
+      latencyBuckets,
+    )
     this.batchEntries = histogram(
       'weft_journal_batch_entries',
       'Changes in a group commit',
@@ -101,6 +109,11 @@ export class Metrics {
       () => this.bytesSent,
     )
     this.counter('weft_relays_total', 'Relays: frames of one or more updates of a room', () => this.relays)
+    this.counter(
+      'weft_log_repairs_total',
+      'Events read from the log because no other node told of them in time',
+      () => this.eventsRepaired,
+    )
     this.byDialect('weft_deliveries_total', 'Published frames, times receivers', this.deliveries)
     this.byDialect(
       'weft_updates_delivered_total',

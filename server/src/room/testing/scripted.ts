@@ -77,6 +77,7 @@ export const silentObserver: RoomObserver = {
   relayed: nothing,
   acked: nothing,
   refused: nothing,
+  repaired: nothing,
   compacted: nothing,
   fault: nothing,
 }

@@ -1,0 +1,13 @@
+import type { RoomMember } from './types.js'
+
+const nothing = (): void => undefined
+
+/** Whom a change belongs to that this node journals for another one: nobody here waits for its ack. */
+export const nobody: RoomMember = {
+  user: null,
+  clientId: null,
+  access: 'write',
+  ack: nothing,
+  nack: nothing,
+  end: nothing,
+}

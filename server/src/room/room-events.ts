@@ -1,0 +1,294 @@
+/*
+ * The log of a room as this node follows it: its own commits, what other nodes relay and commit, and what is read from the
+ * store because nobody told. `head` passes a seq only when its event is here.
+ */
+import type { Bus, BusMessage, NodeId } from '../bus/index.js'
+import { inspectUpdate, isLarge, trimKnown, type Coverage, type Inspection } from '../crdt/index.js'
+import type { RoomId, Seq } from '../ids.js'
+import type { StoredEvent } from '../store/types.js'
+import type { Change } from './change.js'
+import { guarded } from './guard.js'
+import { LogRepair, type Hole } from './log-repair.js'
+import { RemoteUpdates, type RemoteUpdate } from './remote-updates.js'
+import type { Relay } from './relay.js'
+import type { RoomLog } from './room-log.js'
+import type { EventTail } from './tail.js'
+import type { RoomObserver, RoomOutput } from './types.js'
+
+/** Milliseconds after which a relay that nobody has told committed is journaled by whoever holds it, */
+const orphanMs = 2_000
+/** plus up to this: the nodes that hold it do not all do it at once. */
+const orphanSpreadMs = 1_000
+const orphanCheckMs = 500
+
+/** Bytes of other nodes' uncommitted updates that a room holds. */
+const maxRemoteBytes = 8 * 1024 * 1024
+
+/** Message bytes that travel with one commit notice: others are read from the log. */
+const maxNoticeBytes = 256 * 1024
+
+/** What the log of a room needs of the room. */
+export interface RoomEventsOptions {
+  readonly room: { readonly id: RoomId; readonly epoch: number }
+  readonly tail: EventTail
+  readonly log: RoomLog
+  readonly coverage: Coverage
+  readonly relay: Relay
+  readonly output: RoomOutput
+  readonly bus: Bus
+  readonly observer: RoomObserver
+  /** Milliseconds before a hole in the log is read. */
+  readonly holeGrace: number
+  /** Whether changes have been committed without trouble for that many milliseconds, and there is room for more. */
+  mayAdopt(milliseconds: number): boolean
+  /** An update that has been relayed here and that no node seems to commit: the room journals it. */
+  adopt(update: Uint8Array, inspection: Inspection): void
+  /** `head` has moved, or more is covered: acks, watermarks and compaction may be due. */
+  advanced(bytes: number): void
+}
+
+/** An update that is relayed and not committed yet. */
+type Uncommitted = Pick<Change, 'place' | 'payload'>
+
+export class RoomEvents {
+  private readonly options: RoomEventsOptions
+  private readonly tail: EventTail
+  private readonly repair: LogRepair
+  private readonly remote = new RemoteUpdates(maxRemoteBytes)
+  private readonly uncommitted = new Set<Uncommitted>()
+  private nextPlace = 0
+  /** Seqs beyond a hole whose updates have been relayed from here already. */
+  private readonly relayedAhead = new Set<Seq>()
+  /** The highest seq that another node, or the sweep, has told of. */
+  private knownHead: Seq = 0
+  /** What this node committed in the batch that is being settled. */
+  private notice: {
+    head: Seq
+    updates: { seq: Seq; number: number }[]
+    messages: StoredEvent[]
+    bytes: number
+  }
+  private orphanTimer: NodeJS.Timeout | null = null
+  private disposed = false
+
+  constructor(options: RoomEventsOptions) {
+    this.options = options
+    this.tail = options.tail
+    this.notice = emptyNotice()
+    this.repair = new LogRepair({
+      grace: options.holeGrace,
+      hole: () => this.missing(),
+      fill: (hole) => this.fill(hole),
+      fault: (error) => options.observer.fault('reading a hole in the log failed', error),
+    })
+  }
+
+  /** The place behind the newest uncommitted update. */
+  get uncommittedEnd(): number {
+    return this.nextPlace
+  }
+
+  /** Uncommitted updates from a place on. While the database is away they may be many. */
+  uncommittedFrom(place: number): Uint8Array[] {
+    const updates: Uint8Array[] = []
+    for (const update of this.uncommitted) if (update.place >= place) updates.push(update.payload)
+    return updates
+  }
+
+  /** An update of this node is about to be relayed and journaled. */
+  accepted(change: Uncommitted): void {
+    change.place = this.nextPlace++
+    this.uncommitted.add(change)
+  }
+
+  /** One of this node's changes will not be in the log. */
+  refused(change: Change): void {
+    this.uncommitted.delete(change)
+  }
+
+  /** One of this node's changes is in the log. */
+  committed(change: Change, seq: Seq): void {
+    this.uncommitted.delete(change)
+    change.seq = seq
+    if (change.inspection !== null) this.options.coverage.add(change.inspection)
+    // The tail lives longer than the member, so it gets a record of its own. A message that is a duplicate may be news as
+    // well: its first commit happened, and the answer was lost.
+    const { kind, author, clientId, clientSeq, name, payload } = change
+    const event = { seq, kind, author, clientId, clientSeq, name, payload, createdAt: Date.now() }
+    this.pass(this.tail.add(event), kind === 'update' ? seq : null)
+    if (this.options.bus.isAlone) return
+    const { notice } = this
+    notice.head = Math.max(notice.head, seq)
+    if (kind === 'update') notice.updates.push({ seq, number: change.number })
+    else if (notice.bytes + payload.length <= maxNoticeBytes) {
+      notice.bytes += payload.length
+      notice.messages.push(event)
+    }
+  }
+
+  /** The batch is settled: the other nodes are told, holes are looked for. */
+  settled(): void {
+    const { head, updates, messages } = this.notice
+    if (head > 0) {
+      this.notice = emptyNotice()
+      this.options.bus.publish(this.options.room.id, { kind: 'committed', head, updates, messages })
+    }
+    this.repair.check()
+  }
+
+  /** The store's log reaches that far: what this node lacks of it is read. */
+  reaches(head: Seq): void {
+    this.knownHead = Math.max(this.knownHead, head)
+    this.repair.check()
+  }
+
+  /** Another node has relayed updates. */
+  heardRelay(from: NodeId, first: number, updates: readonly Uint8Array[]): void {
+    let covered = false
+    for (const [index, payload] of updates.entries()) {
+      const number = first + index
+      if (this.remote.has(from, number)) continue
+      const inspection = this.inspect(payload)
+      if (inspection === null) continue
+      const update: RemoteUpdate = {
+        payload,
+        inspection,
+        sender: null,
+        arrived: performance.now(),
+        number: 0,
+        seq: null,
+        place: 0,
+      }
+      const seq = this.remote.add(from, number, update)
+      if (seq !== null) {
+        covered = true
+        this.place(update, seq, false)
+        continue
+      }
+      this.accepted(update)
+      this.options.relay.add(update)
+    }
+    for (const shed of this.remote.shed()) this.uncommitted.delete(shed)
+    this.watchOrphans()
+    if (covered) this.options.advanced(0)
+  }
+
+  /** Another node has committed. */
+  heardCommit(from: NodeId, { head, updates, messages }: BusMessage & { kind: 'committed' }): void {
+    for (const { seq, number } of updates) {
+      if (number === 0) continue
+      if (this.tail.has(seq)) {
+        const known = this.remote.drop(from, number)
+        if (known !== null) this.uncommitted.delete(known)
+        continue
+      }
+      const update = this.remote.committed(from, number, seq)
+      if (update !== null) this.place(update, seq, true)
+    }
+    for (const event of messages) this.pass(this.tail.add(event), null)
+    this.knownHead = Math.max(this.knownHead, head)
+    this.options.advanced(0)
+  }
+
+  dispose(): void {
+    this.disposed = true
+    this.repair.dispose()
+    if (this.orphanTimer !== null) clearInterval(this.orphanTimer)
+    this.orphanTimer = null
+  }
+
+  /** An update of another node gets its place in the log. */
+  private place(update: RemoteUpdate, seq: Seq, relayed: boolean): void {
+    this.uncommitted.delete(update)
+    update.seq = seq
+    if (this.tail.has(seq)) return
+    this.options.coverage.add(update.inspection)
+    const event: StoredEvent = {
+      seq,
+      kind: 'update',
+      author: null,
+      clientId: null,
+      clientSeq: null,
+      name: null,
+      payload: update.payload,
+      createdAt: Date.now(),
+    }
+    this.pass(this.tail.add(event), relayed ? seq : null)
+  }
+
+  /** Events that `head` passed: messages are due now, updates of others that came through the log are relayed. */
+  private pass(events: readonly StoredEvent[], relayed: Seq | null): void {
+    const { relay, output } = this.options
+    let bytes = 0
+    for (const event of events) {
+      bytes += event.payload.length
+      if (event.kind === 'message') {
+        // Updates before it in the log go before it on the wire.
+        relay.flush()
+        output.message(event)
+      } else if (event.seq !== relayed && !this.relayedAhead.delete(event.seq)) {
+        const { payload, seq } = event
+        relay.add({ payload, sender: null, arrived: performance.now(), seq, number: 0 })
+      }
+    }
+    if (relayed !== null && relayed > this.tail.head) this.relayedAhead.add(relayed)
+    if (bytes > 0) this.options.advanced(bytes)
+  }
+
+  /** What the log has, as far as this node was told, and the tail lacks. */
+  private missing(): Hole | null {
+    const hole = this.tail.hole()
+    if (hole !== null) return hole
+    const { head } = this.tail
+    return this.knownHead > head ? { after: head, upTo: this.knownHead } : null
+  }
+
+  private async fill(hole: Hole): Promise<void> {
+    const { log, coverage, observer } = this.options
+    const events = await log.read(hole.after, hole.upTo)
+    observer.repaired(events.length)
+    for (const { event, inspection } of events) {
+      if (inspection !== null) coverage.add(inspection)
+      this.pass(this.tail.add(event), null)
+    }
+    if (!this.disposed) this.options.advanced(0)
+  }
+
+  /** @returns null for what is no update: a message on the bus is a hint, and not believed (I7) */
+  private inspect(update: Uint8Array): Inspection | null {
+    // Large ones are not relayed between nodes: they are read from the log, and looked at in a worker.
+    if (isLarge(update)) return null
+    try {
+      return inspectUpdate(update)
+    } catch (error) {
+      this.options.observer.fault('a relay of another node holds no valid update', error)
+      return null
+    }
+  }
+
+  private watchOrphans(): void {
+    if (this.orphanTimer !== null || this.disposed || this.remote.size === 0) return
+    const check = guarded(this.options.observer, 'adopting relays', () => this.adoptOrphans())
+    this.orphanTimer = setInterval(check, orphanCheckMs + Math.random() * orphanCheckMs)
+  }
+
+  /** A node that relayed and died before its commit: what it relayed is seen by many, and must not be lost. */
+  private adoptOrphans(): void {
+    const { coverage, adopt, mayAdopt } = this.options
+    // While the database is away or slow nobody commits: their own nodes do it once it is back.
+    if (!mayAdopt(orphanMs)) return
+    const age = orphanMs + Math.random() * orphanSpreadMs
+    for (const orphan of this.remote.takeOlder(performance.now() - age)) {
+      this.uncommitted.delete(orphan)
+      // What the log got without a word of whose it was is covered by now.
+      const rest = trimKnown(orphan.payload, orphan.inspection, coverage)
+      const inspection = inspectUpdate(rest)
+      if (!inspection.empty) adopt(rest, inspection)
+    }
+    if (this.remote.size > 0 || this.orphanTimer === null) return
+    clearInterval(this.orphanTimer)
+    this.orphanTimer = null
+  }
+}
+
+const emptyNotice = (): RoomEvents['notice'] => ({ head: 0, updates: [], messages: [], bytes: 0 })
