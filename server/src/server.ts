@@ -15,7 +15,7 @@ import {
 } from './gateway/index.js'
 import { CommitPacing, Journal, type JournalEntry } from './journal/index.js'
 import { createPlayground } from './playground/index.js'
-import { BaseMemory, Rooms, Sweep, type RoomObserver } from './room/index.js'
+import { BaseMemory, NodeWatch, Rooms, Sweep, type RoomObserver } from './room/index.js'
 import { openStore, type Store } from './store/index.js'
 import { createLogger, Metrics, type Logger } from './telemetry/index.js'
 import { checkTls } from './tls.js'
@@ -214,6 +214,7 @@ const run = async (
       },
       createOutput: () => gateway.createChannel(),
       opened: () => sweep?.opened(),
+      heard: (other) => nodes.heard(other),
       warn: (message, details) => log.warn(details, message),
     },
     { idleMs: config.roomIdleMs, concurrentOpens: 64, waitingOpens: 20_000, maxOpen: config.maxOpenRooms },
@@ -232,6 +233,7 @@ const run = async (
           fault: (error) => fault('asking for the heads of the open rooms failed', error),
           swept: (_rooms, seconds) => metrics.sweepSeconds.observe(seconds),
         })
+  const nodes = new NodeWatch(bus, () => rooms, observer)
   const context: SessionContext = {
     node,
     limits: limitsOf(config),
@@ -248,6 +250,7 @@ const run = async (
     // A program that embeds the server goes on: no thread and no timer may stay behind.
     gateway.close()
     sweep?.dispose()
+    nodes.dispose()
     await journal.close(0)
     await workers.close()
     metrics.close()
@@ -274,6 +277,7 @@ const run = async (
     const inTime = (closed: Promise<void>): Promise<void> =>
       atMost(Math.max(closeGraceMs, deadline - performance.now()), closed)
     sweep?.dispose()
+    nodes.dispose()
     await inTime(Promise.all(asides).then(() => rooms.close()))
     await inTime(workers.close())
     await inTime(store.close())

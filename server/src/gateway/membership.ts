@@ -51,6 +51,7 @@ export class Membership implements RoomMember {
   readonly room: Room
   readonly channel: RoomChannel
   readonly user: string | null
+  readonly connection: string
   readonly clientId: string | null
   access: Access
   /** One more than the highest change number that was decided upon (P21); lower ones came already. */
@@ -73,7 +74,13 @@ export class Membership implements RoomMember {
     socket: Socket,
     hold: RoomHold<RoomChannel>,
     wire: MembershipWire,
-    who: { readonly user: string | null; readonly clientId: string | null; readonly access: Access },
+    who: {
+      readonly user: string | null
+      /** The session's id. */
+      readonly connection: string
+      readonly clientId: string | null
+      readonly access: Access
+    },
   ) {
     this.dialect = dialect
     this.socket = socket
@@ -83,6 +90,7 @@ export class Membership implements RoomMember {
     this.channel.attach(hold.room)
     this.wire = wire
     this.user = who.user
+    this.connection = who.connection
     this.clientId = who.clientId
     this.access = who.access
     this.room.join(this)

@@ -215,7 +215,12 @@ export class WeftSession extends BaseSession implements ChangeSource, WeftWireOw
     }
     const wire = new WeftWire(this, room, output.number, access, frame.request)
     const { user } = hello.identity
-    const member = new Membership('weft', this.socket, hold, wire, { user, clientId: hello.clientId, access })
+    const member = new Membership('weft', this.socket, hold, wire, {
+      user,
+      connection: this.id,
+      clientId: hello.clientId,
+      access,
+    })
     this.memberships.set(output.number, member)
     this.joined(frame.room)
     try {

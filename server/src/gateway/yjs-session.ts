@@ -78,6 +78,7 @@ export class YjsSession extends BaseSession implements YjsWireOwner {
     const { user } = identity
     this.member = new Membership('yjs', this.socket, hold, new YjsWire(this), {
       user,
+      connection: this.id,
       clientId: null,
       access,
     })

@@ -2,7 +2,7 @@ import type { RoomObserver } from './types.js'
 
 /** A callback for a timer or a microtask, where an exception would end the process (I7): it is reported instead. */
 export const guarded =
-  (observer: RoomObserver, what: string, run: () => void): (() => void) =>
+  (observer: Pick<RoomObserver, 'fault'>, what: string, run: () => void): (() => void) =>
   () => {
     try {
       run()

@@ -1,6 +1,6 @@
-import type { AwarenessEntry } from '@weft/protocol'
-import type { PresenceOwner, PresenceTable } from './presence.js'
+import type { BusPresence } from '../bus/index.js'
 import { guarded } from './guard.js'
+import type { PresenceTable } from './presence.js'
 import type { RoomObserver, RoomOutput } from './types.js'
 
 /**
@@ -17,40 +17,27 @@ export class PresenceTicker {
   private readonly table: PresenceTable
   private readonly output: RoomOutput
   private readonly observer: RoomObserver
+  private readonly tell: (entries: readonly BusPresence[]) => void
   private timer: NodeJS.Timeout | null = null
   private last = -Infinity
 
-  constructor(table: PresenceTable, output: RoomOutput, observer: RoomObserver) {
-    this.observer = observer
+  /** @param tell hands what other nodes are to hear of to the bus */
+  constructor(
+    table: PresenceTable,
+    output: RoomOutput,
+    observer: RoomObserver,
+    tell: (entries: readonly BusPresence[]) => void,
+  ) {
     this.table = table
     this.output = output
+    this.observer = observer
+    this.tell = tell
   }
 
-  get size(): number {
-    return this.table.size
-  }
-
-  apply(owner: PresenceOwner, entries: readonly AwarenessEntry[], first: boolean): void {
-    const { left } = this.table.apply(owner, entries, first, performance.now())
-    this.schedule(left)
-  }
-
-  drop(owner: PresenceOwner): void {
-    if (this.table.drop(owner, performance.now())) this.schedule(true)
-  }
-
-  snapshot(): Uint8Array | null {
-    return this.table.snapshot()
-  }
-
-  dispose(): void {
-    if (this.timer !== null) clearTimeout(this.timer)
-    this.timer = null
-  }
-
-  private schedule(left: boolean): void {
+  /** The table may have changed. @param left whether somebody left, which is told at once */
+  changed(left: boolean): void {
     if (!this.table.hasChanges) return
-    if (left) this.dispose()
+    if (left) this.stop()
     else if (this.timer !== null) return
     const wait = this.last + (left ? leaveTickMs : tickMs(this.output.receivers)) - performance.now()
     if (wait <= 0) this.flush()
@@ -61,11 +48,22 @@ export class PresenceTicker {
       )
   }
 
+  /** The room closes: its members have left, which other nodes have to hear. */
+  dispose(): void {
+    this.stop()
+    this.tell(this.table.takeTold())
+  }
+
+  private stop(): void {
+    if (this.timer !== null) clearTimeout(this.timer)
+    this.timer = null
+  }
+
   private flush(): void {
-    this.dispose()
-    const update = this.table.takeChanges()
-    if (update === null) return
+    this.stop()
     this.last = performance.now()
-    this.output.presence(update)
+    this.tell(this.table.takeTold())
+    const update = this.table.takeChanges()
+    if (update !== null) this.output.presence(update)
   }
 }

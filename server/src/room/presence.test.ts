@@ -2,15 +2,27 @@ import { Awareness, applyAwarenessUpdate, encodeAwarenessUpdate } from 'y-protoc
 import * as Y from 'yjs'
 import { afterEach, describe, expect, test } from 'vitest'
 import { readAwareness, type AwarenessEntry } from '@weft/protocol'
-import { maxRemembered, PresenceTable, type PresenceOwner } from './presence.js'
+import { maxRemembered } from './presence-gone.js'
+import type { PresenceOwner } from './presence-owner.js'
+import { PresenceTable } from './presence.js'
 
 const limits = { entriesPerConnection: 4 }
-const connection = (user: string | null = null): PresenceOwner => ({ user })
+let connections = 0
+const connection = (user: string | null = null): PresenceOwner => ({
+  user,
+  connection: `c${++connections}`,
+})
 const entry = (clientId: number, clock: number, state: unknown): AwarenessEntry => ({
   clientId,
   clock,
   state: state === null ? null : JSON.stringify(state),
 })
+
+/** What members and other nodes are to be told. */
+const changesOf = (table: PresenceTable): Uint8Array | null => {
+  table.takeTold()
+  return table.takeChanges()
+}
 
 /** What receivers would see of a change, or of a snapshot. */
 const read = (update: Uint8Array | null): Record<number, [clock: number, state: unknown]> =>
@@ -26,11 +38,11 @@ describe('who may speak for an id', () => {
     const table = new PresenceTable(limits)
     const [ada, bob] = [connection('ada'), connection('bob')]
     table.apply(ada, [entry(1, 1, 'a')], true, 0)
-    expect(read(table.takeChanges())).toEqual({ 1: [1, 'a'] })
+    expect(read(changesOf(table))).toEqual({ 1: [1, 'a'] })
     table.apply(bob, [entry(1, 9, 'forged')], false, 0)
     table.apply(bob, [entry(1, 9, null)], false, 0)
     table.apply(bob, [entry(1, 9, 'forged'), entry(2, 1, 'b')], true, 0)
-    expect(read(table.takeChanges())).toEqual({ 2: [1, 'b'] })
+    expect(read(changesOf(table))).toEqual({ 2: [1, 'b'] })
     expect(read(table.snapshot())).toEqual({ 1: [1, 'a'], 2: [1, 'b'] })
   })
 
@@ -47,7 +59,7 @@ describe('who may speak for an id', () => {
     const entries = [entry(1, 3, 'new'), entry(2, 1, 'x')].slice(0, count)
     table.apply(next, entries, first, 1)
     expect(read(table.snapshot())[1]).toEqual(taken ? [4, 'new'] : [3, 'old'])
-    table.takeChanges()
+    changesOf(table)
     // When the half-open socket is noticed at last, the id stays with who has it now.
     table.drop(old, 2)
     expect(read(table.snapshot())[1]?.[1]).toBe(taken ? 'new' : undefined)
@@ -64,7 +76,7 @@ describe('who may speak for an id', () => {
     const table = new PresenceTable(limits)
     table.apply(connection(), [entry(1, 3, null)], true, 0)
     table.apply(connection(), [], true, 0)
-    expect(table.takeChanges()).toBeNull()
+    expect(changesOf(table)).toBeNull()
     expect(table.snapshot()).toBeNull()
   })
 })
@@ -74,11 +86,11 @@ describe('leaving and returning', () => {
     const table = new PresenceTable(limits)
     const ada = connection('ada')
     table.apply(ada, [entry(1, 1, 'a'), entry(2, 1, 'b')], true, 0)
-    table.takeChanges()
+    changesOf(table)
     expect(table.apply(ada, [entry(1, 2, null)], false, 1)).toEqual({ left: true })
-    expect(read(table.takeChanges())).toEqual({ 1: [2, null] })
+    expect(read(changesOf(table))).toEqual({ 1: [2, null] })
     expect(table.drop(ada, 2)).toBe(true)
-    expect(read(table.takeChanges())).toEqual({ 2: [2, null] })
+    expect(read(changesOf(table))).toEqual({ 2: [2, null] })
     expect(table.drop(ada, 3)).toBe(false)
     expect(table.size).toBe(0)
   })
@@ -86,7 +98,7 @@ describe('leaving and returning', () => {
   test('P33: clocks only grow: one who returns with its old clock is announced with a later one', () => {
     const table = new PresenceTable(limits)
     const clocks: number[] = []
-    const announce = (): void => void clocks.push(read(table.takeChanges())[1]?.[0] ?? -1)
+    const announce = (): void => void clocks.push(read(changesOf(table))[1]?.[0] ?? -1)
     for (let round = 0; round < 3; round++) {
       const again = connection('ada')
       table.apply(again, [entry(1, 1, 'a')], true, round)
@@ -104,10 +116,10 @@ describe('leaving and returning', () => {
     table.apply(ada, [entry(1, 1, 'a')], true, 0)
     table.apply(bob, [entry(2, 1, 'b')], true, 0)
     table.drop(ada, 1)
-    table.takeChanges()
+    changesOf(table)
     table.apply(bob, [entry(1, 1, 'a')], false, 2)
     table.apply(bob, [entry(1, 1, 'a'), entry(2, 1, 'b')], false, 2)
-    expect(table.takeChanges()).toBeNull()
+    expect(changesOf(table)).toBeNull()
     expect(read(table.snapshot())).toEqual({ 2: [1, 'b'] })
   })
 
@@ -116,9 +128,9 @@ describe('leaving and returning', () => {
     const ada = connection('ada')
     table.apply(ada, [entry(1, 1, 'a')], true, 0)
     table.apply(ada, [entry(1, 2, null)], false, 1)
-    table.takeChanges()
+    changesOf(table)
     table.apply(ada, [entry(1, 3, 'back')], false, 2)
-    expect(read(table.takeChanges())).toEqual({ 1: [3, 'back'] })
+    expect(read(changesOf(table))).toEqual({ 1: [3, 'back'] })
   })
 })
 
@@ -142,7 +154,7 @@ describe('limits', () => {
     for (let id = 0; id < 200_000; id++) {
       table.apply(ada, [entry(id, 1, 'a')], false, 0)
       table.apply(ada, [entry(id, 2, null)], false, 0)
-      if (id % 100 === 0) table.takeChanges()
+      if (id % 100 === 0) changesOf(table)
     }
     expect(table.remembered).toBeLessThanOrEqual(maxRemembered)
     expect(table.size).toBe(0)
@@ -154,7 +166,7 @@ describe('limits', () => {
     const again = connection()
     table.apply(again, [entry(2, 1, 'b')], true, 0)
     table.drop(again, 0)
-    table.takeChanges()
+    changesOf(table)
     table.apply(connection(), [entry(3, 1, 'c')], true, 120_000)
     expect(table.remembered).toBe(0)
   })
@@ -247,7 +259,7 @@ describe('P43: stock clients that echo what they hear', () => {
         if (random() < 0.5) one.sendOne(table)
         else one.hearOne()
       } else {
-        const update = table.takeChanges()
+        const update = changesOf(table)
         if (update !== null) announced++
         if (update !== null) for (const each of clients) if (each.connected) each.down.push(update)
       }
@@ -265,11 +277,11 @@ describe('P43: stock clients that echo what they hear', () => {
       for (let i = 0; i < 5; i++) a.awareness.setLocalState({ at: i })
       settle(table, random)
       a.disconnect(table)
-      const gone = table.takeChanges()
+      const gone = changesOf(table)
       if (gone !== null) b.down.push(gone)
       a.connect()
       a.sendOne(table)
-      const raised = table.takeChanges()
+      const raised = changesOf(table)
       if (raised !== null) for (const each of [a, b]) each.down.push(raised)
       // Not heard yet by a: its new state has a clock below the raised one.
       a.awareness.setLocalState({ at: 'new' })
@@ -299,7 +311,7 @@ describe('P43: stock clients that echo what they hear', () => {
         } else if (choice < 0.7) one.sendOne(table)
         else if (choice < 0.85) one.hearOne()
         else {
-          const update = table.takeChanges()
+          const update = changesOf(table)
           if (update !== null) for (const each of all) if (each.connected) each.down.push(update)
         }
       }

@@ -4,19 +4,26 @@
  * An awareness id belongs to the connection that first showed it (P31), and only that connection speaks for it (P30).
  * Stock y-websocket clients send every awareness change that they hear back to the server: those entries carry ids of
  * others, or of people who have just left, and are ignored.
+ *
+ * Each node has such a table of the room, and tells the others what its own connections show (`takeTold`, `whole`; what
+ * they tell comes to `hear`). Only a connection's own node speaks for it. What two nodes claim at once is decided alike on
+ * every node: see `outranks`. A node may have to announce a higher clock than the owner's node gave, when it had removed
+ * the id meanwhile; it tells that node, which goes beyond it: clocks are the same everywhere then, also for a client that
+ * moves from one node to another.
  */
 import { writeAwareness, type AwarenessEntry } from '@weft/protocol'
+import type { BusPresence, NodeId } from '../bus/index.js'
+import { GoneIds } from './presence-gone.js'
+import { outranks, sameConnection, type Holder, type PresenceOwner } from './presence-owner.js'
 
-/** The connection that presence belongs to, as far as the table needs to know it. */
-export interface PresenceOwner {
-  /** The verified user, or null for an anonymous one. */
-  readonly user: string | null
-}
-
-interface Entry {
-  owner: PresenceOwner
+interface Entry extends Holder {
+  /** The announced one. */
   clock: number
+  /** The clock that the owner's node gave; for an owner on this node the announced one. */
+  base: number
   state: string
+  /** When the owner claimed the id with its first frame, while that claim may be renewed; see `defends`. */
+  claimed: number
   /**
    * The latest states announced under a clock that the table had raised. They come back as the owner's own, also late: one
    * of them is not a change, or two states would take turns for ever.
@@ -27,21 +34,11 @@ interface Entry {
 /** A round trip's worth of raised announcements of one id. */
 const raisedKept = 4
 
-interface Gone {
-  clock: number
-  at: number
-  /** Who showed it last: the same connection may show it again (a hidden tab that returns). */
-  owner: PresenceOwner
-}
-
 /**
- * How long the clock of an id that left is remembered, in milliseconds. Receivers keep it too, and would not show a
- * client that returns with the same clock.
+ * How long a claim may be renewed once, in milliseconds: until what other nodes show must have been heard. A client that
+ * moves to a node which has just opened the room claims its id before that node knows of the old connection.
  */
-const rememberGoneMs = 60_000
-
-/** Ids that left and are remembered, at most; beyond it the oldest half is forgotten (I6). */
-export const maxRemembered = 16_384
+const defendMs = 5_000
 
 export interface PresenceLimits {
   /** Ids that one connection may show in a room. */
@@ -51,10 +48,14 @@ export interface PresenceLimits {
 export class PresenceTable {
   private readonly limits: PresenceLimits
   private readonly entries = new Map<number, Entry>()
-  private readonly owned = new Map<PresenceOwner, Set<number>>()
-  private readonly gone = new Map<number, Gone>()
+  /** By connection of this node, or by other node. */
+  private readonly owned = new Map<PresenceOwner | NodeId, Set<number>>()
+  private readonly gone = new GoneIds()
   private readonly dirty = new Set<number>()
-  private lastForget = 0
+  /** Ids that other nodes are to hear of, where they are of this node. */
+  private readonly untold = new Set<number>()
+  /** Clocks that owners on other nodes are to go beyond. */
+  private readonly raises = new Map<number, BusPresence>()
 
   constructor(limits: PresenceLimits) {
     this.limits = limits
@@ -70,9 +71,14 @@ export class PresenceTable {
     return this.gone.size
   }
 
-  /** Whether there are changes that `takeChanges` has not given out. */
+  /** Whether there are changes that `takeChanges` or `takeTold` has not given out. */
   get hasChanges(): boolean {
-    return this.dirty.size > 0
+    return this.dirty.size > 0 || this.untold.size > 0 || this.raises.size > 0
+  }
+
+  /** Other nodes whose connections show something here. */
+  get nodes(): NodeId[] {
+    return [...this.owned.keys()].filter((key) => typeof key === 'string')
   }
 
   /**
@@ -88,33 +94,58 @@ export class PresenceTable {
     now: number,
   ): { left: boolean } {
     let left = false
+    const claims = first && entries.length === 1
     for (const entry of entries) {
       const current = this.entries.get(entry.clientId)
       if (current === undefined) {
         if (entry.state !== null && this.mayShow(owner, entry, entries.length, first))
-          this.show(owner, entry, now)
+          this.show(owner, entry, claims ? now : -Infinity, now)
         continue
       }
       if (current.owner !== owner) {
-        if (!(first && entries.length === 1 && entry.state !== null && current.owner.user === owner.user))
-          continue
-        this.disown(current.owner, entry.clientId)
-        this.own(owner, entry.clientId)
-        current.owner = owner
+        if (!(claims && entry.state !== null && current.owner.user === owner.user)) continue
+        this.give(entry.clientId, current, { owner, node: null })
+        current.claimed = now
       } else if (isEcho(entry, current)) {
         continue
       }
       if (entry.state === null) {
-        this.remove(entry.clientId, Math.max(entry.clock, current.clock + 1), now)
+        this.remove(entry.clientId, Math.max(entry.clock, current.clock + 1), null, now)
         left = true
       } else {
-        current.clock = Math.max(entry.clock, current.clock + 1)
+        current.clock = current.base = Math.max(entry.clock, current.clock + 1)
         current.state = entry.state
         noteRaised(current, entry.clock)
-        this.dirty.add(entry.clientId)
+        this.changed(entry.clientId)
       }
     }
     return { left }
+  }
+
+  /**
+   * Takes what another node says of its connections.
+   * @param whole whether that is all that they show
+   * @returns whether something left
+   */
+  hear(node: NodeId, entries: readonly BusPresence[], whole: boolean, now: number): { left: boolean } {
+    let left = false
+    for (const entry of entries) left = this.hearOne(node, entry, now) || left
+    if (whole) {
+      const shown = new Set(entries.map(({ clientId }) => clientId))
+      for (const id of [...(this.owned.get(node) ?? [])]) {
+        if (shown.has(id)) continue
+        this.lose(id, now)
+        left = true
+      }
+    }
+    return { left }
+  }
+
+  /** Another node is gone, and its connections with it. @returns whether they showed any */
+  dropNode(node: NodeId, now: number): boolean {
+    const ids = [...(this.owned.get(node) ?? [])]
+    for (const id of ids) this.lose(id, now)
+    return ids.length > 0
   }
 
   /** A connection left the room or closed: its ids go. @returns whether it showed any */
@@ -123,7 +154,7 @@ export class PresenceTable {
     if (ids === undefined) return false
     for (const id of [...ids]) {
       const entry = this.entries.get(id)
-      if (entry !== undefined) this.remove(id, entry.clock + 1, now)
+      if (entry !== undefined) this.remove(id, entry.clock + 1, null, now)
     }
     this.owned.delete(owner)
     return true
@@ -135,6 +166,25 @@ export class PresenceTable {
     const update = writeAwareness([...this.dirty].map((id) => this.read(id)))
     this.dirty.clear()
     return update
+  }
+
+  /** What other nodes are to hear since the last call. */
+  takeTold(): BusPresence[] {
+    const told = [...this.raises.values()]
+    for (const id of this.untold) {
+      const entry = this.entries.get(id) ?? this.gone.get(id)
+      if (entry?.node === null) told.push(toldOf(id, entry))
+    }
+    this.raises.clear()
+    this.untold.clear()
+    return told
+  }
+
+  /** Everything that connections of this node show. */
+  whole(): BusPresence[] {
+    const told: BusPresence[] = []
+    for (const [id, entry] of this.entries) if (entry.node === null) told.push(toldOf(id, entry))
+    return told
   }
 
   /** Everybody's state as one awareness update, or null when nobody shows any. */
@@ -162,61 +212,169 @@ export class PresenceTable {
     return count === 1 && (gone === undefined || gone.owner === owner)
   }
 
-  private show(owner: PresenceOwner, entry: AwarenessEntry, now: number): void {
-    const gone = this.gone.get(entry.clientId)
+  private show(owner: PresenceOwner, entry: AwarenessEntry, claimed: number, now: number): void {
+    const clock = this.nextClock(entry)
     const shown: Entry = {
       owner,
-      clock: gone === undefined ? entry.clock : Math.max(entry.clock, gone.clock + 1),
+      node: null,
+      clock,
+      base: clock,
       state: entry.state ?? 'null',
+      claimed,
       raised: [],
     }
     noteRaised(shown, entry.clock)
-    this.entries.set(entry.clientId, shown)
-    this.gone.delete(entry.clientId)
-    this.own(owner, entry.clientId)
-    this.dirty.add(entry.clientId)
+    this.add(entry.clientId, shown, now)
+  }
+
+  /** @returns whether it was a leave */
+  private hearOne(node: NodeId, told: BusPresence, now: number): boolean {
+    const { clientId, clock, state } = told
+    const current = this.entries.get(clientId)
+    const holder: Holder = { owner: { user: told.user, connection: told.connection }, node }
+    if (current === undefined) {
+      if (state === null) return false
+      const gone = this.gone.get(clientId)
+      // Overtaken on its way by its own leave.
+      if (gone !== undefined && gone.told !== null && sameConnection(gone, holder) && clock <= gone.told)
+        return false
+      const shown = {
+        ...holder,
+        clock: this.nextClock(told),
+        base: clock,
+        state,
+        claimed: -Infinity,
+        raised: [],
+      }
+      this.add(clientId, shown, now)
+      this.checkClock(clientId, shown)
+      return false
+    }
+    if (state === null) {
+      if (current.node === null && current.owner.connection === told.connection) this.raise(current, told)
+      // By node and clock, not by connection: what one connection shows and the next takes over and leaves within a tick
+      // is told as the leave of the second.
+      if (current.node !== node || clock <= current.base) return false
+      this.remove(clientId, Math.max(clock, current.clock + 1), clock, now)
+      return true
+    }
+    if (current.node === node ? clock <= current.base : !outranks(told, current)) {
+      // A claim that has lost: its node has not heard of ours. Or a repetition.
+      if (current.node === null) this.untold.add(clientId)
+      else if (current.node === node && clock === current.base) this.checkClock(clientId, current)
+      return false
+    }
+    if (current.node === null && this.defends(current, told, now)) {
+      current.claimed = -Infinity
+      this.raise(current, told)
+      return false
+    }
+    this.give(clientId, current, holder)
+    current.clock = Math.max(clock, current.clock + 1)
+    current.base = clock
+    current.state = state
+    current.raised = []
+    this.dirty.add(clientId)
+    this.checkClock(clientId, current)
+    return false
+  }
+
+  /** Whether a connection of this node that has just claimed its id keeps it: the other one is its half-open socket. */
+  private defends(current: Entry, told: BusPresence, now: number): boolean {
+    return now - current.claimed < defendMs && current.owner.user === told.user
+  }
+
+  /** Goes beyond what others have announced of an id of this node: else its clients would not see the next state. */
+  private raise(current: Entry, { clientId, clock }: BusPresence): void {
+    if (clock < current.clock) return
+    current.clock = current.base = clock + 1
+    noteRaised(current, clock)
+    this.changed(clientId)
+  }
+
+  /** Tells the owner's node when this one has announced a higher clock than it knows of. */
+  private checkClock(clientId: number, entry: Entry): void {
+    if (entry.clock > entry.base) this.raises.set(clientId, { ...toldOf(clientId, entry), state: null })
+    else this.raises.delete(clientId)
+  }
+
+  /** Removes what this node has reason to think gone, without a word of the owner's node. */
+  private lose(clientId: number, now: number): void {
+    const entry = this.entries.get(clientId)
+    if (entry !== undefined) this.remove(clientId, entry.clock + 1, null, now)
+  }
+
+  private nextClock({ clientId, clock }: { readonly clientId: number; readonly clock: number }): number {
+    const gone = this.gone.get(clientId)
+    return gone === undefined ? clock : Math.max(clock, gone.clock + 1)
+  }
+
+  private add(clientId: number, shown: Entry, now: number): void {
+    this.entries.set(clientId, shown)
+    this.gone.delete(clientId)
+    this.own(shown, clientId)
+    this.changed(clientId)
     this.forget(now)
   }
 
-  private remove(clientId: number, clock: number, now: number): void {
+  private remove(clientId: number, clock: number, told: number | null, now: number): void {
     const entry = this.entries.get(clientId)
     if (entry === undefined) return
+    const { owner, node } = entry
     this.entries.delete(clientId)
-    this.disown(entry.owner, clientId)
-    this.gone.set(clientId, { clock, at: now, owner: entry.owner })
-    this.dirty.add(clientId)
+    this.raises.delete(clientId)
+    this.disown(entry, clientId)
+    this.gone.add(clientId, { owner, node, clock, at: now, told }, (id) => {
+      this.dirty.delete(id)
+      this.untold.delete(id)
+    })
+    this.changed(clientId)
     this.forget(now)
-    if (this.gone.size > maxRemembered) this.forgetOldest()
   }
 
-  private own(owner: PresenceOwner, clientId: number): void {
-    const ids = this.owned.get(owner)
-    if (ids === undefined) this.owned.set(owner, new Set([clientId]))
+  /** Those here hear of it; other nodes too, if it is of this node when it is told. */
+  private changed(clientId: number): void {
+    this.dirty.add(clientId)
+    this.untold.add(clientId)
+  }
+
+  private give(clientId: number, entry: Entry, to: Holder): void {
+    this.disown(entry, clientId)
+    entry.owner = to.owner
+    entry.node = to.node
+    entry.claimed = -Infinity
+    this.own(entry, clientId)
+  }
+
+  private own({ node, owner }: Holder, clientId: number): void {
+    const key = node ?? owner
+    const ids = this.owned.get(key)
+    if (ids === undefined) this.owned.set(key, new Set([clientId]))
     else ids.add(clientId)
   }
 
-  private disown(owner: PresenceOwner, clientId: number): void {
-    const ids = this.owned.get(owner)
+  private disown({ node, owner }: Holder, clientId: number): void {
+    const key = node ?? owner
+    const ids = this.owned.get(key)
     ids?.delete(clientId)
-    if (ids?.size === 0) this.owned.delete(owner)
+    if (ids?.size === 0) this.owned.delete(key)
   }
 
   private forget(now: number): void {
-    if (now - this.lastForget < rememberGoneMs / 4) return
-    this.lastForget = now
-    for (const [id, { at }] of this.gone) {
-      if (now - at >= rememberGoneMs && !this.dirty.has(id)) this.gone.delete(id)
-    }
-  }
-
-  private forgetOldest(): void {
-    for (const id of this.gone.keys()) {
-      if (this.gone.size <= maxRemembered / 2) return
-      this.gone.delete(id)
-      this.dirty.delete(id)
-    }
+    this.gone.forget(now, (id) => this.dirty.has(id) || this.untold.has(id))
   }
 }
+
+const toldOf = (
+  clientId: number,
+  { owner, clock, state }: Holder & { readonly clock: number; readonly state?: string },
+): BusPresence => ({
+  connection: owner.connection,
+  user: owner.user,
+  clientId,
+  clock,
+  state: state ?? null,
+})
 
 /** The owner's own state come back to it under a raised clock, and sent again as stock clients do. */
 const isEcho = (entry: AwarenessEntry, current: Entry): boolean =>

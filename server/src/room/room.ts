@@ -15,12 +15,11 @@ import { Change } from './change.js'
 import { guarded } from './guard.js'
 import { RoomContent } from './content.js'
 import { nobody } from './nobody.js'
-import { PresenceTable } from './presence.js'
-import { PresenceTicker } from './presence-ticker.js'
 import { Relay } from './relay.js'
 import { RoomCompaction } from './room-compaction.js'
 import { RoomEvents } from './room-events.js'
 import { RoomLog } from './room-log.js'
+import { RoomPresence } from './room-presence.js'
 import { EventTail } from './tail.js'
 import { Watermarks, type WatermarkOptions } from './watermarks.js'
 import type { RoomMember, RoomObserver, RoomOutput } from './types.js'
@@ -66,7 +65,7 @@ export class Room {
   readonly epoch: number
   readonly content: RoomContent
   readonly tail: EventTail
-  readonly presence: PresenceTicker
+  readonly presence: RoomPresence
   private readonly context: RoomContext
   private readonly output: RoomOutput
   private readonly coverage: Coverage
@@ -105,11 +104,9 @@ export class Room {
     this.relay = new Relay(output, context.observer, (first, updates) => {
       context.bus.publish(loaded.id, { kind: 'relay', first, updates })
     })
-    this.presence = new PresenceTicker(
-      new PresenceTable({ entriesPerConnection: context.options.presenceEntriesPerConnection }),
-      output,
-      context.observer,
-    )
+    this.presence = new RoomPresence(loaded.id, context.bus, output, context.observer, {
+      entriesPerConnection: context.options.presenceEntriesPerConnection,
+    })
     this.watermarks = new Watermarks(output, context.options, context.observer, () => this.handed)
     this.acks = new RoomAcks(this.coverage, context.observer)
     this.compaction = new RoomCompaction(
@@ -135,6 +132,7 @@ export class Room {
       advanced: (bytes) => this.advanced(bytes),
     })
     this.leaveBus = loaded.listen((message, from) => this.heard(message, from))
+    this.presence.ask()
   }
 
   /** The newest seq up to which this node misses nothing. */
@@ -435,7 +433,10 @@ export class Room {
         this.output.broadcast(null, message.author, message.name, message.payload)
         return
       case 'presence':
+        this.presence.heard(message, from)
+        return
       case 'presence_wanted':
+        this.presence.answer()
         return
     }
   }

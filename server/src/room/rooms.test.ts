@@ -60,6 +60,7 @@ beforeEach(() => {
       },
       createOutput: () => new ScriptedOutput(),
       opened: () => undefined,
+      heard: () => undefined,
       warn: nothing,
     },
     { idleMs: 3_600_000, concurrentOpens: 4, waitingOpens: 4, maxOpen: 3 },

@@ -29,6 +29,8 @@ export interface RoomsDependencies<Output extends RoomOutput> extends RoomContex
   createOutput(): Output
   /** A room has been opened: see `Sweep`. */
   opened(): void
+  /** Another node says something of a room: see `NodeWatch`. */
+  heard(node: NodeId): void
   /** Something about a room that an operator should know. */
   warn(message: string, details: Record<string, unknown>): void
 }
@@ -224,7 +226,10 @@ export class Rooms<Output extends RoomOutput> {
     // Before the log is read: what other nodes commit meanwhile is told, and not missed.
     const early: [BusMessage, NodeId][] = []
     let hear: BusListener = (message, from) => void early.push([message, from])
-    const stop = this.dependencies.bus.subscribe(row.id, (message, from) => hear(message, from))
+    const stop = this.dependencies.bus.subscribe(row.id, (message, from) => {
+      this.dependencies.heard(from)
+      hear(message, from)
+    })
     const listen = (listener: BusListener): (() => void) => {
       hear = listener
       for (const [message, from] of early) listener(message, from)

@@ -1,7 +1,7 @@
 import type { Access, ErrorCode } from '@weft/protocol'
 import type { Seq } from '../ids.js'
 import type { StoredEvent } from '../store/types.js'
-import type { PresenceOwner } from './presence.js'
+import type { PresenceOwner } from './presence-owner.js'
 
 /** One session in one room, as the room sees it. Implemented by the gateway's dialects. */
 export interface RoomMember extends PresenceOwner {

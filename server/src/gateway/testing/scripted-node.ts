@@ -325,7 +325,12 @@ export class ScriptedClient {
     this.socket.onDrain = () => socket.drained()
     const wire = new WeftWire({ socket, ended: failed }, node.room, node.channel.number, 'write', 1)
     const hold = { room: node.room, output: node.channel, release: nothing }
-    this.member = new Membership('weft', socket, hold, wire, { user: null, clientId: null, access: 'write' })
+    this.member = new Membership('weft', socket, hold, wire, {
+      user: null,
+      connection: '',
+      clientId: null,
+      access: 'write',
+    })
     this.member.sync(request).catch(failed)
     this.leave = () => {
       this.member.leave()

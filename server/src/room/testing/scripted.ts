@@ -4,9 +4,12 @@ import type { Seq } from '../../ids.js'
 import type { StoredEvent } from '../../store/types.js'
 import type { RoomMember, RoomObserver, RoomOutput } from '../types.js'
 
+let nextConnection = 1
+
 /** A member that keeps what it is told. */
 export class ScriptedMember implements RoomMember {
   readonly user: string | null = null
+  readonly connection = `scripted-${nextConnection++}`
   readonly access: Access = 'write'
   readonly acks: { n: number; seq: Seq }[] = []
   readonly nacks: { n: number; code: ErrorCode }[] = []

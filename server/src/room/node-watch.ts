@@ -1,0 +1,128 @@
+/*
+ * Which other nodes are alive. Each says so every second; one that was silent for 3 s is gone, and what its connections
+ * showed with it. While the bus is away nobody can be heard, so nobody is gone: presence is kept, and asked for again when
+ * the bus heals.
+ */
+import type { Bus, NodeId, NodeMessage } from '../bus/index.js'
+import { guarded } from './guard.js'
+import { answerMs, frozenMs } from './room-presence.js'
+import type { RoomObserver } from './types.js'
+
+/** Milliseconds between two signs of life. */
+const aliveMs = 1_000
+
+/** Milliseconds after which a silent node is gone. */
+const silentMs = answerMs
+
+/** Nodes that fell silent and are remembered, at most (I6). */
+const maxRemembered = 1_024
+
+/** What the watch does to the rooms that are open. */
+export interface WatchedRoom {
+  readonly presence: {
+    ask(): void
+    healed(): void
+    dropNode(node: NodeId): void
+  }
+}
+
+export class NodeWatch {
+  private readonly bus: Bus
+  private readonly rooms: () => Iterable<WatchedRoom>
+  /** When each node was heard last, or got new grace. */
+  private readonly heardAt = new Map<NodeId, number>()
+  /** Nodes that fell silent: one that speaks again was never dead, and its connections may be there still. */
+  private readonly fellSilent = new Set<NodeId>()
+  private readonly timer: NodeJS.Timeout
+  private readonly stopListening: readonly (() => void)[]
+  private lastTick = performance.now()
+
+  /** @param rooms the rooms that are open on this node; asked when something changes */
+  constructor(bus: Bus, rooms: () => Iterable<WatchedRoom>, observer: Pick<RoomObserver, 'fault'>) {
+    this.bus = bus
+    this.rooms = rooms
+    this.stopListening = [
+      bus.onAnnouncement((message, from) => this.announced(message, from)),
+      bus.onHealth((isHealthy) => {
+        if (isHealthy) this.healed()
+      }),
+    ]
+    this.timer = setInterval(
+      guarded(observer, 'watching the other nodes', () => this.tick()),
+      aliveMs,
+    )
+    // The sockets keep the process alive.
+    this.timer.unref()
+    this.announceAlive()
+  }
+
+  /** Nodes that are alive, this one aside. */
+  get size(): number {
+    return this.heardAt.size
+  }
+
+  /** A node says something, whatever it is. */
+  heard(node: NodeId): void {
+    this.heardAt.set(node, performance.now())
+    if (this.fellSilent.delete(node)) for (const { presence } of this.rooms()) presence.ask()
+  }
+
+  /** Watches no more, and sends no signs of life. */
+  dispose(): void {
+    clearInterval(this.timer)
+    for (const stop of this.stopListening) stop()
+  }
+
+  private announced({ kind }: NodeMessage, from: NodeId): void {
+    switch (kind) {
+      case 'alive':
+        this.heard(from)
+        return
+      case 'bye':
+        this.heardAt.delete(from)
+        this.fellSilent.delete(from)
+        this.drop(from)
+        return
+    }
+  }
+
+  private tick(): void {
+    const now = performance.now()
+    const wasFrozen = now - this.lastTick > aliveMs + frozenMs
+    this.lastTick = now
+    this.announceAlive()
+    if (wasFrozen) {
+      // What the others said meanwhile waits to be read; and they may have given this node up.
+      this.graceForAll()
+      for (const { presence } of this.rooms()) presence.healed()
+      return
+    }
+    if (!this.bus.isHealthy) return
+    for (const [node, at] of this.heardAt) {
+      if (now - at < silentMs) continue
+      this.heardAt.delete(node)
+      if (this.fellSilent.size >= maxRemembered) this.fellSilent.clear()
+      this.fellSilent.add(node)
+      this.drop(node)
+    }
+  }
+
+  private healed(): void {
+    this.graceForAll()
+    this.announceAlive()
+    for (const { presence } of this.rooms()) presence.healed()
+  }
+
+  private graceForAll(): void {
+    const now = performance.now()
+    for (const node of this.heardAt.keys()) this.heardAt.set(node, now)
+  }
+
+  private drop(node: NodeId): void {
+    for (const { presence } of this.rooms()) presence.dropNode(node)
+  }
+
+  private announceAlive(): void {
+    if (!this.bus.isAlone) this.bus.announce({ kind: 'alive' })
+  }
+}
