@@ -1,5 +1,5 @@
 /*
- * What a server lacks of a document that joins without resuming (P19): structs beyond the committed state vector, and
+ * What a server lacks of a document that joins (P19): structs beyond the committed state vector, and
  * deletes that neither the server's state nor the outbox holds. What waits in the outbox is sent under its own number
  * and is left out here.
  */

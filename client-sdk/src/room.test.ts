@@ -135,6 +135,27 @@ describe('a room', () => {
     expect(server.socket.sent('update')).toHaveLength(1)
   })
 
+  test('what a dead node relayed and did not commit comes back from those who saw it, also when they resume (P19)', async () => {
+    const { server, client, pass } = harness()
+    const author = client()
+    const watcher = client()
+    const rooms = [author.room('a'), watcher.room('a')]
+    await Promise.all(rooms.map((room) => room.synced()))
+    rooms[1]!.doc.getText('t').insert(0, 'b')
+    await rooms[1]!.saved()
+    await pass(3_000)
+    server.autoCommit = false
+    rooms[0]!.doc.getText('t').insert(0, 'a')
+    await settle()
+    expect(rooms[1]!.doc.getText('t').toJSON()).toBe('ab')
+    author.close()
+    server.autoCommit = true
+    server.crash()
+    await pass(3_000)
+    expect(rooms[1]!.status).toBe('live')
+    expect(textOf(server.committed('a'))).toBe('ab')
+  })
+
   test('a restored backup gets back what it has lost, deletes included (P16, P19)', async () => {
     const { server, client, pass } = harness()
     const room = client().room('a')
