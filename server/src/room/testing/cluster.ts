@@ -144,6 +144,7 @@ export class Typist implements RoomMember {
   readonly user = null
   readonly access = 'write'
   readonly clientId: string
+  readonly connection: string
   readonly doc = new Y.Doc()
   /** What was not acknowledged yet, in order. */
   readonly outbox: { readonly n: number; readonly update: Uint8Array | null; readonly clock: number }[] = []
@@ -156,6 +157,7 @@ export class Typist implements RoomMember {
   constructor(clientNumber: number, log: SharedLog) {
     this.log = log
     this.doc.clientID = clientNumber
+    this.connection = `typist ${clientNumber}`
     this.clientId = clientNumber.toString(16).padStart(32, '0')
     this.doc.on('update', (update: Uint8Array, origin: unknown) => {
       if (origin === this) return
