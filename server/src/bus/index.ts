@@ -1,3 +1,5 @@
 /** Messages between the nodes that have a room open. */
 export { MemoryBus } from './memory-bus.js'
+export { connectRedisBus, type RedisBus, type RedisBusObserver, type RedisBusOptions } from './redis-bus.js'
+export { parseRedisUrl } from './redis-url.js'
 export type { Bus, BusMessage, BusPresence, NodeId, NodeMessage } from './types.js'

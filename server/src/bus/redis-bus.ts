@@ -1,0 +1,241 @@
+import type { RoomId } from '../ids.js'
+import {
+  decodeNodePayload,
+  decodeRoomPayload,
+  encodeMessage,
+  encodeSender,
+  type BusPayload,
+} from './bus-codec.js'
+import { LivenessProbe } from './liveness-probe.js'
+import { Outbox, type OutboxLimits } from './outbox.js'
+import { openRedisLinks, type RedisLinks } from './redis-links.js'
+import { parseRedisUrl } from './redis-url.js'
+import type { Bus, BusMessage, NodeId, NodeMessage } from './types.js'
+
+type RoomListener = (message: BusMessage, from: NodeId) => void
+type NodeListener = (message: NodeMessage, from: NodeId) => void
+
+/** Told what goes by. All counts are of messages, except where a whole payload cannot be read. */
+export interface RedisBusObserver {
+  published(messages: number): void
+  received(messages: number): void
+  /** Not sent, or not known to be: Redis is away or too slow. */
+  dropped(messages: number): void
+  /** Of an unknown kind; or a payload that is malformed, of another version, or foreign. */
+  ignored(messages: number): void
+  /** Why the connection was lost or refused: the first reason of each outage. */
+  disconnected(reason: string): void
+  /** A listener threw, or a message could not be written. */
+  fault(message: string, error: unknown): void
+}
+
+export interface RedisBusOptions {
+  /** See `parseRedisUrl`. */
+  readonly url: string
+  readonly node: NodeId
+  readonly observer: RedisBusObserver
+  /** Begins the name of every channel: deployments that share a Redis need different ones. Default `weft:`. */
+  readonly prefix?: string
+  /** Default: 16 MiB and 10,000 payloads that Redis has not taken yet. */
+  readonly limits?: OutboxLimits
+}
+
+const defaultLimits: OutboxLimits = { bytes: 16 * 1024 ** 2, publishes: 10_000 }
+
+/** What a close waits for the last messages to leave, in milliseconds. */
+const closeTimeoutMs = 1_000
+
+/**
+ * This node's end of a bus over Redis pub/sub. Resolves at once, unhealthy: it becomes healthy when Redis answers, and by
+ * itself again after every outage.
+ * @throws {TypeError} for a URL that is none; the message does not repeat it
+ */
+export const connectRedisBus = (options: RedisBusOptions): Promise<RedisBus> =>
+  new Promise((resolve) => resolve(new RedisBus(options)))
+
+export class RedisBus implements Bus {
+  readonly node: NodeId
+  /** Whether another node runs cannot be known in time: there may be one from now on. */
+  readonly isAlone = false
+  private readonly observer: RedisBusObserver
+  private readonly links: RedisLinks
+  private readonly outbox: Outbox
+  private readonly probe: LivenessProbe
+  private readonly prefix: string
+  private readonly nodesChannel: string
+  private readonly probeChannel: string
+  private readonly rooms = new Map<string, Set<{ readonly listener: RoomListener }>>()
+  private readonly nodeListeners = new Set<{ readonly listener: NodeListener }>()
+  private readonly healthListeners = new Set<{ readonly listener: (isHealthy: boolean) => void }>()
+  /** Whether this outage's reason was told. */
+  private outageTold = false
+  private closing: Promise<void> | null = null
+
+  constructor({ url, node, observer, prefix = 'weft:', limits = defaultLimits }: RedisBusOptions) {
+    const target = parseRedisUrl(url)
+    if (!target) throw new TypeError('the address of Redis is not a URL like redis://host:6379')
+    this.node = node
+    this.observer = observer
+    this.prefix = prefix
+    this.nodesChannel = `${prefix}nodes`
+    this.probeChannel = `${prefix}probe:${node}`
+    this.probe = new LivenessProbe(
+      (nonce) => this.sendProbe(nonce),
+      (isHealthy) => this.healthChanged(isHealthy),
+      () => this.links.reconnect(),
+    )
+    this.links = openRedisLinks(target, {
+      ready: () => {
+        this.probe.lost()
+        this.probe.probe()
+      },
+      lost: () => this.probe.lost(),
+      error: (reason) => this.disconnected(reason),
+      message: (channel, payload) => this.heard(channel, payload),
+    })
+    this.outbox = new Outbox(this.links, encodeSender(node), limits, (messages) => observer.dropped(messages))
+    this.links.subscribe(this.nodesChannel)
+    this.links.subscribe(this.probeChannel)
+  }
+
+  get isHealthy(): boolean {
+    return this.probe.isHealthy
+  }
+
+  /** Bytes that were published and that Redis has not taken yet. */
+  get bytesInFlight(): number {
+    return this.outbox.bytesInFlight
+  }
+
+  publish(room: RoomId, message: BusMessage): void {
+    this.send(this.channelOf(room), message)
+  }
+
+  announce(message: NodeMessage): void {
+    this.send(this.nodesChannel, message)
+  }
+
+  subscribe(room: RoomId, listener: RoomListener): () => void {
+    const channel = this.channelOf(room)
+    const entry = { listener }
+    const listeners = this.rooms.get(channel) ?? new Set<{ readonly listener: RoomListener }>()
+    listeners.add(entry)
+    if (listeners.size === 1) {
+      this.rooms.set(channel, listeners)
+      if (!this.closing) this.links.subscribe(channel)
+    }
+    return () => {
+      if (!listeners.delete(entry) || listeners.size > 0) return
+      this.rooms.delete(channel)
+      if (!this.closing) this.links.unsubscribe(channel)
+    }
+  }
+
+  onAnnouncement(listener: NodeListener): () => void {
+    const entry = { listener }
+    this.nodeListeners.add(entry)
+    return () => void this.nodeListeners.delete(entry)
+  }
+
+  onHealth(listener: (isHealthy: boolean) => void): () => void {
+    const entry = { listener }
+    this.healthListeners.add(entry)
+    return () => void this.healthListeners.delete(entry)
+  }
+
+  close(): Promise<void> {
+    return (this.closing ??= this.shutDown())
+  }
+
+  private async shutDown(): Promise<void> {
+    this.probe.close()
+    let timer: NodeJS.Timeout | undefined
+    const late = new Promise<void>((resolve) => (timer = setTimeout(resolve, closeTimeoutMs)))
+    await Promise.race([this.outbox.drain(), late])
+    clearTimeout(timer)
+    this.links.close()
+  }
+
+  private channelOf(room: RoomId): string {
+    return `${this.prefix}r:${room}`
+  }
+
+  private send(channel: string, message: BusMessage | NodeMessage): void {
+    if (this.closing) return
+    let bytes: Uint8Array
+    try {
+      bytes = encodeMessage(message)
+    } catch (error) {
+      this.observer.dropped(1)
+      this.observer.fault('a message to the other nodes could not be written', error)
+      return
+    }
+    if (this.outbox.add(channel, bytes)) this.observer.published(1)
+  }
+
+  /** Not through the outbox: a full one is no reason to call the connection dead. */
+  private sendProbe(nonce: number): void {
+    if (!this.links.canPublish) return
+    this.links.publish(this.probeChannel, Buffer.from(String(nonce))).catch(() => {
+      // Not heard, then: that tells.
+    })
+  }
+
+  private heard(channel: string, payload: Uint8Array): void {
+    if (this.closing) return
+    if (channel === this.probeChannel) {
+      if (!this.probe.heard(Number(Buffer.from(payload).toString('latin1')))) this.observer.ignored(1)
+      return
+    }
+    // A copy: listeners keep parts of it, and the buffer of the socket would stay with them.
+    const bytes = new Uint8Array(payload)
+    if (channel === this.nodesChannel) {
+      this.deliver(decodeNodePayload(bytes, this.node), this.nodeListeners)
+      return
+    }
+    const listeners = this.rooms.get(channel)
+    // Null: what was on its way when the last listener stopped.
+    if (listeners) this.deliver(decodeRoomPayload(bytes, this.node), listeners)
+  }
+
+  private deliver<M>(
+    payload: BusPayload<M> | 'own' | null,
+    listeners: ReadonlySet<{ readonly listener: (message: M, from: NodeId) => void }>,
+  ): void {
+    if (payload === 'own') return
+    if (payload === null) {
+      this.observer.ignored(1)
+      return
+    }
+    if (payload.unknown > 0) this.observer.ignored(payload.unknown)
+    this.observer.received(payload.messages.length)
+    for (const message of payload.messages) {
+      for (const entry of [...listeners]) {
+        // One that stopped during this payload hears no more of it.
+        if (!listeners.has(entry)) continue
+        try {
+          entry.listener(message, payload.from)
+        } catch (error) {
+          this.observer.fault('handling a message of another node failed', error)
+        }
+      }
+    }
+  }
+
+  private healthChanged(isHealthy: boolean): void {
+    if (isHealthy) this.outageTold = false
+    for (const { listener } of [...this.healthListeners]) {
+      try {
+        listener(isHealthy)
+      } catch (error) {
+        this.observer.fault('handling a change of the health of Redis failed', error)
+      }
+    }
+  }
+
+  private disconnected(reason: string): void {
+    if (this.outageTold || this.closing) return
+    this.outageTold = true
+    this.observer.disconnected(reason)
+  }
+}
