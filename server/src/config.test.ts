@@ -60,6 +60,12 @@ describe('I8: a wrong setting is told in one sentence that names it', () => {
       { DATABASE_URL: 'localhost:5432' },
       /^DATABASE_URL must be a URL like postgres:/,
     ],
+    ['a Redis that is no URL', { REDIS_URL: 'localhost:6379' }, /^REDIS_URL must be a URL like redis:/],
+    [
+      'Redis without a database to share',
+      { REDIS_URL: 'redis://localhost' },
+      /^REDIS_URL .* set DATABASE_URL, or leave out REDIS_URL\.$/,
+    ],
     ['another database', { DATABASE_URL: 'mysql://localhost/x' }, /^DATABASE_URL must/],
     [
       'an origin with a path',
@@ -88,6 +94,7 @@ describe('I8: a wrong setting is told in one sentence that names it', () => {
 
   test('a password is not repeated', () => {
     expect(() => readConfig({ DATABASE_URL: 'mysql://me:secret@localhost/x' })).not.toThrow(/secret/)
+    expect(() => readConfig({ REDIS_URL: 'redis://me:secret@localhost/x' })).not.toThrow(/secret/)
   })
 
   test('with a key others may reach it; loopback needs none', () => {

@@ -3,6 +3,7 @@
  * meaning; the README's table is checked against it by a test.
  */
 import { defaultSessionLimits } from '@weft/protocol'
+import { parseRedisUrl } from './bus/redis-url.js'
 
 /** Everything that can be set. Sizes are in bytes, times in milliseconds, unless the name says otherwise. */
 export interface Config {
@@ -10,6 +11,7 @@ export interface Config {
   readonly host: string
   readonly dataDir: string
   readonly databaseUrl: string | undefined
+  readonly redisUrl: string | undefined
   readonly jwtSecret: string | undefined
   readonly jwtPublicKey: string | undefined
   readonly jwtJwksUrl: string | undefined
@@ -99,6 +101,17 @@ const databaseUrl = (value: string, name: string): string => {
   return value
 }
 
+const redisUrl = (value: string, name: string): string => {
+  // As above.
+  if (parseRedisUrl(value) === null) {
+    throw new ConfigError(
+      `${name} must be a URL like redis://user:password@host:6379, rediss://host:6379, ` +
+        'redis+sentinel://host:26379,host:26379/master or redis+cluster://host:6379,host:6379.',
+    )
+  }
+  return value
+}
+
 const origins = (value: string, name: string): readonly string[] =>
   value
     .split(',')
@@ -147,6 +160,13 @@ export const settings = [
     '',
     databaseUrl,
     'PostgreSQL 14 or newer; without it the embedded database',
+  ),
+  setting(
+    'redisUrl',
+    'REDIS_URL',
+    '',
+    redisUrl,
+    'Redis that joins the nodes on one database: `redis://`, `rediss://`, `redis+sentinel://`, `redis+cluster://` (Redis 7)',
   ),
   setting('jwtSecret', 'JWT_SECRET', '', text, 'HS256 secret that tokens are signed with, at least 32 bytes'),
   setting(
@@ -359,6 +379,11 @@ const checkConfig = (config: Config): Config => {
   }
   if ((config.tlsCertFile === undefined) !== (config.tlsKeyFile === undefined)) {
     throw new ConfigError('TLS_CERT_FILE and TLS_KEY_FILE go together: set both or neither.')
+  }
+  if (config.redisUrl !== undefined && config.databaseUrl === undefined) {
+    throw new ConfigError(
+      'REDIS_URL joins nodes that share a database, and the embedded one cannot be shared: set DATABASE_URL, or leave out REDIS_URL.',
+    )
   }
   if (config.maxUpdateBytes > config.maxFrameBytes) {
     throw new ConfigError('MAX_UPDATE_BYTES is larger than MAX_FRAME_BYTES: an update travels in one frame.')

@@ -3,7 +3,7 @@
  */
 import { randomBytes } from 'node:crypto'
 import { createAuthenticator } from './auth/index.js'
-import { MemoryBus, type Bus } from './bus/index.js'
+import { connectRedisBus, MemoryBus, type Bus } from './bus/index.js'
 import { DocWorkers } from './compaction/index.js'
 import { completeConfig, ConfigError, type Config } from './config.js'
 import {
@@ -39,7 +39,7 @@ export type ServerOptions = Partial<Config> & {
   readonly logger?: Logger
   /** Used instead of opening `databaseUrl` or `dataDir`. The server closes it. */
   readonly store?: Store
-  /** This node's end of a bus to other nodes on the same database. Default: no other nodes. */
+  /** This node's end of a bus to other nodes on the same database, in place of `redisUrl`. The server closes it. */
   readonly bus?: Bus
 }
 
@@ -91,7 +91,6 @@ const run = async (
   givenBus: Bus | undefined,
 ): Promise<WeftServer> => {
   const node = randomBytes(6).toString('hex')
-  const bus = givenBus ?? new MemoryBus().connect(node)
   let closing: Promise<number> | null = null
   const metrics: Metrics = new Metrics({
     connections: () => gateway.counts(),
@@ -102,8 +101,10 @@ const run = async (
       return members
     },
     journal: () => ({ depth: journal.depth, bytes: journal.depthBytes }),
+    busHealthy: () => bus.isHealthy,
   })
   const fault = (message: string, error: unknown): void => log.error({ err: error }, message)
+  const bus = givenBus ?? (await openBus(config.redisUrl, node, metrics, log))
   const asides = new Set<Promise<void>>()
   /** Best effort: what the database refuses may be the payload itself. A client that does nothing else is only logged. */
   const setAside = ({ roomId, payload }: JournalEntry, { message }: Error): void => {
@@ -185,7 +186,7 @@ const run = async (
       fault,
     },
     {
-      ready: () => readiness(store, closing !== null),
+      ready: () => readiness(store, config.redisUrl === undefined ? null : bus, closing !== null),
       metrics: () => metrics.render(),
       page: (request) => playground?.(request) ?? null,
       fault: (error) => fault('answering a request failed', error),
@@ -253,6 +254,7 @@ const run = async (
     nodes.dispose()
     await journal.close(0)
     await workers.close()
+    await bus.close()
     metrics.close()
     throw error
   })
@@ -279,6 +281,8 @@ const run = async (
     sweep?.dispose()
     nodes.dispose()
     await inTime(Promise.all(asides).then(() => rooms.close()))
+    bus.announce({ kind: 'bye' })
+    await inTime(bus.close())
     await inTime(workers.close())
     await inTime(store.close())
     // Last: it cuts off clients that have not read their acks and the close yet.
@@ -295,6 +299,33 @@ const run = async (
     },
     close: () => (closing ??= close()),
   }
+}
+
+const openBus = async (
+  redisUrl: string | undefined,
+  node: string,
+  metrics: Metrics,
+  log: Logger,
+): Promise<Bus> => {
+  if (redisUrl === undefined) return new MemoryBus().connect(node)
+  const counts = metrics.bus
+  const bus = await connectRedisBus({
+    url: redisUrl,
+    node,
+    observer: {
+      published: (messages) => (counts.published += messages),
+      received: (messages) => (counts.received += messages),
+      dropped: (messages) => (counts.dropped += messages),
+      ignored: (messages) => (counts.ignored += messages),
+      disconnected: (reason) => log.warn({ reason }, 'a connection to Redis failed; it is tried again'),
+      fault: (message, error) => log.error({ err: error }, message),
+    },
+  })
+  bus.onHealth((isHealthy) => {
+    if (isHealthy) log.info('Redis delivers messages between the nodes')
+    else log.warn('Redis is away: changes of other nodes arrive later, from the database')
+  })
+  return bus
 }
 
 /** Resolves when the promise does, or after that many milliseconds. */
@@ -322,14 +353,26 @@ const limitsOf = (config: Config): GatewayLimits => ({
 
 const readiness = async (
   store: Store,
+  redis: Bus | null,
   draining: boolean,
 ): Promise<{ ok: boolean; body: Record<string, unknown> }> => {
   if (draining) return { ok: false, body: { status: 'draining' } }
   try {
     await store.ping()
-    return { ok: true, body: { status: 'ready', database: 'ok' } }
+    if (redis === null) return { ok: true, body: { status: 'ready', database: 'ok' } }
+    // Without Redis nodes still meet in the database: only later.
+    return redis.isHealthy
+      ? { ok: true, body: { status: 'ready', database: 'ok', redis: 'ok' } }
+      : { ok: true, body: { status: 'degraded', database: 'ok', redis: 'away' } }
   } catch {
     // Editing goes on while the database is away, but nothing is acknowledged: a load balancer prefers another node.
-    return { ok: false, body: { status: 'unavailable', database: 'away' } }
+    return {
+      ok: false,
+      body: {
+        status: 'unavailable',
+        database: 'away',
+        ...(redis === null ? {} : { redis: redis.isHealthy ? 'ok' : 'away' }),
+      },
+    }
   }
 }

@@ -14,6 +14,8 @@ export interface MetricSources {
   rooms(): number
   members(): number
   journal(): { depth: number; bytes: number }
+  /** Whether messages to the other nodes arrive. */
+  busHealthy(): boolean
 }
 
 /**
@@ -32,6 +34,8 @@ export class Metrics {
   bytesReceived = 0
   bytesSent = 0
   relays = 0
+  /** Messages between the nodes. */
+  readonly bus = { published: 0, received: 0, dropped: 0, ignored: 0 }
   /** Events that were read from the log since no other node had told of them. */
   eventsRepaired = 0
   readonly deliveries: Record<Dialect, number> = { weft: 0, yjs: 0 }
@@ -137,6 +141,21 @@ export class Metrics {
       'weft_journal_bytes',
       'Bytes of changes waiting for their commit',
       () => sources.journal().bytes,
+    )
+    this.gauge('weft_bus_healthy', 'Whether messages to the other nodes arrive', () =>
+      sources.busHealthy() ? 1 : 0,
+    )
+    this.counter('weft_bus_published_total', 'Messages to the other nodes', () => this.bus.published)
+    this.counter('weft_bus_received_total', 'Messages from other nodes', () => this.bus.received)
+    this.counter(
+      'weft_bus_dropped_total',
+      'Messages to the other nodes given up: Redis is away or too slow',
+      () => this.bus.dropped,
+    )
+    this.counter(
+      'weft_bus_ignored_total',
+      'Messages on the bus that were not understood: malformed, foreign, or of another release',
+      () => this.bus.ignored,
     )
     this.loop.enable()
     const delay = new Gauge({

@@ -1,0 +1,79 @@
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { connectRedisBus } from '../bus/index.js'
+import { startPostgres, type TestPostgres } from '../testing/postgres.js'
+import { startRedis, type TestRedis } from '../testing/redis.js'
+import { startServer, type TestServer } from '../testing/start-server.js'
+import { until } from '../testing/until.js'
+
+const readiness = async (server: TestServer): Promise<{ status: number; body: unknown }> => {
+  const response = await fetch(`${server.httpUrl}/readyz`)
+  return { status: response.status, body: await response.json() }
+}
+
+const isReady = async (server: TestServer, status: string): Promise<boolean> =>
+  JSON.stringify((await readiness(server)).body).includes(`"${status}"`)
+
+describe('a node with Redis', () => {
+  let postgres: TestPostgres
+  let redis: TestRedis
+  let databaseUrl: string
+
+  beforeAll(async () => {
+    postgres = await startPostgres()
+    redis = await startRedis({ down: true })
+    databaseUrl = await postgres.createDatabase()
+  })
+  afterAll(async () => {
+    await redis.dispose()
+    await postgres.dispose()
+  })
+
+  test('I4: it starts without Redis, ready and degraded, and says when Redis comes and goes', async () => {
+    const server = await startServer({ databaseUrl, redisUrl: redis.url })
+    expect(await readiness(server)).toEqual({
+      status: 200,
+      body: { status: 'degraded', database: 'ok', redis: 'away' },
+    })
+    expect(await server.metric('weft_bus_healthy')).toBe(0)
+    await redis.restart()
+    await until(() => isReady(server, 'ready'), 'it is ready')
+    expect(await readiness(server)).toEqual({
+      status: 200,
+      body: { status: 'ready', database: 'ok', redis: 'ok' },
+    })
+    expect(await server.metric('weft_bus_healthy')).toBe(1)
+    expect(await server.metric('weft_bus_ignored_total')).toBe(0)
+    await redis.kill()
+    await until(() => isReady(server, 'degraded'), 'it is degraded')
+    await redis.restart()
+    await until(() => isReady(server, 'ready'), 'it is ready again')
+    const silent = (): void => undefined
+    const observer = {
+      published: silent,
+      received: silent,
+      dropped: silent,
+      ignored: silent,
+      disconnected: silent,
+      fault: silent,
+    }
+    const other = await connectRedisBus({ url: redis.url, node: 'other', observer })
+    const heard: string[] = []
+    other.onAnnouncement(({ kind }) => heard.push(kind))
+    await until(() => other.isHealthy, 'the other node is there')
+    await server.dispose()
+    await until(() => heard.includes('bye'), 'the server says goodbye')
+    expect(server.faults).toEqual([])
+    await other.close()
+  })
+
+  test('a frozen Redis does not hold up a shutdown', async () => {
+    const server = await startServer({ databaseUrl, redisUrl: redis.url })
+    await until(() => isReady(server, 'ready'), 'it is ready')
+    redis.stop()
+    const before = performance.now()
+    expect(await server.stop()).toBe(0)
+    expect(performance.now() - before).toBeLessThan(5_000)
+    redis.cont()
+    await server.dispose()
+  })
+})
