@@ -20,6 +20,9 @@ export type UwsModule = Pick<typeof Uws, 'App' | 'SSLApp' | 'us_listen_socket_cl
 /** `LIBUS_LISTEN_EXCLUSIVE_PORT`: without it a second process silently shares the port. */
 export const exclusivePort = 1
 
+/** Every process that listens with this option on the port gets a share of the connections (SO_REUSEPORT). */
+export const sharedPort = 0
+
 /**
  * What the binaries have and the type declarations of 20.0.8 do not list.
  * `listen` with a host and options:
