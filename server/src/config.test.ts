@@ -1,5 +1,5 @@
 import { readFile } from 'node:fs/promises'
-import { describe, expect, test } from 'vitest'
+import { describe, expect, test, vi } from 'vitest'
 import { completeConfig, ConfigError, readConfig, settings } from './config.js'
 
 describe('settings', () => {
@@ -36,6 +36,7 @@ describe('settings', () => {
 
 describe('I8: a wrong setting is told in one sentence that names it', () => {
   const strong = 'x'.repeat(32)
+  const several = { WEFT_PROCESSES: '2', DATABASE_URL: 'postgres://db/weft', REDIS_URL: 'redis://redis' }
   test.each<[string, Record<string, string>, RegExp]>([
     ['a port that is no number', { PORT: 'http' }, /^PORT must be a whole number from 0 to 65535/],
     ['a port out of range', { PORT: '65536' }, /^PORT must/],
@@ -82,6 +83,16 @@ describe('I8: a wrong setting is told in one sentence that names it', () => {
     ['an open server on IPv6', { HOST: '::' }, /^HOST is ::/],
     ['an open server under a name', { HOST: 'weft.example' }, /^HOST is weft\.example/],
     ['an address that only begins like loopback', { HOST: '127.0.0.1.example' }, /^HOST is/],
+    ['no process at all', { WEFT_PROCESSES: '0' }, /^WEFT_PROCESSES must be a whole number from 1 to 256/],
+    ['several processes on the embedded database', { ...several, DATABASE_URL: '' }, /set DATABASE_URL/],
+    ['several processes without Redis', { ...several, REDIS_URL: '' }, /set REDIS_URL/],
+    ['several processes on any port', { ...several, PORT: '0' }, /set PORT/],
+    ['metrics on the shared port', { ...several, METRICS_PORT: '4400' }, /^METRICS_PORT is the same as PORT/],
+    [
+      'metrics of all of one process',
+      { METRICS_PORT: '9400' },
+      /^METRICS_PORT is for WEFT_PROCESSES above 1/,
+    ],
   ])('%s', (_name, environment, sentence) => {
     expect(() => readConfig(environment)).toThrow(ConfigError)
     expect(() => readConfig(environment)).toThrow(sentence)
@@ -89,6 +100,16 @@ describe('I8: a wrong setting is told in one sentence that names it', () => {
       readConfig(environment)
     } catch (error) {
       expect((error as Error).message).toMatch(/^[^\n]+\.$/)
+    }
+  })
+
+  test('several processes need Linux', () => {
+    expect(readConfig(several).processes).toBe(2)
+    const platform = vi.spyOn(process, 'platform', 'get').mockReturnValue('darwin')
+    try {
+      expect(() => readConfig(several)).toThrow(/Linux only: set WEFT_PROCESSES=1\.$/)
+    } finally {
+      platform.mockRestore()
     }
   })
 
@@ -110,6 +131,7 @@ describe('I8: a wrong setting is told in one sentence that names it', () => {
     expect(readConfig({ PORT: '1' }, {}).port).toBe(1)
     expect(readConfig({ PORT: '' }).port).toBe(4400)
     expect(() => readConfig({}, { DATA_DIR: './x', PORT: 'x' })).toThrow(/^--port must/)
+    expect(() => readConfig({}, { WEFT_PROCESSES: 'x' })).toThrow(/^--processes must/)
   })
 
   test('every key of the configuration is a setting, once', () => {

@@ -41,6 +41,9 @@ export interface Config {
   readonly maxBaseBytes: number
   readonly compactBytes: number
   readonly docWorkers: number
+  /** More than 1: the port is shared with other processes. The command line starts them; a program does it itself. */
+  readonly processes: number
+  readonly metricsPort: number
 }
 
 export const logLevels = ['silent', 'fatal', 'error', 'warn', 'info', 'debug', 'trace'] as const
@@ -54,7 +57,7 @@ export class ConfigError extends Error {
 /** One row of the settings table. */
 export interface Setting<K extends keyof Config = keyof Config> {
   readonly key: K
-  /** Its name in the environment. The flag is the same in lower case with dashes. */
+  /** Its name in the environment. The flag follows from it: `flagOf`. */
   readonly env: string
   readonly meaning: string
   /** As shown in the README; '' for none. */
@@ -323,10 +326,28 @@ export const settings = [
     integer(0, 64),
     'threads for merging and compaction; 0 for cores - 1, from 2 to 4',
   ),
+  setting(
+    'processes',
+    'WEFT_PROCESSES',
+    '1',
+    integer(1, 256),
+    'server processes that share the port; more than 1 on Linux, with `DATABASE_URL` and `REDIS_URL`',
+  ),
+  setting(
+    'metricsPort',
+    'METRICS_PORT',
+    '0',
+    integer(0, 65_535),
+    'port for the `/metrics` of all `WEFT_PROCESSES` together; 0 for none',
+  ),
 ] as const satisfies readonly Setting[]
 
-/** The flag of a setting: `--data-dir` for `DATA_DIR`. */
-export const flagOf = (env: string): string => `--${env.toLowerCase().replaceAll('_', '-')}`
+/** The flag of a setting: `--data-dir` for `DATA_DIR`, `--processes` for `WEFT_PROCESSES`. */
+export const flagOf = (env: string): string =>
+  `--${env
+    .replace(/^WEFT_/, '')
+    .toLowerCase()
+    .replaceAll('_', '-')}`
 
 /**
  * Reads the settings: flags first, then the environment, then defaults. An empty value counts as not set.
@@ -388,5 +409,30 @@ const checkConfig = (config: Config): Config => {
   if (config.maxUpdateBytes > config.maxFrameBytes) {
     throw new ConfigError('MAX_UPDATE_BYTES is larger than MAX_FRAME_BYTES: an update travels in one frame.')
   }
+  checkProcesses(config)
   return config
+}
+
+const checkProcesses = (config: Config): void => {
+  if (config.processes === 1) {
+    if (config.metricsPort === 0) return
+    throw new ConfigError(
+      'METRICS_PORT is for WEFT_PROCESSES above 1: a single process serves /metrics on PORT.',
+    )
+  }
+  const several = `WEFT_PROCESSES is ${config.processes}, and several processes`
+  if (process.platform !== 'linux')
+    throw new ConfigError(`${several} can share a port on Linux only: set WEFT_PROCESSES=1.`)
+  if (config.databaseUrl === undefined) {
+    throw new ConfigError(
+      `${several} cannot share the embedded database: set DATABASE_URL to a PostgreSQL, or WEFT_PROCESSES=1.`,
+    )
+  }
+  if (config.redisUrl === undefined) {
+    throw new ConfigError(`${several} talk to each other through Redis: set REDIS_URL, or WEFT_PROCESSES=1.`)
+  }
+  if (config.port === 0)
+    throw new ConfigError(`${several} need one port for all of them: set PORT to another number than 0.`)
+  if (config.metricsPort === config.port)
+    throw new ConfigError('METRICS_PORT is the same as PORT: each needs its own.')
 }

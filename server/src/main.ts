@@ -1,9 +1,12 @@
 #!/usr/bin/env node
 /* The command line: a few lines on top of the library. */
+import { fileURLToPath } from 'node:url'
 import { Command, Option } from 'commander'
 import { ConfigError, flagOf, readConfig, settings, type Config, type Setting } from './config.js'
 import { migrateStore, openStore, StoreStartError } from './store/index.js'
 import { createServer } from './server.js'
+import { supervise } from './supervise.js'
+import { connectSupervisor, type SupervisorLink } from './supervisor-link.js'
 import { createLogger } from './telemetry/index.js'
 
 const version = '0.1.0'
@@ -21,19 +24,22 @@ const addSettings = (command: Command): Command => {
 const flagsOf = (command: Command): Record<string, string | undefined> => {
   const given = command.opts<Record<string, string | undefined>>()
   const camel = (env: string): string =>
-    env.toLowerCase().replace(/_(\w)/g, (_, letter: string) => letter.toUpperCase())
+    flagOf(env)
+      .slice(2)
+      .replace(/-(\w)/g, (_, letter: string) => letter.toUpperCase())
   return Object.fromEntries((settings as readonly Setting[]).map(({ env }) => [env, given[camel(env)]]))
 }
 
 /** Errors with a sentence for the operator end the program with it; others are faults, with their stack. */
-const orStop = async (run: () => Promise<void>): Promise<void> => {
+const orStop = async (run: () => Promise<void>, link: SupervisorLink | null = null): Promise<void> => {
   try {
     await run()
   } catch (error) {
     const expected = error instanceof ConfigError || error instanceof StoreStartError
-    process.stderr.write(
-      `weft: ${expected || !(error instanceof Error) ? messageOf(error) : startMessage(error)}\n`,
-    )
+    const reason = expected || !(error instanceof Error) ? messageOf(error) : startMessage(error)
+    // Several processes have the same to say: their supervisor says it once.
+    if (link === null) process.stderr.write(`weft: ${reason}\n`)
+    else await link.failed(reason)
     process.exit(1)
   }
 }
@@ -42,10 +48,20 @@ const messageOf = (error: unknown): string => (error instanceof Error ? error.me
 const startMessage = (error: Error): string =>
   /^(PORT|uWebSockets)/.test(error.message) ? error.message : (error.stack ?? error.message)
 
-const start = async (config: Config): Promise<void> => {
+const start = async (config: Config, link: SupervisorLink | null): Promise<void> => {
+  if (config.processes > 1 && link === null) {
+    const program = { path: fileURLToPath(import.meta.url), args: process.argv.slice(2) }
+    const { code, failure } = await supervise(config, program)
+    if (failure !== null) process.stderr.write(`weft: ${failure}\n`)
+    process.exit(code)
+  }
   const logger = createLogger(config.logLevel)
-  const server = await createServer({ ...config, logger })
-  if (config.playground) process.stdout.write(`Playground: ${server.url}/\n`)
+  const server = await createServer({
+    ...config,
+    logger,
+    ...(link === null ? {} : { processNumber: link.process }),
+  })
+  if (config.playground && link === null) process.stdout.write(`Playground: ${server.url}/\n`)
   let stopping = false
   const stop = (signal: string): void => {
     if (stopping) return
@@ -61,6 +77,9 @@ const start = async (config: Config): Promise<void> => {
   }
   process.on('SIGTERM', () => stop('SIGTERM'))
   process.on('SIGINT', () => stop('SIGINT'))
+  link?.ready(server.url, () => server.metrics())
+  // Nobody would start it again, or end it with the others.
+  void link?.lost.then(() => stop('the supervisor is gone'))
 }
 
 const migrate = async (config: Config): Promise<void> => {
@@ -77,8 +96,10 @@ const program = new Command('weft')
   .showHelpAfterError()
 
 addSettings(program.command('start', { isDefault: true }).description('run the server')).action(
-  async (_options: unknown, command: Command) =>
-    orStop(() => start(readConfig(process.env, flagsOf(command)))),
+  async (_options: unknown, command: Command) => {
+    const link = connectSupervisor()
+    await orStop(() => start(readConfig(process.env, flagsOf(command)), link), link)
+  },
 )
 addSettings(
   program.command('migrate').description('bring the database to the schema of this version, and stop'),

@@ -27,6 +27,8 @@ export interface WeftServer {
   readonly port: number
   /** Rooms open now. */
   readonly openRooms: number
+  /** What `/metrics` answers, in the Prometheus text format. */
+  metrics(): Promise<string>
   /**
    * Shuts down: readiness off, clients told to reconnect, the journal flushed and acknowledged.
    * @returns the changes that were not saved when the deadline passed; 0 when all is well
@@ -41,6 +43,8 @@ export type ServerOptions = Partial<Config> & {
   readonly store?: Store
   /** This node's end of a bus to other nodes on the same database, in place of `redisUrl`. The server closes it. */
   readonly bus?: Bus
+  /** Which of the processes that share the port this is, from 1 (the default): for `weft_process_info`. */
+  readonly processNumber?: number
 }
 
 /** Journal batches: large enough to amortise a commit, small enough to keep one short. */
@@ -59,7 +63,7 @@ const closeGraceMs = 250
  * @throws {StoreStartError} for a database that cannot be used
  */
 export const createServer = async (options: ServerOptions = {}): Promise<WeftServer> => {
-  const { logger, store: givenStore, bus, ...given } = options
+  const { logger, store: givenStore, bus, processNumber = 1, ...given } = options
   const config = completeConfig(given)
   checkTls(config)
   const log = logger ?? createLogger(config.logLevel)
@@ -75,7 +79,7 @@ export const createServer = async (options: ServerOptions = {}): Promise<WeftSer
   const store =
     givenStore ?? (await openStore({ databaseUrl: config.databaseUrl, dataDir: config.dataDir, logger: log }))
   try {
-    return await run(config, log, uws, auth, store, bus)
+    return await run(config, log, uws, auth, store, bus, processNumber)
   } catch (error) {
     await store.close()
     throw error
@@ -89,6 +93,7 @@ const run = async (
   auth: Awaited<ReturnType<typeof createAuthenticator>>,
   store: Store,
   givenBus: Bus | undefined,
+  processNumber: number,
 ): Promise<WeftServer> => {
   const node = randomBytes(6).toString('hex')
   let closing: Promise<number> | null = null
@@ -103,6 +108,7 @@ const run = async (
     journal: () => ({ depth: journal.depth, bytes: journal.depthBytes }),
     busHealthy: () => bus.isHealthy,
   })
+  metrics.identify(node, processNumber)
   const fault = (message: string, error: unknown): void => log.error({ err: error }, message)
   const bus = givenBus ?? (await openBus(config.redisUrl, node, metrics, log))
   const asides = new Set<Promise<void>>()
@@ -297,6 +303,7 @@ const run = async (
     get openRooms() {
       return rooms.size
     },
+    metrics: () => metrics.render(),
     close: () => (closing ??= close()),
   }
 }

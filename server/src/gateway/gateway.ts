@@ -5,6 +5,7 @@
 import type { Config } from '../config.js'
 import { registerHttp, type HttpHandlers } from './http.js'
 import { isAllowedOrigin, isLoopbackHost } from './origins.js'
+import { portTaken } from './port.js'
 import { PublishTurns, RoomChannel, type ChannelObserver, type Dialect } from './channel.js'
 import type { Session, SessionContext } from './session.js'
 import { Socket, type SocketEvents, type SocketLimits } from './socket.js'
@@ -12,6 +13,7 @@ import {
   exclusivePort,
   fullSocket,
   listenOn,
+  sharedPort,
   type FullWebSocket,
   type HttpRequest,
   type HttpResponse,
@@ -119,10 +121,9 @@ export class Gateway {
   /** Starts to listen. @returns the port. @throws {Error} when the address is taken or not this machine's */
   async listen(context: SessionContext): Promise<number> {
     this.context = context
-    const { host, port } = this.config
-    const listener = await listenOn(this.app, host, port, exclusivePort)
-    if (listener === false)
-      throw new Error(`PORT ${port} on HOST ${host} cannot be listened on: it is in use or not ours.`)
+    const { host, port, processes } = this.config
+    const listener = await listenOn(this.app, host, port, processes > 1 ? sharedPort : exclusivePort)
+    if (listener === false) throw portTaken(host, port)
     this.listener = listener
     this.ticker = setInterval(() => this.tick(), 1_000)
     return this.uws.us_socket_local_port(listener)

@@ -179,6 +179,19 @@ export class Metrics {
     return `${await this.registry.metrics()}\n${this.histograms.map((histogram) => histogram.render()).join('\n')}`
   }
 
+  /**
+   * Says whose metrics these are, which several processes behind one port leave open.
+   * @param process its number among them, from 1
+   */
+  identify(node: string, process: number): void {
+    new Gauge({
+      name: 'weft_process_info',
+      help: 'Always 1: the labels name the node, as WELCOME does, and its process',
+      labelNames: ['node', 'process'],
+      registers: [this.registry],
+    }).set({ node, process: String(process) }, 1)
+  }
+
   commitFailed(kind: 'transient' | 'rejected'): void {
     this.commitFailures.inc({ kind })
   }
