@@ -11,6 +11,9 @@ import type { RoomObserver } from './types.js'
 /** Milliseconds between two signs of life. */
 const aliveMs = 1_000
 
+/** Milliseconds between two looks at who is silent. */
+const lookMs = 500
+
 /** Milliseconds after which a silent node is gone. */
 const silentMs = answerMs
 
@@ -36,6 +39,7 @@ export class NodeWatch {
   private readonly timer: NodeJS.Timeout
   private readonly stopListening: readonly (() => void)[]
   private lastTick = performance.now()
+  private lastAlive = -Infinity
 
   /** @param rooms the rooms that are open on this node; asked when something changes */
   constructor(bus: Bus, rooms: () => Iterable<WatchedRoom>, observer: Pick<RoomObserver, 'fault'>) {
@@ -49,7 +53,7 @@ export class NodeWatch {
     ]
     this.timer = setInterval(
       guarded(observer, 'watching the other nodes', () => this.tick()),
-      aliveMs,
+      lookMs,
     )
     // The sockets keep the process alive.
     this.timer.unref()
@@ -88,9 +92,10 @@ export class NodeWatch {
 
   private tick(): void {
     const now = performance.now()
-    const wasFrozen = now - this.lastTick > aliveMs + frozenMs
+    const wasFrozen = now - this.lastTick > lookMs + frozenMs
     this.lastTick = now
-    this.announceAlive()
+    // Timers fire a little late, and now and then early.
+    if (now - this.lastAlive > aliveMs - lookMs / 2) this.announceAlive()
     if (wasFrozen) {
       // What the others said meanwhile waits to be read; and they may have given this node up.
       this.graceForAll()
@@ -123,6 +128,7 @@ export class NodeWatch {
   }
 
   private announceAlive(): void {
+    this.lastAlive = performance.now()
     if (!this.bus.isAlone) this.bus.announce({ kind: 'alive' })
   }
 }

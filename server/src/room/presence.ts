@@ -22,6 +22,8 @@ interface Entry extends Holder {
   /** The clock that the owner's node gave; for an owner on this node the announced one. */
   base: number
   state: string
+  /** When the clock was last raised because another node had announced a higher one. */
+  raisedAt: number
   /** When the owner claimed the id with its first frame, while that claim may be renewed; see `defends`. */
   claimed: number
   /**
@@ -36,9 +38,16 @@ const raisedKept = 4
 
 /**
  * How long a claim may be renewed once, in milliseconds: until what other nodes show must have been heard. A client that
- * moves to a node which has just opened the room claims its id before that node knows of the old connection.
+ * moves to a node which has just opened the room claims its id before that node knows of the old connection. One that
+ * moves on within that time is fought for by two nodes, and the one that it came to last renews its claim last.
  */
-const defendMs = 5_000
+const defendMs = 1_000
+
+/**
+ * Milliseconds between two raises of a clock that other nodes ask for. A raise also makes a claim rank higher: of two that
+ * claim an id at the same time, both would be raised for ever, and neither would hear in time that it has lost.
+ */
+const raiseEveryMs = 1_000
 
 export interface PresenceLimits {
   /** Ids that one connection may show in a room. */
@@ -214,15 +223,8 @@ export class PresenceTable {
 
   private show(owner: PresenceOwner, entry: AwarenessEntry, claimed: number, now: number): void {
     const clock = this.nextClock(entry)
-    const shown: Entry = {
-      owner,
-      node: null,
-      clock,
-      base: clock,
-      state: entry.state ?? 'null',
-      claimed,
-      raised: [],
-    }
+    const shown = entryOf({ owner, node: null }, clock, clock, entry.state ?? 'null')
+    shown.claimed = claimed
     noteRaised(shown, entry.clock)
     this.add(entry.clientId, shown, now)
   }
@@ -238,20 +240,17 @@ export class PresenceTable {
       // Overtaken on its way by its own leave.
       if (gone !== undefined && gone.told !== null && sameConnection(gone, holder) && clock <= gone.told)
         return false
-      const shown = {
-        ...holder,
-        clock: this.nextClock(told),
-        base: clock,
-        state,
-        claimed: -Infinity,
-        raised: [],
-      }
+      const shown = entryOf(holder, this.nextClock(told), clock, state)
       this.add(clientId, shown, now)
       this.checkClock(clientId, shown)
       return false
     }
     if (state === null) {
-      if (current.node === null && current.owner.connection === told.connection) this.raise(current, told)
+      const mine = current.node === null && current.owner.connection === told.connection
+      if (mine && clock >= current.clock && now - current.raisedAt >= raiseEveryMs) {
+        current.raisedAt = now
+        this.raise(current, told)
+      }
       // By node and clock, not by connection: what one connection shows and the next takes over and leaves within a tick
       // is told as the leave of the second.
       if (current.node !== node || clock <= current.base) return false
@@ -286,7 +285,6 @@ export class PresenceTable {
 
   /** Goes beyond what others have announced of an id of this node: else its clients would not see the next state. */
   private raise(current: Entry, { clientId, clock }: BusPresence): void {
-    if (clock < current.clock) return
     current.clock = current.base = clock + 1
     noteRaised(current, clock)
     this.changed(clientId)
@@ -364,6 +362,17 @@ export class PresenceTable {
     this.gone.forget(now, (id) => this.dirty.has(id) || this.untold.has(id))
   }
 }
+
+const entryOf = ({ owner, node }: Holder, clock: number, base: number, state: string): Entry => ({
+  owner,
+  node,
+  clock,
+  base,
+  state,
+  raisedAt: -Infinity,
+  claimed: -Infinity,
+  raised: [],
+})
 
 const toldOf = (
   clientId: number,

@@ -1,0 +1,126 @@
+import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
+import { NodeWatch } from './node-watch.js'
+import { ScriptedBus } from './testing/scripted-bus.js'
+import { silentObserver } from './testing/scripted.js'
+
+let bus: ScriptedBus
+let watch: NodeWatch
+/** What the watch does to the one room that is open. */
+let done: string[]
+
+const start = (): void => {
+  const presence = {
+    ask: () => void done.push('ask'),
+    healed: () => void done.push('healed'),
+    dropNode: (node: string) => void done.push(`drop ${node}`),
+  }
+  watch = new NodeWatch(bus, () => [{ presence }], silentObserver)
+}
+
+/** The event loop stands still, as under SIGSTOP: time passes, and each timer is late. */
+const freeze = (ms: number): void => {
+  const now = performance.now.bind(performance)
+  vi.spyOn(performance, 'now').mockImplementation(() => now() + ms)
+}
+
+beforeEach(() => {
+  vi.useFakeTimers()
+  bus = new ScriptedBus()
+  done = []
+  start()
+})
+
+afterEach(() => {
+  watch.dispose()
+  vi.restoreAllMocks()
+  vi.useRealTimers()
+})
+
+/** Seconds in which these nodes are alive. */
+const live = (seconds: number, ...nodes: string[]): void => {
+  for (let second = 0; second < seconds; second++) {
+    vi.advanceTimersByTime(1_000)
+    for (const node of nodes) bus.hear('alive', node)
+  }
+}
+
+describe('presence across nodes: who is alive', () => {
+  test('a node says that it is alive at its start and every second, until it is disposed', () => {
+    expect(bus.announced).toEqual([{ kind: 'alive' }])
+    vi.advanceTimersByTime(5_000)
+    expect(bus.announced).toHaveLength(6)
+    watch.dispose()
+    vi.advanceTimersByTime(5_000)
+    bus.hear('bye', 'b')
+    expect([bus.announced.length, done]).toEqual([6, []])
+  })
+
+  test('a node that is alone says nothing', () => {
+    watch.dispose()
+    bus.announced.length = 0
+    bus.isAlone = true
+    start()
+    vi.advanceTimersByTime(5_000)
+    expect(bus.announced).toEqual([])
+  })
+
+  test('P32: a node that is silent for 3 s is gone before 5 s; one that speaks stays', () => {
+    live(10, 'b', 'c')
+    expect(watch.size).toBe(2)
+    live(2, 'c')
+    expect(done).toEqual([])
+    live(2, 'c')
+    expect(done).toEqual(['drop b'])
+    expect(watch.size).toBe(1)
+    live(10, 'c')
+    expect(done).toEqual(['drop b'])
+  })
+
+  test('whatever a node says of a room is a sign of life, and makes it known', () => {
+    watch.heard('b')
+    vi.advanceTimersByTime(2_500)
+    watch.heard('b')
+    vi.advanceTimersByTime(2_500)
+    expect(done).toEqual([])
+    vi.advanceTimersByTime(1_500)
+    expect(done).toEqual(['drop b'])
+  })
+
+  test('P32: a node that says goodbye is gone at once, and not asked for when it is heard again', () => {
+    live(2, 'b')
+    bus.hear('bye', 'b')
+    expect(done).toEqual(['drop b'])
+    bus.hear('alive', 'b')
+    expect(done).toEqual(['drop b'])
+  })
+
+  test('a node that was given up and speaks again is asked what it shows, once', () => {
+    live(2, 'b')
+    live(5)
+    expect(done).toEqual(['drop b'])
+    live(3, 'b')
+    expect(done).toEqual(['drop b', 'ask'])
+  })
+
+  test('while the bus is away nobody is gone; after it heals, rooms ask, and who stays silent for 3 s is gone', () => {
+    live(2, 'b', 'c')
+    bus.becomes(false)
+    live(60)
+    expect(done).toEqual([])
+    bus.becomes(true)
+    expect(done).toEqual(['healed'])
+    live(2, 'c')
+    expect(done).toEqual(['healed'])
+    live(2, 'c')
+    expect(done).toEqual(['healed', 'drop b'])
+  })
+
+  test('a node that was frozen gives nobody up before it could hear them, and asks', () => {
+    live(2, 'b', 'c')
+    freeze(20_000)
+    vi.advanceTimersByTime(1_000)
+    expect(done).toEqual(['healed'])
+    live(3, 'c')
+    expect(done).toEqual(['healed', 'drop b'])
+  })
+})
