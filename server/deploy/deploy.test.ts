@@ -64,8 +64,8 @@ const deployment = manifest('deployment.yaml') as Deployment
 const pod = deployment.spec.template.spec
 const container = pod.containers[0]!
 
-// `NODE_ENV` is for the libraries; `REDIS_URL` comes with the bus between nodes.
-const settingNames = new Set<string>([...settings.map(({ env }) => env), 'NODE_ENV', 'REDIS_URL'])
+// `NODE_ENV` is for the libraries.
+const settingNames = new Set<string>([...settings.map(({ env }) => env), 'NODE_ENV'])
 const defaults = readConfig({})
 
 test.each(yamlFiles)('%s is YAML without errors and duplicate keys', (path) => {
@@ -232,10 +232,7 @@ describe('queries', () => {
         for (const suffix of ['bucket', 'sum', 'count']) exported.add(`${name}_${suffix}`)
     }
     // Prometheus's own, and the blackbox exporter's.
-    for (const name of ['up', 'probe_success', 'ALERTS']) exported.add(name)
-    // Of the bus with Redis; this server has none.
-    for (const name of ['published', 'received', 'dropped', 'ignored']) exported.add(`weft_bus_${name}_total`)
-    exported.add('weft_bus_healthy')
+    for (const name of ['up', 'probe_success']) exported.add(name)
   })
   afterAll(async () => {
     await server.dispose()
