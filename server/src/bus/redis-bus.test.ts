@@ -198,7 +198,7 @@ describe('RedisBus', () => {
     const stop = b.subscribe(asRoomId(8), () => undefined)
     await nodes.settled()
     await redis.kill()
-    await until(() => !a.isHealthy && !b.isHealthy, 'both notice')
+    await until(() => !a.isHealthy && !b.isHealthy, 'both notice at once', 1_000)
     a.publish(room, committed(1))
     a.announce({ kind: 'alive' })
     expect(counts.drops).toBeGreaterThanOrEqual(2)
@@ -211,7 +211,8 @@ describe('RedisBus', () => {
     a.publish(asRoomId(9), committed(3))
     await until(() => heard.length > 0 && late.length > 0, 'messages flow again')
     expect([heard, late, health]).toEqual([[committed(2)], [committed(3)], [false, true]])
-    expect(counts.reasons).toHaveLength(1)
+    // None when no attempt met the closed port.
+    expect(counts.reasons.length).toBeLessThanOrEqual(1)
     const probe = new Redis(redis.url)
     expect(await probe.pubsub('NUMSUB', 'weft:r:8')).toEqual(['weft:r:8', 0])
     probe.disconnect()
