@@ -1,5 +1,6 @@
 /** The Weft server as a library. */
 export { MemoryBus, type Bus, type BusMessage } from './bus/index.js'
 export { ConfigError, settings, type Config, type LogLevel, type Setting } from './config.js'
+export type { Control } from './control.js'
 export { createServer, type ServerOptions, type WeftServer } from './server.js'
 export { StoreStartError } from './store/index.js'

@@ -5,6 +5,7 @@ import { randomBytes } from 'node:crypto'
 import { createAuthenticator } from './auth/index.js'
 import { connectRedisBus, MemoryBus, type Bus } from './bus/index.js'
 import { DocWorkers } from './compaction/index.js'
+import { Control } from './control.js'
 import { completeConfig, ConfigError, type Config } from './config.js'
 import {
   Gateway,
@@ -25,6 +26,8 @@ export interface WeftServer {
   /** Where it listens, e.g. `http://127.0.0.1:4400`. */
   readonly url: string
   readonly port: number
+  /** What can be done to rooms and users, in the whole cluster. */
+  readonly control: Control
   /** Rooms open now. */
   readonly openRooms: number
   /** What `/metrics` answers, in the Prometheus text format. */
@@ -241,6 +244,7 @@ const run = async (
           swept: (_rooms, seconds) => metrics.sweepSeconds.observe(seconds),
         })
   const nodes = new NodeWatch(bus, () => rooms, observer)
+  const control = new Control({ bus, store, gateway, rooms })
   const context: SessionContext = {
     node,
     limits: limitsOf(config),
@@ -258,6 +262,7 @@ const run = async (
     gateway.close()
     sweep?.dispose()
     nodes.dispose()
+    control.dispose()
     await journal.close(0)
     await workers.close()
     await bus.close()
@@ -286,6 +291,7 @@ const run = async (
       atMost(Math.max(closeGraceMs, deadline - performance.now()), closed)
     sweep?.dispose()
     nodes.dispose()
+    control.dispose()
     await inTime(Promise.all(asides).then(() => rooms.close()))
     bus.announce({ kind: 'bye' })
     await inTime(bus.close())
@@ -300,6 +306,7 @@ const run = async (
   return {
     url,
     port,
+    control,
     get openRooms() {
       return rooms.size
     },

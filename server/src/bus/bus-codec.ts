@@ -9,6 +9,8 @@
  *   [5]                                                      presence_wanted
  *   [16]                                                     alive (the node channel)
  *   [17]                                                     bye (the node channel)
+ *   [18, do, tenant, user | nil, room | nil, id | nil, access | nil, 0 | 1 (final)]
+ *                                                            control (the node channel)
  *
  *   event: [seq, 0 (update) | 1 (message), author | nil, client id | nil, client seq | nil, name | nil, payload, created at]
  *   entry: [connection, user | nil, client id, clock, state | nil]
@@ -17,8 +19,9 @@
  * a message with others gets a new kind.
  */
 import { ProtocolError, Reader, Writer } from '@weft/protocol'
+import { asRoomId } from '../ids.js'
 import type { StoredEvent } from '../store/types.js'
-import type { BusMessage, BusPresence, NodeId, NodeMessage } from './types.js'
+import type { BusMessage, BusPresence, ControlCommand, NodeId, NodeMessage } from './types.js'
 
 const version = 1
 
@@ -30,6 +33,7 @@ const kinds = {
   presence_wanted: 5,
   alive: 16,
   bye: 17,
+  control: 18,
 } as const satisfies Record<(BusMessage | NodeMessage)['kind'], number>
 
 /** How deep a message of a kind that is not known may be nested. */
@@ -75,12 +79,26 @@ export const encodeMessage = (message: BusMessage | NodeMessage): Uint8Array => 
           .stringOrNil(state)
       }
       break
+    case 'control':
+      writeCommand(start(7), message.command)
+      break
     case 'presence_wanted':
     case 'alive':
     case 'bye':
       start(0)
   }
   return writer.finish()
+}
+
+const writeCommand = (writer: Writer, command: ControlCommand): void => {
+  writer
+    .string(command.do)
+    .string(command.tenant)
+    .stringOrNil('user' in command ? command.user : null)
+    .stringOrNil('room' in command ? command.room : null)
+    .uintOrNil('id' in command ? command.id : null)
+    .stringOrNil('access' in command ? command.access : null)
+    .uint('final' in command && command.final ? 1 : 0)
 }
 
 const writeEvent = (writer: Writer, event: StoredEvent): void => {
@@ -183,7 +201,13 @@ const readRoomMessage: ReadMessage<BusMessage> = (kind, fields, reader) => {
   }
 }
 
-const readNodeMessage: ReadMessage<NodeMessage> = (kind, fields) => {
+const readNodeMessage: ReadMessage<NodeMessage> = (kind, fields, reader) => {
+  if (kind === kinds.control) {
+    expectFields(fields, 7)
+    const command = readCommand(reader)
+    // A command of a later release.
+    return command === null ? null : { kind: 'control', command }
+  }
   if (kind !== kinds.alive && kind !== kinds.bye) return null
   expectFields(fields, 0)
   return { kind: kind === kinds.alive ? 'alive' : 'bye' }
@@ -217,6 +241,36 @@ const readNumbers = (reader: Reader): { seq: number; number: number }[] => {
     updates.push({ seq: reader.uint('a seq'), number: reader.uint('a relay number') })
   }
   return updates
+}
+
+const readCommand = (reader: Reader): ControlCommand | null => {
+  const most = reader.bytes.length
+  const name = reader.string('the command', most)
+  const tenant = reader.string('the tenant', most)
+  const user = reader.stringOrNil('the user', most)
+  const room = reader.stringOrNil('the room', most)
+  const id = reader.uintOrNil('the room id')
+  const access = reader.stringOrNil('the access', most)
+  const final = readFlag(reader)
+  if (access !== null && access !== 'read' && access !== 'write')
+    throw malformed('an access is read or write')
+  switch (name) {
+    case 'close_room':
+      return { do: name, tenant, room: present(room) }
+    case 'room_deleted':
+      return { do: name, tenant, room: present(room), id: asRoomId(present(id)) }
+    case 'disconnect':
+      return { do: name, tenant, user: present(user), final }
+    case 'grant':
+      return { do: name, tenant, user: present(user), room: present(room), access }
+    default:
+      return null
+  }
+}
+
+const present = <T>(value: T | null): T => {
+  if (value === null) throw malformed('a command lacks what it is about')
+  return value
 }
 
 const readEvent = (reader: Reader): StoredEvent => {

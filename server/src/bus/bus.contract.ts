@@ -1,6 +1,6 @@
 import { expect, it } from 'vitest'
 import { asRoomId } from '../ids.js'
-import type { Bus, BusMessage, NodeId, NodeMessage } from './types.js'
+import type { Bus, BusMessage, ControlCommand, NodeId, NodeMessage } from './types.js'
 
 /** Ends of one bus, and a way to know that everything published so far has been delivered. */
 export interface BusUnderTest {
@@ -87,16 +87,25 @@ export const busContract = (start: () => Promise<BusUnderTest>): void => {
     a.onAnnouncement((message, from) => heard.a.push([message, from]))
     b.onAnnouncement((message, from) => heard.b.push([message, from]))
     const stop = c.onAnnouncement((message, from) => heard.c.push([message, from]))
-    a.announce({ kind: 'alive' })
+    const commands: ControlCommand[] = [
+      { do: 'close_room', tenant: '', room: 'r' },
+      { do: 'room_deleted', tenant: 't', room: 'naïve ☃', id: room },
+      { do: 'disconnect', tenant: '', user: 'ada', final: true },
+      { do: 'disconnect', tenant: '', user: 'ada', final: false },
+      { do: 'grant', tenant: '', user: 'ada', room: 'r', access: 'read' },
+      { do: 'grant', tenant: '', user: 'ada', room: 'r', access: null },
+    ]
+    const messages: NodeMessage[] = [
+      { kind: 'alive' },
+      ...commands.map((command): NodeMessage => ({ kind: 'control', command })),
+    ]
+    for (const message of messages) a.announce(message)
     await bus.settled()
     stop()
     b.announce({ kind: 'bye' })
     await bus.settled()
-    expect(heard).toEqual({
-      a: [[{ kind: 'bye' }, 'b']],
-      b: [[{ kind: 'alive' }, 'a']],
-      c: [[{ kind: 'alive' }, 'a']],
-    })
+    const fromA = messages.map((message): Heard => [message, 'a'])
+    expect(heard).toEqual({ a: [[{ kind: 'bye' }, 'b']], b: fromA, c: fromA })
   })
 
   it('a closed end says and hears nothing; closing twice does nothing', async () => {

@@ -2,4 +2,4 @@
 export { MemoryBus } from './memory-bus.js'
 export { connectRedisBus, type RedisBus, type RedisBusObserver, type RedisBusOptions } from './redis-bus.js'
 export { parseRedisUrl } from './redis-url.js'
-export type { Bus, BusMessage, BusPresence, NodeId, NodeMessage } from './types.js'
+export type { Bus, BusMessage, BusPresence, ControlCommand, NodeId, NodeMessage } from './types.js'

@@ -1,3 +1,4 @@
+import type { Access } from '@weft/protocol'
 import type { RoomId, Seq } from '../ids.js'
 import type { StoredEvent } from '../store/types.js'
 
@@ -48,12 +49,31 @@ export type BusMessage =
   /** The sender has opened the room: whoever has it open too answers with a whole `presence`. */
   | { readonly kind: 'presence_wanted' }
 
+/** Something that is to happen on every node at which a client of it may be connected. */
+export type ControlCommand =
+  /** Everybody leaves the room, and may come back at once. */
+  | { readonly do: 'close_room'; readonly tenant: string; readonly room: string }
+  /** The room has been deleted in the store: everybody leaves it for good. */
+  | { readonly do: 'room_deleted'; readonly tenant: string; readonly room: string; readonly id: RoomId }
+  /** All connections of a user end. `final`: the clients do not come back by themselves; else they get a new token first. */
+  | { readonly do: 'disconnect'; readonly tenant: string; readonly user: string; readonly final: boolean }
+  /** What the connections of a user may do in a room from now on, whatever their token says; null for nothing. */
+  | {
+      readonly do: 'grant'
+      readonly tenant: string
+      readonly user: string
+      readonly room: string
+      readonly access: Access | null
+    }
+
 /** What nodes tell all other nodes. */
 export type NodeMessage =
   /** Sent every second by every node. */
   | { readonly kind: 'alive' }
   /** The sender stops, in an orderly way: its connections are gone. */
   | { readonly kind: 'bye' }
+  /** See `Control`. */
+  | { readonly kind: 'control'; readonly command: ControlCommand }
 
 /** Carries messages to the other nodes, never back to the sender. Nothing here throws or waits. */
 export interface Bus {

@@ -1,5 +1,5 @@
 /* What the connections of both dialects have in common: messages one after the other, the end of a token, the end of a connection. */
-import { closeCodeFor, ProtocolError } from '@weft/protocol'
+import { closeCodeFor, ProtocolError, type Access } from '@weft/protocol'
 import type { Identity } from '../auth/index.js'
 import { at, Inbox, strangerBytes, tellable, type Session, type SessionContext } from './session.js'
 import type { Socket, SocketEvents } from './socket.js'
@@ -24,6 +24,8 @@ export abstract class BaseSession implements Session, SocketEvents {
   /** One message. @returns null when it was handled at once. @throws what ends the connection */
   abstract handle(bytes: Uint8Array): Promise<void> | null
 
+  abstract readonly identity: Identity | null
+  abstract grant(room: string, access: Access | null): void
   abstract drain(delay: number): void
   abstract fellBehind(): void
   abstract caughtUp(): void
@@ -55,6 +57,14 @@ export abstract class BaseSession implements Session, SocketEvents {
   shutDown(): void {
     this.socket.end(closeCodeFor('draining'), 'the node is shutting down')
     this.closed()
+  }
+
+  disconnect(final: boolean): void {
+    this.fail(
+      final
+        ? new ProtocolError('forbidden', 'disconnected by an administrator')
+        : new ProtocolError('token_expired', 'a new token is needed'),
+    )
   }
 
   tooSlow(reason: string): void {

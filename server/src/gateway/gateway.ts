@@ -142,6 +142,14 @@ export class Gateway {
     }
   }
 
+  /** The connections of a user, to all rooms. */
+  *sessionsOf(tenant: string, user: string): Iterable<Session> {
+    for (const { session } of [...this.connections]) {
+      const identity = session?.identity ?? null
+      if (session !== null && identity?.user === user && identity.tenant === tenant) yield session
+    }
+  }
+
   /** Closes what `drain` left open, with the code that says why. */
   shutDown(): void {
     for (const { session } of [...this.connections]) session?.shutDown()

@@ -1,6 +1,6 @@
 import { ProtocolError, type SessionLimits } from '@weft/protocol'
-import type { Authenticator } from '../auth/index.js'
-import type { ErrorCode } from '@weft/protocol'
+import type { Access, ErrorCode } from '@weft/protocol'
+import type { Authenticator, Identity } from '../auth/index.js'
 import { DocWorkerError } from '../compaction/index.js'
 import { UpdateInvalidError } from '../crdt/index.js'
 import type { Rooms } from '../room/index.js'
@@ -49,6 +49,12 @@ export interface Session {
    * waits for acks stays until `shutDown`.
    */
   drain(delay: number): void
+  /** Who the client is, once that is known. */
+  readonly identity: Identity | null
+  /** What the client may do in a room from now on; null for nothing. */
+  grant(room: string, access: Access | null): void
+  /** Ends the connection. @param final whether the client should not come back by itself */
+  disconnect(final: boolean): void
   /** What could be acknowledged has been: close. */
   shutDown(): void
   /** The socket has closed. */

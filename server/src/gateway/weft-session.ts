@@ -5,12 +5,13 @@ import {
   encodeServerFrame,
   ProtocolError,
   readAwareness,
+  type Access,
   type ErrorCode,
   type HelloFrame,
   type JoinFrame,
   type ServerFrame,
 } from '@weft/protocol'
-import type { Identity } from '../auth/index.js'
+import { withGrant, type Identity } from '../auth/index.js'
 import { BaseSession } from './base-session.js'
 import { Membership, type SyncRequest } from './membership.js'
 import { tellable } from './session.js'
@@ -34,6 +35,10 @@ export class WeftSession extends BaseSession implements ChangeSource, WeftWireOw
 
   protected get isKnown(): boolean {
     return this.hello !== null
+  }
+
+  get identity(): Identity | null {
+    return this.hello?.identity ?? null
   }
 
   override tick(now: number): void {
@@ -261,6 +266,16 @@ export class WeftSession extends BaseSession implements ChangeSource, WeftWireOw
     const awareness = member.room.presence.snapshot()
     if (awareness === null) return
     this.socket.sendLossy(encodeServerFrame({ type: 'presences', room: member.channel.number, awareness }))
+  }
+
+  grant(room: string, access: Access | null): void {
+    if (this.hello === null) return
+    this.hello.identity = withGrant(this.hello.identity, room, access)
+    for (const member of [...this.memberships.values()]) {
+      if (member.room.name !== room) continue
+      if (access === null) member.end('forbidden', 'the grant has been revoked')
+      else member.access = access
+    }
   }
 
   ended(room: number, code: ErrorCode, message: string): void {

@@ -1,5 +1,6 @@
 /* A stock Yjs client (y-websocket) on `/yjs/<room>`: one socket, one room. Rules P37 to P44 of protocol/PROTOCOL.md. */
-import { ProtocolError, readAwareness, roomNameFromPath, type ErrorCode } from '@weft/protocol'
+import { ProtocolError, readAwareness, roomNameFromPath, type Access, type ErrorCode } from '@weft/protocol'
+import type { Identity } from '../auth/index.js'
 import { BaseSession } from './base-session.js'
 import { inspectUpdate, isLarge, type Inspection } from '../crdt/index.js'
 import { Membership } from './membership.js'
@@ -19,6 +20,7 @@ export class YjsSession extends BaseSession implements YjsWireOwner {
   /** What is asked for, until it is looked at: messages wait until the room is open. */
   private request: YjsRequest | null
   private member: Membership | null = null
+  identity: Identity | null = null
   /** The state vector of a step 1 that has not been answered yet. */
   private asked: Uint8Array | null = null
   private answering = false
@@ -75,6 +77,7 @@ export class YjsSession extends BaseSession implements YjsWireOwner {
       return
     }
     this.armExpiry(identity)
+    this.identity = identity
     const { user } = identity
     this.member = new Membership('yjs', this.socket, hold, new YjsWire(this), {
       user,
@@ -83,6 +86,13 @@ export class YjsSession extends BaseSession implements YjsWireOwner {
       access,
     })
     this.socket.send(encodeStep1(hold.room.stateVector))
+  }
+
+  grant(room: string, access: Access | null): void {
+    const { member } = this
+    if (member?.room.name !== room) return
+    if (access === null) this.fail(new ProtocolError('forbidden', 'the grant has been revoked'))
+    else member.access = access
   }
 
   refused(code: ErrorCode, message: string): void {

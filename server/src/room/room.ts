@@ -2,7 +2,7 @@
  * A room on a node: relays changes, journals them, acknowledges them, and knows what a joiner needs. It has no Y.Doc, and
  * knows nothing of sockets.
  */
-import type { AwarenessEntry } from '@weft/protocol'
+import type { AwarenessEntry, ErrorCode } from '@weft/protocol'
 import type { Bus, BusMessage, NodeId } from '../bus/index.js'
 import type { DocWorkers } from '../compaction/index.js'
 import { inspectUpdate, isLarge, trimKnown, type Coverage, type Inspection } from '../crdt/index.js'
@@ -349,9 +349,14 @@ export class Room {
     else this.end('room_deleted', 'the room has been deleted')
   }
 
-  /** The room ends for everybody here: deleted, or closed by the node. */
+  /** The room has been deleted: it ends for everybody here. */
   end(code: 'room_deleted', message: string): void {
     this.ended ??= message
+    this.sendAway(code, message)
+  }
+
+  /** Everybody here leaves, with a code that says whether to come back. */
+  sendAway(code: ErrorCode, message: string): void {
     for (const member of this.acks.all()) {
       this.leave(member)
       member.end(code, message)

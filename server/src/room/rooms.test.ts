@@ -30,6 +30,7 @@ beforeEach(() => {
       return entries.map((_, index) => ({ status: 'committed', seq: index + 1 }))
     },
     readEvents: unused,
+    deleteRoom: unused,
     heads: unused,
     quarantine: unused,
     ping: unused,

@@ -123,6 +123,11 @@ export class Rooms<Output extends RoomOutput> {
     }
   }
 
+  /** The room, if it is open here. */
+  find(tenant: string, name: string): Room | null {
+    return this.slots.get(keyOf(tenant, name))?.open?.room ?? null
+  }
+
   /** Closes every room; for the shutdown, after the journal has been flushed. The log has everything. */
   async close(): Promise<void> {
     await Promise.allSettled([...this.slots.values()].map(({ opening }) => opening))

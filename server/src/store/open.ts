@@ -149,6 +149,18 @@ class SqlStore implements Store {
     throw new StoreError('transient', 'a room was made and deleted again and again while it was opened', null)
   }
 
+  async deleteRoom(tenant: string, name: string): Promise<RoomId | null> {
+    assertText('a tenant', tenant)
+    assertText('a room name', name)
+    const [row] = await this.#reads.query(
+      (sql) => sql<{ id: number }[]>`
+        update rooms set deleted_at = now()
+        where tenant = ${tenant} and name = ${name} and deleted_at is null
+        returning id`,
+    )
+    return row === undefined ? null : asRoomId(row.id)
+  }
+
   readEvents(roomId: RoomId, after: Seq, upTo: Seq, limit: number): Promise<StoredEvent[]> {
     return this.#reads.query((sql) => readEventRows(sql, roomId, after, upTo, limit, maxPageBytes))
   }

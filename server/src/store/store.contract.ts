@@ -113,7 +113,8 @@ export function storeContract(makeBackend: () => Promise<StoreBackend>): void {
     test('a deleted room fences commits, leaves heads, and is another room when it is made again', async () => {
       const room = await newRoom()
       await store.commit([updateOf(room)])
-      await sql`update rooms set deleted_at = now() where id = ${room.id}`
+      expect(await store.deleteRoom('contract', `room ${rooms}`)).toBe(room.id)
+      expect(await store.deleteRoom('contract', `room ${rooms}`)).toBeNull()
       expect(await store.commit([updateOf(room)])).toEqual([{ status: 'fenced' }])
       expect((await store.heads([room.id])).size).toBe(0)
       const again = await store.openRoom('contract', `room ${rooms}`)

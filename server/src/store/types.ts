@@ -65,6 +65,12 @@ export interface Store extends CommitLog {
   /** The room of that name, made if it does not exist. @throws {StoreError} */
   openRoom(tenant: string, name: string): Promise<RoomRow>
   /**
+   * Deletes a room: commits to it are fenced from now on, and the name is free for a new one.
+   * @returns the room that was deleted, null when there was none
+   * @throws {StoreError}
+   */
+  deleteRoom(tenant: string, name: string): Promise<RoomId | null>
+  /**
    * Events `after < seq <= upTo` in order, at most `limit` of them, and fewer when they are large; at least one if there is
    * any.
    * @throws {StoreError}

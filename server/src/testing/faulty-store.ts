@@ -118,6 +118,10 @@ export class FaultyStore implements Store {
     return this.alive(() => this.inner.readEvents(roomId, after, upTo, limit))
   }
 
+  deleteRoom(tenant: string, name: string): Promise<RoomId | null> {
+    return this.alive(() => this.inner.deleteRoom(tenant, name))
+  }
+
   heads(roomIds: readonly RoomId[]): Promise<Map<RoomId, { headSeq: Seq; epoch: number }>> {
     return this.alive(() => this.inner.heads(roomIds))
   }

@@ -1,0 +1,129 @@
+import { createClient, type Client, type Room } from '@weft/client'
+import { pino } from 'pino'
+import { WebSocket } from 'ws'
+import { afterAll, afterEach, beforeAll, expect, test } from 'vitest'
+import { MemoryBus, createServer, type WeftServer } from '../index.js'
+import { startPostgres, until, type TestPostgres } from '../testing/index.js'
+import { makeToken, testSecret } from '../testing/tokens.js'
+
+/* What is done to rooms and users at one node, and happens at another. */
+
+let postgres: TestPostgres
+let here: WeftServer
+let there: WeftServer
+const clients: Client[] = []
+const sockets: WebSocket[] = []
+
+beforeAll(async () => {
+  postgres = await startPostgres()
+  const databaseUrl = await postgres.createDatabase()
+  const bus = new MemoryBus()
+  const start = (node: string): Promise<WeftServer> =>
+    createServer({
+      port: 0,
+      host: '127.0.0.1',
+      databaseUrl,
+      jwtSecret: testSecret,
+      bus: bus.connect(node),
+      logger: pino({ level: 'silent' }),
+    })
+  here = await start('here')
+  there = await start('there')
+})
+
+afterEach(() => {
+  for (const client of clients.splice(0)) client.close()
+  for (const socket of sockets.splice(0)) socket.terminate()
+})
+
+afterAll(async () => {
+  await Promise.all([here.close(), there.close()])
+  await postgres.dispose()
+})
+
+/** Somebody in a room, connected to the other node. @returns the room, and the tokens that were asked for */
+const connect = async (name: string, user: string): Promise<{ room: Room; tokens: () => number }> => {
+  let tokens = 0
+  const client = createClient({
+    url: there.url,
+    timing: { retryBase: 20 },
+    auth: () => {
+      tokens++
+      return makeToken({ '*': 'write' }, { user })
+    },
+  })
+  clients.push(client)
+  const room = client.room(name)
+  await room.synced()
+  return { room, tokens: () => tokens }
+}
+
+/** A stock client's socket. @returns the close code, once it is closed */
+const connectStock = async (name: string, user: string): Promise<() => number | null> => {
+  const token = await makeToken({ '*': 'write' }, { user })
+  const socket = new WebSocket(`${there.url.replace('http', 'ws')}/yjs/${name}?token=${token}`)
+  sockets.push(socket)
+  let code: number | null = null
+  socket.on('close', (given) => (code = given))
+  await new Promise((resolve) => socket.once('message', resolve))
+  return () => code
+}
+
+test('close_room: everybody leaves, and is back with everything', async () => {
+  const { room } = await connect('closed', 'ada')
+  const stock = await connectStock('closed', 'bob')
+  room.doc.getText('t').insert(0, 'kept')
+  await room.saved()
+  const left: string[] = []
+  room.on('status', (status) => left.push(status))
+  here.control.closeRoom('closed')
+  await until(() => left.includes('live'), 'the client is back')
+  expect(left[0]).not.toBe('live')
+  await until(() => stock() === 4501, 'the stock client is told to come back')
+  expect(room.doc.getText('t').toJSON()).toBe('kept')
+})
+
+test('delete_room: everybody leaves for good, stock clients with a permanent code; the name is a new room (I2)', async () => {
+  const { room } = await connect('deleted', 'ada')
+  const stock = await connectStock('deleted', 'bob')
+  room.doc.getText('t').insert(0, 'gone')
+  await room.saved()
+  expect(await here.control.deleteRoom('deleted')).toBe(true)
+  await until(() => room.status === 'denied', 'the client is told')
+  await until(() => stock() === 4410, 'the stock client is told')
+  expect(await here.control.deleteRoom('deleted')).toBe(false)
+  const again = await connect('deleted', 'eve')
+  expect(again.room.doc.getText('t').toJSON()).toBe('')
+})
+
+test('disconnect: for good, or until a new token is there; others stay', async () => {
+  const ada = await connect('users', 'ada')
+  const bob = await connect('users', 'bob')
+  const stock = await connectStock('users', 'ada')
+  expect(ada.tokens()).toBe(1)
+  here.control.disconnectUser('ada', false)
+  await until(() => stock() === 4407, 'the stock client is told')
+  await until(
+    () => ada.tokens() === 2 && ada.room.status === 'live',
+    'the client comes back with a new token',
+  )
+  here.control.disconnectUser('ada', true)
+  await until(() => clients[0]?.status === 'denied', 'the client stays away')
+  expect(bob.room.status).toBe('live')
+  expect(bob.tokens()).toBe(1)
+})
+
+test('grant: write is taken and given back, and all of it revoked, while the client is connected', async () => {
+  const { room } = await connect('granted', 'ada')
+  const refused: string[] = []
+  room.on('rejected', ({ code }) => refused.push(code))
+  here.control.grant('ada', 'granted', 'read')
+  await until(() => {
+    if (refused.length > 0) return true
+    room.doc.getMap('m').set('k', Math.random())
+    return false
+  }, 'a change is refused')
+  expect(new Set(refused)).toEqual(new Set(['forbidden']))
+  here.control.grant('ada', 'granted', null)
+  await until(() => room.status === 'denied', 'the client is told')
+})
