@@ -6,7 +6,7 @@ import { until } from '@weft/server/testing'
 const timing = { retryBase: 40, retryMax: 150, connectTimeout: 1_000, welcomeTimeout: 2_000 }
 
 /** Milliseconds between two edits of a typist. */
-const pace = 4
+const defaultPace = 4
 
 export interface Tally {
   typed: number
@@ -41,7 +41,7 @@ export class Typist {
   }
 
   start(): void {
-    this.timer ??= setInterval(() => this.type(), pace)
+    this.timer ??= setInterval(() => this.type(), this.crew.pace)
   }
 
   stop(): void {
@@ -69,13 +69,16 @@ export class Crew {
   readonly typists: Typist[] = []
   readonly tally: Tally = { typed: 0, saved: 0, refused: [] }
   readonly random: () => number
+  readonly pace: number
   private readonly url: string
   private readonly roomNames: readonly string[]
   private readonly all = new Map<string, Set<string>>()
   private readonly acked = new Map<string, Set<string>>()
 
-  constructor(url: string, rooms: readonly string[], random: () => number) {
+  /** @param pace milliseconds between two edits of a typist */
+  constructor(url: string, rooms: readonly string[], random: () => number, pace = defaultPace) {
     this.url = url
+    this.pace = pace
     this.roomNames = rooms
     this.random = random
     for (const room of rooms) {
@@ -154,16 +157,33 @@ export class Crew {
     return lost
   }
 
-  /** A fresh client finds what was acknowledged, every change is saved in the end, once, and all see the same. */
-  async verify(): Promise<{ lost: string[]; wrong: string[] }> {
+  /**
+   * A fresh client finds what was acknowledged, every change is saved in the end, once, and all see the same.
+   * @param elsewhere what others typed, by room
+   */
+  async verify(
+    elsewhere: ReadonlyMap<string, readonly string[]> = new Map(),
+  ): Promise<{ lost: string[]; wrong: string[] }> {
     this.stop()
     await this.untilSaved()
-    const found = await this.fresh()
+    const expected = (room: string): string =>
+      [...this.tokens(room), ...(elsewhere.get(room) ?? [])].sort().join()
+    const complete = (found: ReadonlyMap<string, readonly string[]>): boolean =>
+      this.roomNames.every((name) => [...(found.get(name) ?? [])].sort().join() === expected(name))
+    // What others typed may still be on its way.
+    let found = await this.fresh()
+    if (elsewhere.size > 0) {
+      await until(async () => complete((found = await this.fresh())), 'everything typed is there').catch(
+        () => undefined,
+      )
+    }
     const wrong: string[] = []
     for (const name of this.roomNames) {
       const content = found.get(name) ?? []
-      if ([...content].sort().join() !== this.tokens(name).join()) {
-        wrong.push(`${name} holds ${content.length} tokens, and ${this.tokens(name).length} were typed`)
+      if ([...content].sort().join() !== expected(name)) {
+        wrong.push(
+          `${name} holds ${content.length} tokens, and ${expected(name).split(',').length} were typed`,
+        )
       }
       const same = (typist: Typist): boolean => {
         const room = typist.rooms.find((each) => each.name === name)

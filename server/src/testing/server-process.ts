@@ -18,6 +18,10 @@ export interface ServerProcess {
   untilUp(): Promise<void>
   /** SIGKILL, at whatever it does. */
   kill(): Promise<void>
+  /** SIGSTOP: it stands still with everything open, until `resume`. */
+  pause(): void
+  /** SIGCONT. */
+  resume(): void
   /** SIGTERM. @returns the exit code, null when a signal ended it */
   terminate(): Promise<number | null>
   /** The sum of a metric over those of its labels that contain `label`. */
@@ -86,6 +90,8 @@ export const serverProcess = async (env: Readonly<Record<string, string>>): Prom
     kill: async () => {
       await end('SIGKILL')
     },
+    pause: () => void child?.kill('SIGSTOP'),
+    resume: () => void child?.kill('SIGCONT'),
     terminate: () => end('SIGTERM'),
     metric: async (name, label = '') => {
       const response = await fetch(`http://127.0.0.1:${port}/metrics`)

@@ -1,0 +1,106 @@
+import { once } from 'node:events'
+import { connect, createServer, type Server, type Socket } from 'node:net'
+
+interface Pair {
+  readonly client: Socket
+  readonly server: Socket
+  /** Nothing goes through any more, and neither side is told. */
+  dead: boolean
+}
+
+/** A TCP load balancer on 127.0.0.1: each connection goes to the next backend that takes it. */
+export class Balancer {
+  /** Connections that were cut or left hanging. */
+  cuts = 0
+  private readonly server: Server
+  private readonly backends: readonly number[]
+  private readonly pairs = new Set<Pair>()
+  private turn = 0
+
+  private constructor(server: Server, backends: readonly number[]) {
+    this.server = server
+    this.backends = backends
+    server.on('connection', (client) => {
+      client.on('error', () => client.destroy())
+      this.dial(client, this.backends.length)
+    })
+  }
+
+  static async start(backends: readonly number[]): Promise<Balancer> {
+    const server = createServer()
+    const balancer = new Balancer(server, backends)
+    server.listen(0, '127.0.0.1')
+    await once(server, 'listening')
+    return balancer
+  }
+
+  get url(): string {
+    const address = this.server.address()
+    if (address === null || typeof address === 'string') throw new Error('the balancer does not listen')
+    return `ws://127.0.0.1:${address.port}`
+  }
+
+  /** Resets some of the connections; others hang: both ends believe in them, and nothing goes through. */
+  disturb(random: () => number): void {
+    for (const pair of [...this.pairs]) {
+      const what = random()
+      if (what < 0.5) continue
+      this.cuts++
+      if (what < 0.75) pair.dead = true
+      else {
+        pair.client.resetAndDestroy()
+        pair.server.resetAndDestroy()
+      }
+    }
+  }
+
+  async close(): Promise<void> {
+    this.server.close()
+    for (const { client, server } of this.pairs) {
+      client.destroy()
+      server.destroy()
+    }
+    await once(this.server, 'close')
+  }
+
+  private dial(client: Socket, tries: number): void {
+    const port = this.backends[this.turn++ % this.backends.length]
+    if (port === undefined || tries === 0) {
+      client.destroy()
+      return
+    }
+    const server = connect(port, '127.0.0.1')
+    const refused = (): void => {
+      server.destroy()
+      if (!client.destroyed) this.dial(client, tries - 1)
+    }
+    server.once('error', refused)
+    server.once('connect', () => {
+      server.off('error', refused)
+      this.join(client, server)
+    })
+  }
+
+  private join(client: Socket, server: Socket): void {
+    const pair: Pair = { client, server, dead: false }
+    this.pairs.add(pair)
+    const end = (): void => {
+      this.pairs.delete(pair)
+      if (pair.dead) return
+      client.destroy()
+      server.destroy()
+    }
+    for (const [from, to] of [
+      [client, server],
+      [server, client],
+    ] as const) {
+      from.setNoDelay(true)
+      from.on('error', end)
+      from.on('close', end)
+      from.on('data', (chunk) => {
+        if (!pair.dead && !to.destroyed) to.write(chunk)
+      })
+    }
+    if (client.destroyed) end()
+  }
+}
