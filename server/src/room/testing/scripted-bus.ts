@@ -37,7 +37,7 @@ export class ScriptedBus implements Bus {
   }
 
   /** Another node announces something. */
-  hear(kind: NodeMessage['kind'], from: NodeId): void {
+  hear(kind: Exclude<NodeMessage['kind'], 'control'>, from: NodeId): void {
     for (const listener of this.announcements) listener({ kind }, from)
   }
 
