@@ -96,10 +96,27 @@ describe('presence across nodes', () => {
     a.apply(old, [entry(1, 3, 'old')], true, 0)
     pass(a, 'a', 0, b, c)
     b.apply(connection(), [entry(1, 3, 'new')], true, 0)
+    a.apply(old, [entry(1, 8, 'last')], false, 0)
     a.drop(old, 0)
     pass(b, 'b', 0, c)
     pass(a, 'a', 0, b, c)
     expect([read(b.snapshot()), read(c.snapshot())]).toEqual([{ 1: [4, 'new'] }, { 1: [4, 'new'] }])
+  })
+
+  test('P31: a node that was frozen while its client moved is told who has the id when it speaks for it again', () => {
+    const [a, b, c] = tables()
+    const old = connection()
+    a.apply(old, [entry(1, 3, 'old')], true, 0)
+    pass(a, 'a', 0, b, c)
+    for (const table of [b, c]) table.dropNode('a', 4_000)
+    b.apply(connection(), [entry(1, 3, 'new')], true, 10_000)
+    pass(b, 'b', 10_000, c)
+    // It heard nothing of that, and its socket to the client is open still.
+    for (const table of [b, c]) table.hear('a', a.whole(), true, 20_000)
+    expect(read(c.snapshot())[1]?.[1]).toBe('new')
+    pass(b, 'b', 20_000, a, c)
+    expect(a.drop(old, 20_001)).toBe(false)
+    expect([a.takeTold(), read(a.snapshot())]).toEqual([[], read(b.snapshot())])
   })
 
   test.each([
