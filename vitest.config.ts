@@ -1,11 +1,13 @@
 import { defineConfig } from 'vitest/config'
 
 const resultsFile = process.env.WEFT_TEST_RESULTS
+/** Suites that take minutes: each has a command of its own in package.json. */
+const long = ['loadtest/chaos/cluster.test.ts']
 
 export default defineConfig({
   test: {
     include: ['{protocol,drizzle,server,client-sdk,loadtest}/**/*.test.{ts,tsx}'],
-    exclude: ['**/node_modules/**', '**/dist/**'],
+    exclude: ['**/node_modules/**', '**/dist/**', ...(process.env.WEFT_LONG === undefined ? long : [])],
     testTimeout: 60_000,
     hookTimeout: 120_000,
     pool: 'forks',

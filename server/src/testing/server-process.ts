@@ -28,14 +28,18 @@ export interface ServerProcess {
   metric(name: string, label?: string): Promise<number>
 }
 
+/** They do not outlive the test, however that ends. */
+const running = new Set<ChildProcess>()
+process.on('exit', () => {
+  for (const child of running) child.kill('SIGKILL')
+})
+
 /** @param env settings, e.g. `DATABASE_URL` */
 export const serverProcess = async (env: Readonly<Record<string, string>>): Promise<ServerProcess> => {
   const port = await freePort()
   const main = fileURLToPath(workerUrl('../main.js', import.meta.url))
   let child: ChildProcess | null = null
   let log = ''
-  // It does not outlive the test, however that ends.
-  process.on('exit', () => child?.kill('SIGKILL'))
 
   const end = async (signal: NodeJS.Signals): Promise<number | null> => {
     const running = child
@@ -66,10 +70,12 @@ export const serverProcess = async (env: Readonly<Record<string, string>>): Prom
         stdio: ['ignore', 'pipe', 'pipe'],
       })
       child = started
+      running.add(started)
       const note = (text: string): void => void (log = (log + text).slice(-64 * 1024))
       started.stdout.setEncoding('utf8').on('data', note)
       started.stderr.setEncoding('utf8').on('data', note)
       started.once('close', () => {
+        running.delete(started)
         if (child === started) child = null
       })
     },
