@@ -1,8 +1,12 @@
 import { defineConfig } from 'vitest/config'
 
 const resultsFile = process.env.WEFT_TEST_RESULTS
-/** Suites that take minutes: each has a command of its own in package.json. */
-const long = ['loadtest/chaos/cluster.test.ts']
+/** What takes long, or needs more than Node, PostgreSQL, Redis and a browser: `npm run test:cluster`. */
+const long = [
+  'loadtest/chaos/cluster.test.ts',
+  'server/src/testing-live/processes.test.ts',
+  'server/deploy/balancers.test.ts',
+]
 
 export default defineConfig({
   test: {

@@ -240,7 +240,7 @@ const run = async (
           interval: 5_000,
           intervalAway: 500,
           afterOpening: 300,
-          fault: (error) => fault('asking for the heads of the open rooms failed', error),
+          failed: (error) => log.warn({ err: error }, 'the sweep failed; it is tried again'),
           swept: (_rooms, seconds) => metrics.sweepSeconds.observe(seconds),
         })
   const nodes = new NodeWatch(bus, () => rooms, observer)

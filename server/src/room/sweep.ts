@@ -13,7 +13,8 @@ export interface SweepOptions {
   readonly intervalAway: number
   /** and from the opening of a room to the sweep that looks after what was committed meanwhile. */
   readonly afterOpening: number
-  fault(error: unknown): void
+  /** A sweep has failed, and the one before it had not: it is tried again and again. */
+  failed(error: unknown): void
   /** A sweep is done: how many rooms it asked for, and how long it took, in seconds. */
   swept(rooms: number, seconds: number): void
 }
@@ -27,6 +28,7 @@ export class Sweep {
   private timer: NodeJS.Timeout | null = null
   private due = Infinity
   private running = false
+  private failing = false
   private disposed = false
   private readonly stopHealth: () => void
 
@@ -67,8 +69,11 @@ export class Sweep {
     this.due = Infinity
     try {
       await this.sweep()
+      this.failing = false
     } catch (error) {
-      this.options.fault(error)
+      // The database is away: the journal says so, and once is enough here.
+      if (!this.failing) this.options.failed(error)
+      this.failing = true
     }
     this.running = false
     const due = Math.min(this.due, performance.now() + this.interval)
