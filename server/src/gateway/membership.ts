@@ -216,7 +216,7 @@ export class Membership implements RoomMember {
     let uncommittedFrom = 0
     for (let round = 1; this.state === 'syncing'; round++) {
       const held = room.tail.after(at)
-      const uncommitted = room.uncommittedUpdates(uncommittedFrom)
+      const uncommitted = room.events.uncommittedFrom(uncommittedFrom)
       // A room that is typed in by many may never be quiet: after some rounds the last part is what it is.
       const short = (events: readonly { readonly length: number }[]): boolean =>
         round > maxRounds || isShort(events)
@@ -229,7 +229,7 @@ export class Membership implements RoomMember {
         if (!open) return
       } else if (held !== null && isShort(held.map(({ payload }) => payload))) {
         // The database is away, or slow: what waits for it is merged in a worker.
-        uncommittedFrom = room.uncommittedEnd
+        uncommittedFrom = room.events.uncommittedEnd
         const update = await room.content.merge(uncommitted)
         if (!(await this.socket.transfer(this.missedPieces([], update, initial)))) return
       } else {

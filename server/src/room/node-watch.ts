@@ -87,6 +87,10 @@ export class NodeWatch {
         this.fellSilent.delete(from)
         this.drop(from)
         return
+      case 'control':
+        // See `Control`.
+        this.heard(from)
+        return
     }
   }
 

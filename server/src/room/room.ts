@@ -3,15 +3,14 @@
  * knows nothing of sockets.
  */
 import type { AwarenessEntry, ErrorCode } from '@weft/protocol'
-import type { Bus, BusMessage, NodeId } from '../bus/index.js'
-import type { DocWorkers } from '../compaction/index.js'
+import type { BusMessage, NodeId } from '../bus/index.js'
 import { inspectUpdate, isLarge, trimKnown, type Coverage, type Inspection } from '../crdt/index.js'
 import type { RoomId, Seq } from '../ids.js'
-import type { Journal, JournalResult } from '../journal/index.js'
-import type { Store, StoredEvent } from '../store/types.js'
-import type { BaseMemory } from './base-memory.js'
+import type { JournalResult } from '../journal/index.js'
+import type { StoredEvent } from '../store/types.js'
 import { RoomAcks } from './acks.js'
 import { Change } from './change.js'
+import type { LoadedRoom, RoomContext } from './context.js'
 import { guarded } from './guard.js'
 import { RoomContent } from './content.js'
 import { nobody } from './nobody.js'
@@ -21,42 +20,8 @@ import { RoomEvents } from './room-events.js'
 import { RoomLog } from './room-log.js'
 import { RoomPresence } from './room-presence.js'
 import { EventTail } from './tail.js'
-import { Watermarks, type WatermarkOptions } from './watermarks.js'
-import type { RoomMember, RoomObserver, RoomOutput } from './types.js'
-
-export interface RoomOptions extends WatermarkOptions {
-  /** The tail is compacted past max(this, base / 4) bytes. */
-  readonly compactBytes: number
-  /** Awareness ids of one connection. */
-  readonly presenceEntriesPerConnection: number
-  /** Milliseconds before a hole in the log is read: the commit that fills it is often just behind. */
-  readonly holeGrace: number
-  /** Committed updates whose dependencies are missing, in bytes; beyond them such updates are refused (I6). */
-  readonly maxWaitingBytes: number
-}
-
-/** What rooms share on a node. */
-export interface RoomContext {
-  readonly journal: Journal
-  readonly bus: Bus
-  readonly store: Pick<Store, 'readEvents'>
-  readonly workers: DocWorkers
-  readonly bases: BaseMemory
-  readonly observer: RoomObserver
-  readonly options: RoomOptions
-}
-
-/** What the store knows of a room when it is opened. */
-export interface LoadedRoom {
-  readonly id: RoomId
-  readonly epoch: number
-  readonly baseSeq: Seq
-  readonly base: Uint8Array | null
-  readonly events: readonly StoredEvent[]
-  readonly coverage: Coverage
-  /** Starts to listen to the bus: what came since before the log was read comes first. @returns how to stop */
-  listen(listener: (message: BusMessage, from: NodeId) => void): () => void
-}
+import { Watermarks } from './watermarks.js'
+import type { RoomMember, RoomOutput } from './types.js'
 
 export class Room {
   readonly tenant: string
@@ -73,7 +38,7 @@ export class Room {
   private readonly log: RoomLog
   private readonly acks: RoomAcks
   private readonly compaction: RoomCompaction
-  private readonly events: RoomEvents
+  readonly events: RoomEvents
   /** Updates of this room that this node has relayed to others. */
   private relayed = 0
   /** Changes in the journal: updates and messages. */
@@ -305,16 +270,6 @@ export class Room {
     // Beyond a hole: relayed and committed before this member came, so they will not be relayed to it any more.
     for (const event of this.tail.beyond()) if (event.kind === 'update') updates.push(event.payload)
     return { updates: [...updates, ...this.events.uncommittedFrom(uncommittedFrom)], messages }
-  }
-
-  /** The place behind the newest uncommitted update; see `rest`. */
-  get uncommittedEnd(): number {
-    return this.events.uncommittedEnd
-  }
-
-  /** Uncommitted updates from a place on. While the database is away they may be many. */
-  uncommittedUpdates(from: number): Uint8Array[] {
-    return this.events.uncommittedFrom(from)
   }
 
   /** The next events after `seq` from the log, for one who missed more than the tail holds; never empty. */

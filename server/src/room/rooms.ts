@@ -9,7 +9,8 @@ import { unpackEvents } from '../compaction/index.js'
 import type { Seq } from '../ids.js'
 import type { RoomRow, Store, StoredEvent } from '../store/types.js'
 import { emptyUpdate } from './room-log.js'
-import { Room, type LoadedRoom, type RoomContext } from './room.js'
+import type { LoadedRoom, RoomContext } from './context.js'
+import { Room } from './room.js'
 import type { RoomOutput } from './types.js'
 
 export interface RoomsOptions {
