@@ -2,13 +2,18 @@ import { existsSync } from 'node:fs'
 import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { scrape } from './measure/metrics.js'
 import { type ServerProcess, freePort, startChild } from './servers/child.js'
 import type { Cores } from './servers/cores.js'
 import { type Database, startDatabase } from './servers/database.js'
+import { type RedisServer, startRedisServer } from './servers/redis.js'
 import type { Target } from './servers/target.js'
 
 const bareScript = new URL('servers/bare-server.js', import.meta.url).pathname
 const weftScript = new URL('../../../server/dist/main.js', import.meta.url).pathname
+
+const busTimeoutMs = 10_000
 
 /** Which servers take part. */
 export type TargetName = 'bare' | 'weft' | 'weft-yjs'
@@ -28,6 +33,8 @@ export interface WeftOptions {
   readonly store?: 'postgres' | 'embedded'
   /** Keep the data of an earlier server: what it was started with. */
   readonly data?: WeftData
+  /** The Redis through which it talks to other nodes on its database. */
+  readonly redisUrl?: string
 }
 
 /** Where a Weft server keeps its rooms. */
@@ -44,6 +51,12 @@ export interface WeftServer {
   stop(): Promise<void>
 }
 
+/** Two Weft nodes on one database and one Redis. */
+export interface Cluster {
+  readonly nodes: readonly [WeftServer, WeftServer]
+  readonly redis: RedisServer
+}
+
 /** What scenarios need: servers to measure, and the size of the run. */
 export class Bench {
   readonly quick: boolean
@@ -53,6 +66,7 @@ export class Bench {
   private readonly servers = new Set<ServerProcess>()
   private readonly folders: string[] = []
   private database: Promise<Database> | null = null
+  private redis: Promise<RedisServer> | null = null
 
   constructor(options: BenchOptions) {
     this.options = options
@@ -93,6 +107,7 @@ export class Bench {
     }
     const env: Record<string, string> = { HOST: '127.0.0.1', DATA_DIR: data.dataDir }
     if (data.databaseUrl !== null) env['DATABASE_URL'] = data.databaseUrl
+    if (options.redisUrl !== undefined) env['REDIS_URL'] = options.redisUrl
     const server = await this.start(weftScript, this.options.weftExecArgv, ['start'], env)
     const common = { syncs: true, port: server.port, server, database: database?.postmaster ?? null }
     const suffix = embedded ? ' (embedded)' : ''
@@ -102,6 +117,22 @@ export class Bench {
       data,
       stop: () => this.end(server),
     }
+  }
+
+  /** Starts two nodes with a new database, and waits until they hear each other. */
+  async cluster(): Promise<Cluster> {
+    const redis = await (this.redis ??= startRedisServer())
+    const first = await this.weft({ redisUrl: redis.url })
+    const data = { ...first.data, dataDir: await this.folder() }
+    const nodes = [first, await this.weft({ redisUrl: redis.url, data })] as const
+    const deadline = performance.now() + busTimeoutMs
+    for (const { weft } of nodes)
+      while ((await scrape(weft.port)).get('weft_bus_healthy') !== 1) {
+        if (performance.now() > deadline)
+          throw new Error(`a node does not reach Redis:\n${weft.server.log()}`)
+        await sleep(50)
+      }
+    return { nodes, redis }
   }
 
   private async start(
@@ -141,6 +172,7 @@ export class Bench {
   async dispose(): Promise<void> {
     await this.endServers()
     if (this.database) await (await this.database).dispose()
+    if (this.redis) await (await this.redis).dispose()
     for (const path of this.folders) await rm(path, { recursive: true, force: true })
   }
 }

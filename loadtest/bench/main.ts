@@ -14,7 +14,7 @@ const targetNames: readonly TargetName[] = ['bare', 'weft', 'weft-yjs']
 const usage = `npm run bench -w loadtest -- [scenario ...] [options]
 
 scenarios  ${scenarios.map(({ name }) => name).join(', ')} (default: all)
---quick    one repetition, shorter: under 3 minutes for all
+--quick    one repetition, shorter: under 5 minutes for all
 --only     servers that take part, of ${targetNames.join(',')} (default: all)
 --json     where the record goes (default: loadtest/results/<date>.json)
 --weft-node-flag  a flag for the Weft server's Node, as --weft-node-flag=--cpu-prof; may be repeated

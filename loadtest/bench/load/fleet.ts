@@ -12,9 +12,12 @@ import { joinAsYjs } from './yjs-member.js'
 export interface FleetOptions {
   readonly rooms: number
   readonly membersPerRoom: number
-  /** The first members of each room type. */
-  readonly writersPerRoom: number
+  /** The first members of each room type. Several numbers: one for each room in turn. */
+  readonly writersPerRoom: number | readonly [number, ...number[]]
 }
+
+/** Nodes of a cluster that clients of one dialect connect to. */
+export type Nodes = readonly [Target, ...Target[]]
 
 /** What a fleet saw while it typed at a rate. */
 export interface LoadResult {
@@ -32,6 +35,9 @@ export interface LoadResult {
   readonly lateMs: number
   readonly p50: number
   readonly p99: number
+  /** Of deliveries by another node than the writer's, which `p50` and `p99` leave out; 0 where there is one node. */
+  readonly crossP50: number
+  readonly crossP99: number
   readonly ackP50: number
   readonly ackP99: number
 }
@@ -40,10 +46,10 @@ export interface LoadResult {
 const connectBatch = 50
 const settleTimeoutMs = 10_000
 
-/** Clients in rooms of one server, some of which type. */
+/** Clients in rooms of one server, or of a cluster's nodes, some of which type. */
 export class Fleet {
   readonly tally: Tally
-  private readonly target: Target
+  private readonly targets: Nodes
   private readonly options: FleetOptions
   private readonly members: readonly Member[]
   private readonly writers: readonly Member[]
@@ -51,34 +57,43 @@ export class Fleet {
   private readonly acks: boolean
   private turn = 0
 
-  private constructor(target: Target, options: FleetOptions, tally: Tally, members: readonly Member[]) {
-    this.target = target
+  private constructor(targets: Nodes, options: FleetOptions, tally: Tally, members: readonly Member[]) {
+    this.targets = targets
     this.options = options
     this.tally = tally
     this.members = members
     this.writers = members.filter((member) => member.typist !== null)
     this.others = options.membersPerRoom - 1
-    this.acks = target.dialect === 'weft'
+    this.acks = targets[0].dialect === 'weft'
   }
 
-  /** Connects everybody to new rooms. Rejects when one cannot join. */
-  static async connect(target: Target, options: FleetOptions): Promise<Fleet> {
+  /**
+   * Connects everybody to new rooms. Rejects when one cannot join.
+   * @param target several are nodes of a cluster: the members of a room are spread over them, each room's first beginning at
+   * the next node
+   */
+  static async connect(target: Target | Nodes, options: FleetOptions): Promise<Fleet> {
+    const targets: Nodes = 'server' in target ? [target] : target
     const tally = new Tally()
     const name = `bench-${randomBytes(6).toString('hex')}`
     // Few writers type fast: theirs are the longest queues.
-    const window = options.rooms * options.writersPerRoom > 16 ? 1 << 12 : 1 << 18
+    const writers = [options.writersPerRoom].flat()
+    const window = options.rooms * Math.max(...writers) > 16 ? 1 << 12 : 1 << 18
     const joins: (() => Promise<Member>)[] = []
     for (let room = 0; room < options.rooms; room++) {
       const typists = Array.from(
-        { length: options.writersPerRoom },
+        { length: writers[room % writers.length]! },
         () => new Typist(randomBytes(4).readUInt32BE(), window),
       )
+      const nodeOf = (member: number): Target => targets[(room + member) % targets.length]!
       for (let i = 0; i < options.membersPerRoom; i++) {
+        const node = nodeOf(i)
         const typist = typists[i] ?? null
         const receiver = new Receiver(tally)
-        for (const other of typists) if (other !== typist) receiver.expect(other)
-        const member = { port: target.port, room: `${name}-${room}`, typist, receiver, tally }
-        joins.push(() => (target.dialect === 'weft' ? joinAsWeft(member) : joinAsYjs(member, target.syncs)))
+        for (const [writer, other] of typists.entries())
+          if (other !== typist) receiver.expect(other, nodeOf(writer) !== node)
+        const member = { port: node.port, room: `${name}-${room}`, typist, receiver, tally }
+        joins.push(() => (node.dialect === 'weft' ? joinAsWeft(member) : joinAsYjs(member, node.syncs)))
       }
     }
     const members: Member[] = []
@@ -92,13 +107,13 @@ export class Fleet {
       for (const member of members) member.close()
       throw error
     }
-    return new Fleet(target, options, tally, members)
+    return new Fleet(targets, options, tally, members)
   }
 
   /** The same clients, in new rooms. */
   async renew(): Promise<Fleet> {
     this.close()
-    return Fleet.connect(this.target, this.options)
+    return Fleet.connect(this.targets, this.options)
   }
 
   /** Types at a rate, the writers in turn, and waits until everything has arrived. */
@@ -124,6 +139,8 @@ export class Fleet {
       lateMs: kept.lateMs,
       p50: tally.latency.percentile(0.5),
       p99: tally.latency.percentile(0.99),
+      crossP50: tally.crossLatency.percentile(0.5),
+      crossP99: tally.crossLatency.percentile(0.99),
       ackP50: tally.ackLatency.percentile(0.5),
       ackP99: tally.ackLatency.percentile(0.99),
     }

@@ -1,6 +1,9 @@
 import { describe, expect, test } from 'vitest'
 import { Coverage } from './coverage.js'
+import { Receiver } from './receiver.js'
 import { findMost } from './search.js'
+import { Tally } from './tally.js'
+import { Typist } from './typist.js'
 
 describe('Coverage', () => {
   const collect = (coverage: Coverage, ...ranges: [number, number][]): number[] => {
@@ -48,6 +51,20 @@ describe('Coverage', () => {
       expect(fresh.sort((a, b) => a - b)).toEqual(Array.from({ length: 100 }, (_, i) => i))
       expect(coverage.next).toBe(100)
     }
+  })
+})
+
+describe('Receiver', () => {
+  test('what comes from another node is timed apart, and counted together', () => {
+    const tally = new Tally()
+    const receiver = new Receiver(tally)
+    const [near, far] = [new Typist(1, 16), new Typist(2, 16)]
+    receiver.expect(near, false)
+    receiver.expect(far, true)
+    receiver.range(near.client, near.press(0), 1)
+    for (let i = 0; i < 2; i++) receiver.range(far.client, far.press(0), 1)
+    expect(tally.delivered).toBe(3)
+    expect([tally.latency.count, tally.crossLatency.count]).toEqual([1, 2])
   })
 })
 

@@ -16,7 +16,10 @@ export class Tally {
   nacked = 0
   /** Connections that the server ended. */
   lostConnections = 0
+  /** Of deliveries by the node that took the update: all of them, where there is one node. */
   readonly latency = new Histogram()
+  /** Of deliveries by another node. */
+  readonly crossLatency = new Histogram()
   readonly ackLatency = new Histogram()
   /** Why the server refused or ended something: the first few, for the report. */
   readonly complaints: string[] = []
@@ -28,6 +31,7 @@ export class Tally {
   reset(): void {
     this.sent = this.expected = this.delivered = this.frames = this.duplicates = this.acked = this.nacked = 0
     this.latency.reset()
+    this.crossLatency.reset()
     this.ackLatency.reset()
   }
 }

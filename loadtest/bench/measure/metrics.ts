@@ -8,15 +8,19 @@ export const parseMetrics = (text: string): Map<string, number> => {
   return samples
 }
 
+/** What a server's `/metrics` says now. Rejects when it does not answer. */
+export const scrape = async (port: number): Promise<Map<string, number>> => {
+  const response = await fetch(`http://127.0.0.1:${port}/metrics`, { signal: AbortSignal.timeout(5000) })
+  return parseMetrics(await response.text())
+}
+
 /**
  * The longest that a server's event loop was late since it was last asked, in ms.
  * @returns null when the server does not tell
  */
 export const loopDelayMaxMs = async (port: number): Promise<number | null> => {
   try {
-    const response = await fetch(`http://127.0.0.1:${port}/metrics`, { signal: AbortSignal.timeout(5000) })
-    const samples = parseMetrics(await response.text())
-    const seconds = samples.get('weft_event_loop_delay_seconds{quantile="1"}')
+    const seconds = (await scrape(port)).get('weft_event_loop_delay_seconds{quantile="1"}')
     return seconds === undefined ? null : seconds * 1000
   } catch {
     return null

@@ -1,4 +1,5 @@
 import { acks, embedded } from './acks.js'
+import { cluster } from './cluster.js'
 import { fanout } from './fanout.js'
 import { idle } from './idle.js'
 import { join } from './join.js'
@@ -7,5 +8,5 @@ import { rooms } from './rooms.js'
 import type { Scenario } from './scenario.js'
 
 /** Every scenario, in the order in which a whole run takes them. */
-export const scenarios: readonly Scenario[] = [fanout, rooms, acks, embedded, join, reconnect, idle]
+export const scenarios: readonly Scenario[] = [fanout, rooms, acks, embedded, join, reconnect, idle, cluster]
 export type { Scenario } from './scenario.js'

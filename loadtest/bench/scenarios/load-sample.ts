@@ -49,7 +49,7 @@ export const loadSample = (result: LoadResult, cost: Cost, per: 'delivery' | 'up
 /** Types at a rate and measures it, after a moment to warm up. */
 export const measureLoad = async (
   fleet: Fleet,
-  target: Target,
+  target: Target | readonly Target[],
   rate: number,
   seconds: number,
   per: 'delivery' | 'update',

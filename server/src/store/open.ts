@@ -168,9 +168,12 @@ class SqlStore implements Store {
   async heads(roomIds: readonly RoomId[]): Promise<Map<RoomId, { headSeq: Seq; epoch: number }>> {
     if (roomIds.length === 0) return new Map()
     const ids = `{${roomIds.join(',')}}`
+    // A join, not `id = any (...)`: for a table without statistics (a new one, or any of the embedded store) PostgreSQL may
+    // scan it, and then reads the array from its text again for every row: 2 s for 5,000 rooms, against 10 ms.
     const rows = await this.#reads.query(
       (sql) => sql<{ id: number; head_seq: number; epoch: number }[]>`
-        select id, head_seq, epoch from rooms where id = any (${ids}::text::bigint[]) and deleted_at is null`,
+        select id, head_seq, epoch from unnest(${ids}::text::bigint[]) as wanted (room) join rooms on id = room
+        where deleted_at is null`,
     )
     return new Map(rows.map((row) => [asRoomId(row.id), { headSeq: row.head_seq, epoch: row.epoch }]))
   }
