@@ -115,3 +115,11 @@ export const quarantinedEvents = pgTable(
     index('quarantined_events_room').on(t.roomId),
   ],
 )
+
+/**
+ * One row: names this database. The nodes on it talk under that name, so that two deployments may share a Redis and never
+ * hear each other.
+ */
+export const cluster = pgTable('cluster', {
+  id: uuid('id').primaryKey().defaultRandom(),
+})

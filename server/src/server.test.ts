@@ -28,6 +28,7 @@ const idleStore = (): Store & { closed: boolean } => {
     readEvents: unused,
     deleteRoom: unused,
     heads: unused,
+    clusterId: unused,
     quarantine: unused,
     ping: () => Promise.resolve(),
     close() {

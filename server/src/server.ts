@@ -113,7 +113,7 @@ const run = async (
   })
   metrics.identify(node, processNumber)
   const fault = (message: string, error: unknown): void => log.error({ err: error }, message)
-  const bus = givenBus ?? (await openBus(config.redisUrl, node, metrics, log))
+  const bus = givenBus ?? (await openBus(config.redisUrl, store, node, metrics, log))
   const asides = new Set<Promise<void>>()
   /** Best effort: what the database refuses may be the payload itself. A client that does nothing else is only logged. */
   const setAside = ({ roomId, payload }: JournalEntry, { message }: Error): void => {
@@ -317,6 +317,7 @@ const run = async (
 
 const openBus = async (
   redisUrl: string | undefined,
+  store: Pick<Store, 'clusterId'>,
   node: string,
   metrics: Metrics,
   log: Logger,
@@ -325,6 +326,8 @@ const openBus = async (
   const counts = metrics.bus
   const bus = await connectRedisBus({
     url: redisUrl,
+    // Rooms of two databases have the same numbers: who shares a Redis must not hear the other.
+    prefix: `weft:${await store.clusterId()}:`,
     node,
     observer: {
       published: (messages) => (counts.published += messages),

@@ -32,6 +32,7 @@ beforeEach(() => {
     readEvents: unused,
     deleteRoom: unused,
     heads: unused,
+    clusterId: unused,
     quarantine: unused,
     ping: unused,
     close: unused,

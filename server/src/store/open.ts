@@ -182,6 +182,12 @@ class SqlStore implements Store {
     await this.#reads.query((sql) => quarantineEvent(sql, { ...event, seq: null }))
   }
 
+  async clusterId(): Promise<string> {
+    const [row] = await this.#reads.query((sql) => sql<{ id: string }[]>`select id from cluster`)
+    if (row === undefined) throw new StoreError('rejected', 'the table cluster is empty', null)
+    return row.id
+  }
+
   async ping(): Promise<void> {
     await this.#reads.query((sql) => sql`select 1`)
   }

@@ -110,6 +110,12 @@ export function storeContract(makeBackend: () => Promise<StoreBackend>): void {
       expect(await store.heads([])).toEqual(new Map())
     })
 
+    test('the database has a name that stays', async () => {
+      const id = await store.clusterId()
+      expect(id).toMatch(/^[0-9a-f-]{36}$/)
+      expect(await store.clusterId()).toBe(id)
+    })
+
     test('a deleted room fences commits, leaves heads, and is another room when it is made again', async () => {
       const room = await newRoom()
       await store.commit([updateOf(room)])

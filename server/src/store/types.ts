@@ -80,6 +80,8 @@ export interface Store extends CommitLog {
   heads(roomIds: readonly RoomId[]): Promise<Map<RoomId, { headSeq: Seq; epoch: number }>>
   /** Keeps an event that cannot be stored for a person to look at (`quarantined_events`). @throws {StoreError} */
   quarantine(event: { roomId: RoomId; payload: Uint8Array; reason: string }): Promise<void>
+  /** Names the database: the same for all nodes on it, and no other. @throws {StoreError} */
+  clusterId(): Promise<string>
   /** Resolves when the database answers. @throws {StoreError} */
   ping(): Promise<void>
   /** How the doc workers connect on their own; see `openStore`. */

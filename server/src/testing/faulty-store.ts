@@ -122,6 +122,10 @@ export class FaultyStore implements Store {
     return this.alive(() => this.inner.deleteRoom(tenant, name))
   }
 
+  clusterId(): Promise<string> {
+    return this.alive(() => this.inner.clusterId())
+  }
+
   heads(roomIds: readonly RoomId[]): Promise<Map<RoomId, { headSeq: Seq; epoch: number }>> {
     return this.alive(() => this.inner.heads(roomIds))
   }
