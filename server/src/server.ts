@@ -110,6 +110,7 @@ const run = async (
     },
     journal: () => ({ depth: journal.depth, bytes: journal.depthBytes }),
     busHealthy: () => bus.isHealthy,
+    otherNodes: () => nodes.size,
   })
   metrics.identify(node, processNumber)
   const fault = (message: string, error: unknown): void => log.error({ err: error }, message)
@@ -243,7 +244,15 @@ const run = async (
           failed: (error) => log.warn({ err: error }, 'the sweep failed; it is tried again'),
           swept: (_rooms, seconds) => metrics.sweepSeconds.observe(seconds),
         })
-  const nodes = new NodeWatch(bus, () => rooms, observer)
+  const nodes: NodeWatch = new NodeWatch(bus, () => rooms, {
+    fault,
+    silent: (other) =>
+      log.warn(
+        { other },
+        'another node is silent: it died, hangs, or is cut off; its users are shown as gone',
+      ),
+    back: (other) => log.info({ other }, 'a node that was silent is heard again'),
+  })
   const control = new Control({ bus, store, gateway, rooms })
   const context: SessionContext = {
     node,

@@ -4,6 +4,9 @@ const intervalMs = 1_000
 /** A probe that is not heard within this time, in milliseconds, has failed. */
 const timeoutMs = 3_000
 
+/** Without a proof for this time, in milliseconds, there is doubt: it comes with each probe. */
+const doubtMs = 1.5 * intervalMs
+
 /**
  * Knows whether what is published is delivered, by the only proof there is: a number that goes the whole way and comes back. A
  * connection to a server that was failed over answers PING and delivers nothing.
@@ -11,6 +14,7 @@ const timeoutMs = 3_000
 export class LivenessProbe {
   private healthy = false
   private last = 0
+  private heardAt = -Infinity
   /** Probes on their way, oldest first. */
   private readonly waiting = new Map<number, NodeJS.Timeout>()
   private readonly timer: NodeJS.Timeout
@@ -34,6 +38,10 @@ export class LivenessProbe {
     return this.healthy
   }
 
+  get isDoubtful(): boolean {
+    return performance.now() - this.heardAt > doubtMs
+  }
+
   /** Sends a probe now, not in its turn. */
   probe(): void {
     const nonce = ++this.last
@@ -48,6 +56,7 @@ export class LivenessProbe {
   /** @returns whether it was a probe that is waited for */
   heard(nonce: number): boolean {
     if (!this.waiting.has(nonce)) return false
+    this.heardAt = performance.now()
     for (const [earlier, timeout] of this.waiting) {
       if (earlier > nonce) break
       clearTimeout(timeout)

@@ -207,6 +207,7 @@ describe('RedisBus', () => {
     b.subscribe(asRoomId(9), (message) => late.push(message))
     await redis.restart()
     await until(() => a.isHealthy && b.isHealthy, 'both heal')
+    expect([a.isDoubtful, b.isDoubtful]).toEqual([false, false])
     a.publish(room, committed(2))
     a.publish(asRoomId(9), committed(3))
     await until(() => heard.length > 0 && late.length > 0, 'messages flow again')
@@ -236,6 +237,7 @@ describe('RedisBus', () => {
       if (i % 500 === 499) await setImmediate()
     }
     expect(most).toBeLessThanOrEqual(16 * 1024 ** 2)
+    await until(() => a.isDoubtful && b.isDoubtful, 'both doubt, before they know')
     const taken = counts.publishes - publishedBefore
     expect(taken).toBeGreaterThan(1_000)
     expect(taken).toBeLessThan(20_000)

@@ -102,6 +102,10 @@ export class RedisBus implements Bus {
     return this.probe.isHealthy
   }
 
+  get isDoubtful(): boolean {
+    return this.probe.isDoubtful
+  }
+
   /** Bytes that were published and that Redis has not taken yet. */
   get bytesInFlight(): number {
     return this.outbox.bytesInFlight

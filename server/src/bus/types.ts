@@ -81,6 +81,10 @@ export interface Bus {
   readonly isAlone: boolean
   /** Whether what is published arrives, as far as is known. Always true for a node that is alone. */
   readonly isHealthy: boolean
+  /**
+   * Whether the proof of `isHealthy` is late: it may turn out that nothing arrives. Who is silent meanwhile need not be gone.
+   */
+  readonly isDoubtful?: boolean
   /** To the other nodes that have the room open. Messages of one turn of the event loop may travel together. */
   publish(room: RoomId, message: BusMessage): void
   /** @returns how to stop */

@@ -7,6 +7,8 @@ let bus: ScriptedBus
 let watch: NodeWatch
 /** What the watch does to the one room that is open. */
 let done: string[]
+/** What an operator is told. */
+let told: string[]
 
 const start = (): void => {
   const presence = {
@@ -14,7 +16,11 @@ const start = (): void => {
     healed: () => void done.push('healed'),
     dropNode: (node: string) => void done.push(`drop ${node}`),
   }
-  watch = new NodeWatch(bus, () => [{ presence }], silentObserver)
+  watch = new NodeWatch(bus, () => [{ presence }], {
+    ...silentObserver,
+    silent: (node) => void told.push(`silent ${node}`),
+    back: (node) => void told.push(`back ${node}`),
+  })
 }
 
 /** The event loop stands still, as under SIGSTOP: time passes, and each timer is late. */
@@ -27,6 +33,7 @@ beforeEach(() => {
   vi.useFakeTimers()
   bus = new ScriptedBus()
   done = []
+  told = []
   start()
 })
 
@@ -98,8 +105,18 @@ describe('presence across nodes: who is alive', () => {
     live(2, 'b')
     live(5)
     expect(done).toEqual(['drop b'])
+    expect(told).toEqual(['silent b'])
     live(3, 'b')
     expect(done).toEqual(['drop b', 'ask'])
+    expect(told).toEqual(['silent b', 'back b'])
+  })
+
+  test('an operator is told nothing of a node that says goodbye, nor of anybody while the bus is away', () => {
+    live(2, 'b', 'c')
+    bus.hear('bye', 'b')
+    bus.becomes(false)
+    live(10)
+    expect(told).toEqual([])
   })
 
   test('while the bus is away nobody is gone; after it heals, rooms ask, and who stays silent for 3 s is gone', () => {
@@ -113,6 +130,17 @@ describe('presence across nodes: who is alive', () => {
     expect(done).toEqual(['healed'])
     live(2, 'c')
     expect(done).toEqual(['healed', 'drop b'])
+  })
+
+  test('while it is in doubt whether the bus delivers nobody is gone, until 3 s after it does', () => {
+    live(2, 'b', 'c')
+    bus.isDoubtful = true
+    live(4)
+    bus.isDoubtful = false
+    live(2, 'c')
+    expect([done, told]).toEqual([[], []])
+    live(2, 'c')
+    expect([done, told]).toEqual([['drop b'], ['silent b']])
   })
 
   test('a node that was frozen gives nobody up before it could hear them, and asks', () => {

@@ -29,8 +29,15 @@ export interface WatchedRoom {
   }
 }
 
+/** Told of nodes that fall silent without a word, and of those that speak again. */
+export interface NodeWatchObserver extends Pick<RoomObserver, 'fault'> {
+  silent?(node: NodeId): void
+  back?(node: NodeId): void
+}
+
 export class NodeWatch {
   private readonly bus: Bus
+  private readonly observer: NodeWatchObserver
   private readonly rooms: () => Iterable<WatchedRoom>
   /** When each node was heard last, or got new grace. */
   private readonly heardAt = new Map<NodeId, number>()
@@ -42,8 +49,9 @@ export class NodeWatch {
   private lastAlive = -Infinity
 
   /** @param rooms the rooms that are open on this node; asked when something changes */
-  constructor(bus: Bus, rooms: () => Iterable<WatchedRoom>, observer: Pick<RoomObserver, 'fault'>) {
+  constructor(bus: Bus, rooms: () => Iterable<WatchedRoom>, observer: NodeWatchObserver) {
     this.bus = bus
+    this.observer = observer
     this.rooms = rooms
     this.stopListening = [
       bus.onAnnouncement((message, from) => this.announced(message, from)),
@@ -68,7 +76,9 @@ export class NodeWatch {
   /** A node says something, whatever it is. */
   heard(node: NodeId): void {
     this.heardAt.set(node, performance.now())
-    if (this.fellSilent.delete(node)) for (const { presence } of this.rooms()) presence.ask()
+    if (!this.fellSilent.delete(node)) return
+    this.observer.back?.(node)
+    for (const { presence } of this.rooms()) presence.ask()
   }
 
   /** Watches no more, and sends no signs of life. */
@@ -107,11 +117,17 @@ export class NodeWatch {
       return
     }
     if (!this.bus.isHealthy) return
+    if (this.bus.isDoubtful === true) {
+      // A frozen Redis silences everybody seconds before it is noticed: nobody is gone for that.
+      this.graceForAll()
+      return
+    }
     for (const [node, at] of this.heardAt) {
       if (now - at < silentMs) continue
       this.heardAt.delete(node)
       if (this.fellSilent.size >= maxRemembered) this.fellSilent.clear()
       this.fellSilent.add(node)
+      this.observer.silent?.(node)
       this.drop(node)
     }
   }

@@ -16,6 +16,8 @@ export interface MetricSources {
   journal(): { depth: number; bytes: number }
   /** Whether messages to the other nodes arrive. */
   busHealthy(): boolean
+  /** Other nodes that are heard on the bus. */
+  otherNodes(): number
 }
 
 /**
@@ -145,6 +147,7 @@ export class Metrics {
     this.gauge('weft_bus_healthy', 'Whether messages to the other nodes arrive', () =>
       sources.busHealthy() ? 1 : 0,
     )
+    this.gauge('weft_bus_nodes', 'Other nodes that are heard', () => sources.otherNodes())
     this.counter('weft_bus_published_total', 'Messages to the other nodes', () => this.bus.published)
     this.counter('weft_bus_received_total', 'Messages from other nodes', () => this.bus.received)
     this.counter(

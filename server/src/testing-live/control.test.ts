@@ -5,6 +5,7 @@ import { afterAll, afterEach, beforeAll, expect, test } from 'vitest'
 import { MemoryBus, createServer, type WeftServer } from '../index.js'
 import { startPostgres, until, type TestPostgres } from '../testing/index.js'
 import { makeToken, testSecret } from '../testing/tokens.js'
+import { WeftBot } from '../testing/weft-bot.js'
 
 /* What is done to rooms and users at one node, and happens at another. */
 
@@ -69,7 +70,7 @@ const connectStock = async (name: string, user: string): Promise<() => number | 
   return () => code
 }
 
-test('close_room: everybody leaves, and is back with everything', async () => {
+test('P47: close_room: everybody leaves, and is back with everything', async () => {
   const { room } = await connect('closed', 'ada')
   const stock = await connectStock('closed', 'bob')
   room.doc.getText('t').insert(0, 'kept')
@@ -83,7 +84,7 @@ test('close_room: everybody leaves, and is back with everything', async () => {
   expect(room.doc.getText('t').toJSON()).toBe('kept')
 })
 
-test('delete_room: everybody leaves for good, stock clients with a permanent code; the name is a new room (I2)', async () => {
+test('P46: delete_room: everybody leaves for good, stock clients with a permanent code; the name is a new room (I2)', async () => {
   const { room } = await connect('deleted', 'ada')
   const stock = await connectStock('deleted', 'bob')
   room.doc.getText('t').insert(0, 'gone')
@@ -96,7 +97,7 @@ test('delete_room: everybody leaves for good, stock clients with a permanent cod
   expect(again.room.doc.getText('t').toJSON()).toBe('')
 })
 
-test('disconnect: for good, or until a new token is there; others stay', async () => {
+test('P48: disconnect: for good, or until a new token is there; others stay', async () => {
   const ada = await connect('users', 'ada')
   const bob = await connect('users', 'bob')
   const stock = await connectStock('users', 'ada')
@@ -113,7 +114,7 @@ test('disconnect: for good, or until a new token is there; others stay', async (
   expect(bob.tokens()).toBe(1)
 })
 
-test('grant: write is taken and given back, and all of it revoked, while the client is connected', async () => {
+test('P49: grant: write is taken and given back, and all of it revoked, while the client is connected', async () => {
   const { room } = await connect('granted', 'ada')
   const refused: string[] = []
   room.on('rejected', ({ code }) => refused.push(code))
@@ -126,4 +127,44 @@ test('grant: write is taken and given back, and all of it revoked, while the cli
   expect(new Set(refused)).toEqual(new Set(['forbidden']))
   here.control.grant('ada', 'granted', null)
   await until(() => room.status === 'denied', 'the client is told')
+})
+
+/** Ada, frame by frame, connected to the other node. */
+const bot = async (): Promise<WeftBot> =>
+  WeftBot.open(there.url.replace('http', 'ws'), { token: await makeToken({ '*': 'write' }, { user: 'ada' }) })
+
+test('P46, P47, P49: what is done to a room ends the membership with LEFT, and the connection lives on', async () => {
+  const ada = await bot()
+  const closed = await ada.join('wire')
+  here.control.closeRoom('wire')
+  expect(await ada.next('left')).toMatchObject({ room: closed.number, code: 'draining' })
+  const back = await ada.join('wire')
+  back.type('kept')
+  await back.saved()
+  here.control.grant('ada', 'wire', null)
+  expect(await ada.next('left')).toMatchObject({ code: 'forbidden' })
+  expect(await ada.joinRefused('wire')).toMatchObject({ code: 'forbidden' })
+  here.control.grant('ada', 'wire', 'write')
+  const granted = await ada.join('wire')
+  expect(granted.text).toBe('kept')
+  await here.control.deleteRoom('wire')
+  expect(await ada.next('left')).toMatchObject({ room: granted.number, code: 'room_deleted' })
+  const anew = await ada.join('wire')
+  expect(anew.text).toBe('')
+  await ada.close()
+})
+
+test('P48, P49: the close code tells whether to come back; an ERROR goes before', async () => {
+  for (const [final, code, close] of [
+    [true, 'forbidden', 4403],
+    [false, 'token_expired', 4407],
+  ] as const) {
+    const ada = await bot()
+    here.control.disconnectUser('ada', final)
+    expect(await ada.next('error')).toMatchObject({ request: null, code })
+    expect((await ada.closed).code).toBe(close)
+  }
+  const stock = await connectStock('revoked', 'ada')
+  here.control.grant('ada', 'revoked', null)
+  await until(() => stock() === 4403, 'the stock client is told')
 })

@@ -5,6 +5,7 @@ import type { RoomId } from '../../ids.js'
 export class ScriptedBus implements Bus {
   isAlone = false
   isHealthy = true
+  isDoubtful = false
   readonly published: BusMessage[] = []
   readonly announced: NodeMessage[] = []
   private readonly announcements = new Set<(message: NodeMessage, from: NodeId) => void>()
