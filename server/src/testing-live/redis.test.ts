@@ -1,3 +1,4 @@
+import postgresJs from 'postgres'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { connectRedisBus } from '../bus/index.js'
 import { startPostgres, type TestPostgres } from '../testing/postgres.js'
@@ -56,14 +57,23 @@ describe('a node with Redis', () => {
       disconnected: silent,
       fault: silent,
     }
-    const other = await connectRedisBus({ url: redis.url, node: 'other', observer })
-    const heard: string[] = []
-    other.onAnnouncement(({ kind }) => heard.push(kind))
-    await until(() => other.isHealthy, 'the other node is there')
+    const sql = postgresJs(databaseUrl, { max: 1 })
+    const [cluster] = await sql<{ id: string }[]>`select id from cluster`
+    await sql.end()
+    const listen = async (prefix: string): Promise<{ heard: string[]; close(): Promise<void> }> => {
+      const other = await connectRedisBus({ url: redis.url, node: prefix, prefix, observer })
+      const heard: string[] = []
+      other.onAnnouncement(({ kind }) => heard.push(kind))
+      await until(() => other.isHealthy, 'the other node is there')
+      return { heard, close: () => other.close() }
+    }
+    const same = await listen(`weft:${cluster?.id}:`)
+    const another = await listen('weft:another deployment:')
     await server.dispose()
-    await until(() => heard.includes('bye'), 'the server says goodbye')
+    await until(() => same.heard.includes('bye'), 'the server says goodbye')
+    expect(another.heard).toEqual([])
     expect(server.faults).toEqual([])
-    await other.close()
+    await Promise.all([same.close(), another.close()])
   })
 
   test('a frozen Redis does not hold up a shutdown', async () => {
