@@ -198,9 +198,13 @@ export class RoomImpl<P extends object> implements Room<P>, Member {
     this.currentAccess = frame.access
     let missing: Uint8Array | null = null
     let deletes: Deletes | null = null
-    if (frame.access === 'write' && !isEmpty(this.document)) {
-      // Before the server's state is applied: what it brings need not be sent back (P19). Also when resuming: what others
-      // typed, and the node that died relayed without committing it, may be left with those who saw it alone.
+    if (
+      (frame.mode !== 'resume' || this.unsaved > 0) &&
+      frame.access === 'write' &&
+      !isEmpty(this.document)
+    ) {
+      // Before the server's state is applied: what it brings need not be sent back (P19). Also when resuming with changes in
+      // hand: they may hang on what a node relayed and did not commit before it died, and who saw it alone still has it.
       missing = missingStructs(this.document, frame.stateVector, this.sender.pending)
       // A Yjs update carries all deletes; only without one do they need a look of their own.
       if (missing === null && frame.mode !== 'resume') deletes = deletesOf(this.document)

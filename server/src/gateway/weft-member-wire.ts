@@ -17,8 +17,11 @@ import type { Piece, Socket } from './socket.js'
 /** What a wire of the Weft protocol belongs to. */
 export interface WeftWireOwner {
   readonly socket: Socket
-  /** The room has ended the membership in it. */
-  ended(room: number, code: ErrorCode, message: string): void
+  /**
+   * The room has ended the membership in it.
+   * @param request of the JOIN, where that has not been answered: the client does not know the room's number yet
+   */
+  ended(room: number, code: ErrorCode, message: string, request: number | null): void
 }
 
 /** The frames of a member that speaks the Weft protocol. A class, not closures: every member of every room has one. */
@@ -52,7 +55,7 @@ export class WeftWire implements MembershipWire {
   }
 
   ended(code: ErrorCode, message: string): void {
-    this.owner.ended(this.number, code, message)
+    this.owner.ended(this.number, code, message, this.begun ? null : this.request)
   }
 
   begin(mode: SyncMode): void {

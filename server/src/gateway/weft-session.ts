@@ -278,10 +278,11 @@ export class WeftSession extends BaseSession implements ChangeSource, WeftWireOw
     }
   }
 
-  ended(room: number, code: ErrorCode, message: string): void {
+  ended(room: number, code: ErrorCode, message: string, request: number | null): void {
     const member = this.memberships.get(room)
     if (member?.hasLeft === true) this.forget(member)
-    this.send({ type: 'left', room, code, message })
+    if (request !== null) this.refuse(request, code, message)
+    else this.send({ type: 'left', room, code, message })
   }
 
   private leave(number: number): void {

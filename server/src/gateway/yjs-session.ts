@@ -1,6 +1,6 @@
 /* A stock Yjs client (y-websocket) on `/yjs/<room>`: one socket, one room. Rules P37 to P44 of protocol/PROTOCOL.md. */
 import { ProtocolError, readAwareness, roomNameFromPath, type Access, type ErrorCode } from '@weft/protocol'
-import type { Identity } from '../auth/index.js'
+import { withGrant, type Identity } from '../auth/index.js'
 import { BaseSession } from './base-session.js'
 import { inspectUpdate, isLarge, type Inspection } from '../crdt/index.js'
 import { Membership } from './membership.js'
@@ -68,16 +68,23 @@ export class YjsSession extends BaseSession implements YjsWireOwner {
   private async enter(request: YjsRequest): Promise<void> {
     const name = roomNameFromPath(request.path)
     const identity = await this.context.auth.verify(request.token)
-    const access = identity.access(name)
-    if (access === null) throw new ProtocolError('forbidden', 'the token does not grant this room')
+    this.identity = identity
+    this.accessTo(name)
     if (!this.socket.isOpen()) return
     const hold = await this.context.rooms.open(identity.tenant, name)
     if (!this.socket.isOpen()) {
       hold.release()
       return
     }
+    let access: Access
+    try {
+      // The grant may have been changed while the room was opened.
+      access = this.accessTo(name)
+    } catch (error) {
+      hold.release()
+      throw error
+    }
     this.armExpiry(identity)
-    this.identity = identity
     const { user } = identity
     this.member = new Membership('yjs', this.socket, hold, new YjsWire(this), {
       user,
@@ -90,9 +97,17 @@ export class YjsSession extends BaseSession implements YjsWireOwner {
 
   grant(room: string, access: Access | null): void {
     const { member } = this
+    if (this.identity !== null) this.identity = withGrant(this.identity, room, access)
     if (member?.room.name !== room) return
     if (access === null) this.fail(new ProtocolError('forbidden', 'the grant has been revoked'))
     else member.access = access
+  }
+
+  /** @throws {ProtocolError} forbidden */
+  private accessTo(room: string): Access {
+    const access = this.identity?.access(room) ?? null
+    if (access === null) throw new ProtocolError('forbidden', 'the token does not grant this room')
+    return access
   }
 
   refused(code: ErrorCode, message: string): void {

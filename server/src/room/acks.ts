@@ -105,10 +105,11 @@ export class RoomAcks {
   release(): void {
     for (const member of this.blocked) this.touched.add(member)
     this.blocked.clear()
-    for (const member of this.touched) {
+    const due = [...this.touched]
+    this.touched.clear()
+    for (const member of due) {
       if (this.members.get(member)?.release(member, this.coverage, this.observer) === true)
         this.blocked.add(member)
     }
-    this.touched.clear()
   }
 }

@@ -16,6 +16,11 @@ export interface RemoteUpdate extends RelayItem {
   place: number
 }
 
+/** What an update takes beside its payload: an inspection and a few objects. An estimate for the limit. */
+const overhead = 512
+
+const sizeOf = ({ payload }: RemoteUpdate): number => payload.length + overhead
+
 /** Numbers that are remembered per node: told committed before they came, or done with. */
 const remembered = 1_024
 
@@ -69,7 +74,7 @@ export class RemoteUpdates {
       return seq
     }
     of.held.set(number, update)
-    this.byteLength += update.payload.length
+    this.byteLength += sizeOf(update)
     return null
   }
 
@@ -129,7 +134,7 @@ export class RemoteUpdates {
     const update = of.held.get(number)
     if (update === undefined) return null
     of.held.delete(number)
-    this.byteLength -= update.payload.length
+    this.byteLength -= sizeOf(update)
     this.finish(of, number)
     return update
   }

@@ -185,7 +185,7 @@ export class RoomEvents {
       const update = this.remote.committed(from, number, seq)
       if (update !== null) this.place(update, seq, true)
     }
-    for (const event of messages) this.pass(this.tail.add(event), null)
+    for (const event of messages) if (event.kind === 'message') this.pass(this.tail.add(event), null)
     this.knownHead = Math.max(this.knownHead, head)
     this.options.advanced(0)
   }

@@ -23,6 +23,12 @@ import { EventTail } from './tail.js'
 import { Watermarks } from './watermarks.js'
 import type { RoomMember, RoomOutput } from './types.js'
 
+/** Orphans of other nodes are left alone while the journal has less room than this. */
+const adoptBytes = 1024 * 1024
+
+/** Rooms opened by this process so far. */
+let openings = 0
+
 export class Room {
   readonly tenant: string
   readonly name: string
@@ -39,8 +45,8 @@ export class Room {
   private readonly acks: RoomAcks
   private readonly compaction: RoomCompaction
   readonly events: RoomEvents
-  /** Updates of this room that this node has relayed to others. */
-  private relayed = 0
+  /** The number of the update that was last relayed to other nodes. They know the numbers of an earlier opening still. */
+  private relayed = (openings++ % 2 ** 20) * 2 ** 32
   /** Changes in the journal: updates and messages. */
   private unsettled = 0
   private settling = false
@@ -92,7 +98,7 @@ export class Room {
       bus: context.bus,
       observer: context.observer,
       holeGrace: context.options.holeGrace,
-      mayAdopt: (ms) => context.journal.isCalm(ms) && this.ended === null,
+      mayAdopt: (ms) => context.journal.isCalm(ms) && this.ended === null && this.hasRoom(adoptBytes),
       adopt: (update, inspection) => this.adopt(update, inspection),
       advanced: (bytes) => this.advanced(bytes),
     })
