@@ -50,11 +50,6 @@ export class RemoteUpdates {
     return size
   }
 
-  /** Bytes held. */
-  get bytes(): number {
-    return this.byteLength
-  }
-
   /** Whether that update came already. */
   has(node: NodeId, number: number): boolean {
     const known = this.nodes.get(node)
@@ -99,7 +94,7 @@ export class RemoteUpdates {
     return update
   }
 
-  /** Takes out what came before `time`, and the oldest beyond the limit, oldest first. */
+  /** Takes out what came before `time`, oldest first. */
   takeOlder(time: number): RemoteUpdate[] {
     const taken: RemoteUpdate[] = []
     for (const of of this.nodes.values()) {

@@ -11,7 +11,7 @@ import { guarded } from './guard.js'
 import { LogRepair, type Hole } from './log-repair.js'
 import { RemoteUpdates, type RemoteUpdate } from './remote-updates.js'
 import type { Relay } from './relay.js'
-import type { RoomLog } from './room-log.js'
+import { anonymousUpdate, type RoomLog } from './room-log.js'
 import type { EventTail } from './tail.js'
 import type { RoomObserver, RoomOutput } from './types.js'
 
@@ -29,7 +29,7 @@ const maxNoticeBytes = 256 * 1024
 
 /** What the log of a room needs of the room. */
 export interface RoomEventsOptions {
-  readonly room: { readonly id: RoomId; readonly epoch: number }
+  readonly roomId: RoomId
   readonly tail: EventTail
   readonly log: RoomLog
   readonly coverage: Coverage
@@ -131,7 +131,7 @@ export class RoomEvents {
     const { head, updates, messages } = this.notice
     if (head > 0) {
       this.notice = emptyNotice()
-      this.options.bus.publish(this.options.room.id, { kind: 'committed', head, updates, messages })
+      this.options.bus.publish(this.options.roomId, { kind: 'committed', head, updates, messages })
     }
     this.repair.check()
   }
@@ -203,16 +203,7 @@ export class RoomEvents {
     update.seq = seq
     if (this.tail.has(seq)) return
     this.options.coverage.add(update.inspection)
-    const event: StoredEvent = {
-      seq,
-      kind: 'update',
-      author: null,
-      clientId: null,
-      clientSeq: null,
-      name: null,
-      payload: update.payload,
-      createdAt: Date.now(),
-    }
+    const event = anonymousUpdate(seq, update.payload, Date.now())
     this.pass(this.tail.add(event), relayed ? seq : null)
   }
 

@@ -6,6 +6,18 @@ import type { Store, StoredEvent } from '../store/types.js'
 /** A Yjs update that holds nothing: stands in the tail for a stored one that cannot be used, so that seqs stay dense. */
 export const emptyUpdate: Uint8Array = Uint8Array.of(0, 0)
 
+/** An update as the tail keeps it when nothing is known of its author. */
+export const anonymousUpdate = (seq: Seq, payload: Uint8Array, createdAt: number): StoredEvent => ({
+  seq,
+  kind: 'update',
+  author: null,
+  clientId: null,
+  clientSeq: null,
+  name: null,
+  payload,
+  createdAt,
+})
+
 /** Events read from the log at once when a hole is filled or a client resumes. */
 export const readPage = 1_000
 

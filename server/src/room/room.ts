@@ -89,7 +89,7 @@ export class Room {
       this.tail.bytes,
     )
     this.events = new RoomEvents({
-      room: this,
+      roomId: loaded.id,
       tail: this.tail,
       log: this.log,
       coverage: this.coverage,

@@ -8,7 +8,7 @@ import { Coverage } from '../crdt/index.js'
 import { unpackEvents } from '../compaction/index.js'
 import type { Seq } from '../ids.js'
 import type { RoomRow, Store, StoredEvent } from '../store/types.js'
-import { emptyUpdate } from './room-log.js'
+import { anonymousUpdate, emptyUpdate } from './room-log.js'
 import type { LoadedRoom, RoomContext } from './context.js'
 import { Room } from './room.js'
 import type { RoomOutput } from './types.js'
@@ -291,15 +291,6 @@ const withPlaceholders = (
   quarantined: readonly Seq[],
 ): readonly StoredEvent[] => {
   if (quarantined.length === 0) return events
-  const placeholders = quarantined.map((seq): StoredEvent => ({
-    seq,
-    kind: 'update',
-    author: null,
-    clientId: null,
-    clientSeq: null,
-    name: null,
-    payload: emptyUpdate,
-    createdAt: 0,
-  }))
+  const placeholders = quarantined.map((seq) => anonymousUpdate(seq, emptyUpdate, 0))
   return [...events, ...placeholders].sort((a, b) => a.seq - b.seq)
 }
