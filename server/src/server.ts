@@ -57,6 +57,9 @@ const maxBatchBytes = 4 * 1024 * 1024
 /** Refused changes on their way to `quarantined_events`, at most. */
 const maxAsides = 100
 
+/** Milliseconds between two sweeps while the nodes hear each other. */
+const sweepMs = 5_000
+
 /** What each part gets to close when the journal has used up the shutdown's deadline, in milliseconds. */
 const closeGraceMs = 250
 
@@ -230,6 +233,24 @@ const run = async (
     },
     { idleMs: config.roomIdleMs, concurrentOpens: 64, waitingOpens: 20_000, maxOpen: config.maxOpenRooms },
   )
+  const nodes = new NodeWatch(
+    bus,
+    () => rooms,
+    {
+      fault,
+      gone: (other, by) => {
+        metrics.nodesGivenUp[by]++
+        log.warn(
+          { other },
+          by === 'bus'
+            ? 'another node is silent: it died, hangs, or is cut off; its users are shown as gone'
+            : 'Redis is away and another node does not renew its row in the database: it died, hangs, or is cut off; its users are shown as gone',
+        )
+      },
+      back: (other) => log.info({ other }, 'a node that was silent is heard again'),
+    },
+    sweepMs,
+  )
   // The embedded store has one node: nobody else commits to it.
   const sweep =
     store.connection.kind === 'embedded' && bus.isAlone
@@ -238,21 +259,20 @@ const run = async (
           rooms,
           store,
           bus,
-          interval: 5_000,
+          interval: sweepMs,
           intervalAway: 500,
           afterOpening: 300,
+          nodes,
           failed: (error) => log.warn({ err: error }, 'the sweep failed; it is tried again'),
           swept: (_rooms, seconds) => metrics.sweepSeconds.observe(seconds),
         })
-  const nodes: NodeWatch = new NodeWatch(bus, () => rooms, {
-    fault,
-    silent: (other) =>
-      log.warn(
-        { other },
-        'another node is silent: it died, hangs, or is cut off; its users are shown as gone',
-      ),
-    back: (other) => log.info({ other }, 'a node that was silent is heard again'),
-  })
+  const leave = async (): Promise<void> => {
+    try {
+      await sweep?.dispose()
+    } catch (error) {
+      log.warn({ err: error }, 'the row of this node could not be removed: other nodes see it run out')
+    }
+  }
   const control = new Control({ bus, store, gateway, rooms })
   const context: SessionContext = {
     node,
@@ -269,10 +289,10 @@ const run = async (
   const port = await gateway.listen(context).catch(async (error: unknown) => {
     // A program that embeds the server goes on: no thread and no timer may stay behind.
     gateway.close()
-    sweep?.dispose()
     nodes.dispose()
     control.dispose()
     await journal.close(0)
+    await leave()
     await workers.close()
     await bus.close()
     metrics.close()
@@ -298,13 +318,14 @@ const run = async (
     // A database that does not answer holds up what talks to it: the deadline is for all of it.
     const inTime = (closed: Promise<void>): Promise<void> =>
       atMost(Math.max(closeGraceMs, deadline - performance.now()), closed)
-    sweep?.dispose()
     nodes.dispose()
     control.dispose()
+    const left = leave()
     await inTime(Promise.all(asides).then(() => rooms.close()))
     bus.announce({ kind: 'bye' })
     await inTime(bus.close())
     await inTime(workers.close())
+    await inTime(left)
     await inTime(store.close())
     // Last: it cuts off clients that have not read their acks and the close yet.
     gateway.close()

@@ -22,6 +22,10 @@ class CuttableBus implements Bus {
     this.end = end
   }
 
+  get node(): NodeId {
+    return this.end.node
+  }
+
   get isAlone(): boolean {
     return this.end.isAlone
   }
