@@ -5,6 +5,7 @@ const resultsFile = process.env.WEFT_TEST_RESULTS
 const long = [
   'loadtest/chaos/cluster.test.ts',
   'server/src/testing-live/processes.test.ts',
+  'server/src/testing-live/presence-faults.test.ts',
   'server/deploy/balancers.test.ts',
 ]
 
