@@ -77,7 +77,9 @@ export class Sweep {
     this.due = due
     if (this.running !== null) return
     if (this.timer !== null) clearTimeout(this.timer)
-    this.timer = setTimeout(() => (this.running = this.run()), milliseconds)
+    this.timer = setTimeout(() => {
+      this.running = this.run()
+    }, milliseconds)
   }
 
   private async run(): Promise<void> {
