@@ -63,6 +63,14 @@ describe('P32: what the nodes’ rows tell', () => {
     expect(read(100, { b: -1, c: 4_000 }).dead).toEqual(['b'])
   })
 
+  test('a node whose Redis works renews at its pace, and is not dead for one whose Redis is away', () => {
+    settle()
+    for (let ms = 0; ms < 60_000; ms += awayMs) {
+      const aliveFor = leaseOf(sweepMs) - (ms % sweepMs)
+      expect(read(awayMs, { b: aliveFor, c: aliveFor }).dead).toEqual([])
+    }
+  })
+
   test('a row that was there and is not any more: its node stopped, until it has one again', () => {
     read(awayMs, { b: 3_000, c: 3_000 })
     expect(read(awayMs, { c: 3_000 }).left).toEqual(['b'])
