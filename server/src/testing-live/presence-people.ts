@@ -38,7 +38,7 @@ export class People {
 
   /** A client of the SDK, which has the room's state. */
   async sdk(url: string, name: string): Promise<Room<Shown>> {
-    const client = createClient({ url, WebSocket, timing: { retryBase: 100 } })
+    const client = createClient({ url, WebSocket, timing: { retryBase: 100, retryMax: 500 } })
     this.clients.push(client)
     const room = client.room<Shown>(name)
     await room.synced()
