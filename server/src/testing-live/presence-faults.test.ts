@@ -16,10 +16,13 @@ import {
   type TestPostgres,
   type TestRedis,
 } from '../testing/index.js'
+import { TcpProxy } from '../testing/tcp-proxy.js'
 import { People, sees, watchFor, type Shown, type Watcher } from './presence-people.js'
 
 let postgres: TestPostgres
 let redis: TestRedis
+/** Between Redis and node a. */
+let proxy: TcpProxy
 let a: ServerProcess
 let b: ServerProcess
 let c: ServerProcess
@@ -78,8 +81,13 @@ beforeAll(async () => {
   vi.stubGlobal('WebSocket', WebSocket)
   postgres = await startPostgres()
   redis = await startRedis()
+  proxy = await TcpProxy.start(redis.port)
   const env = { DATABASE_URL: await postgres.createDatabase(), REDIS_URL: redis.url, DRAIN_MS: '0' }
-  ;[a, b, c] = await Promise.all([serverProcess(env), serverProcess(env), serverProcess(env)])
+  ;[a, b, c] = await Promise.all([
+    serverProcess({ ...env, REDIS_URL: `redis://127.0.0.1:${proxy.port}` }),
+    serverProcess(env),
+    serverProcess(env),
+  ])
   for (const node of all()) node.spawn()
   await together()
 })
@@ -96,6 +104,7 @@ beforeEach(async () => {
 afterEach(async () => {
   people.leave()
   // A test that failed leaves it as it was.
+  proxy.target = redis.port
   redis.cont()
   await redis.restart().catch(() => undefined)
   await postgres.start().catch(() => undefined)
@@ -109,6 +118,7 @@ afterEach(async () => {
 afterAll(async () => {
   vi.unstubAllGlobals()
   await Promise.all(all().map((node) => node.kill()))
+  await proxy.close()
   await redis.dispose()
   await postgres.dispose()
 })
@@ -199,6 +209,25 @@ describe('P32: presence across nodes that fail', () => {
     await both()
     expect(await givenUp('database')).toBe(before + 2)
     expect(missed.map((count) => count())).toEqual([0, 0])
+  })
+
+  test('a node whose way to Redis is cut keeps those of the others, which renew their rows at leisure', async () => {
+    const { cy, cleo } = await onC()
+    const missed = [cy.doc.clientID, cleo.awareness.clientID, bob.awareness.clientID].map((id) =>
+      watchFor(ada, id),
+    )
+    proxy.target = null
+    proxy.cut()
+    await everyNode('weft_bus_healthy', 0, [a])
+    // Longer than any row lasts.
+    const dropped = (await a.metric('weft_bus_dropped_total')) + 10
+    await until(async () => (await a.metric('weft_bus_dropped_total')) >= dropped, '9 s without Redis')
+    await sees(ada, 'bob', 'cleo', 'cy')
+    await sees(bob, 'cleo', 'cy')
+    cleo.presence.set({ name: 'clea' })
+    proxy.target = redis.port
+    await both('clea', 'cy')
+    expect(missed.map((count) => count())).toEqual([0, 0, 0])
   })
 
   test('connections to Redis that are cut take nobody along', async () => {
