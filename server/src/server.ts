@@ -16,10 +16,11 @@ import {
 } from './gateway/index.js'
 import { CommitPacing, Journal, type JournalEntry } from './journal/index.js'
 import { createPlayground } from './playground/index.js'
-import { BaseMemory, NodeWatch, Rooms, Sweep, type RoomObserver } from './room/index.js'
+import { BaseMemory, Rooms, Sweep, type RoomObserver } from './room/index.js'
 import { openStore, type Store } from './store/index.js'
 import { createLogger, Metrics, type Logger } from './telemetry/index.js'
 import { checkTls } from './tls.js'
+import { watchNodes } from './watch-nodes.js'
 
 /** A running server. */
 export interface WeftServer {
@@ -233,24 +234,7 @@ const run = async (
     },
     { idleMs: config.roomIdleMs, concurrentOpens: 64, waitingOpens: 20_000, maxOpen: config.maxOpenRooms },
   )
-  const nodes = new NodeWatch(
-    bus,
-    () => rooms,
-    {
-      fault,
-      gone: (other, by) => {
-        metrics.nodesGivenUp[by]++
-        log.warn(
-          { other },
-          by === 'bus'
-            ? 'another node is silent: it died, hangs, or is cut off; its users are shown as gone'
-            : 'Redis is away and another node does not renew its row in the database: it died, hangs, or is cut off; its users are shown as gone',
-        )
-      },
-      back: (other) => log.info({ other }, 'a node that was silent is heard again'),
-    },
-    sweepMs,
-  )
+  const nodes = watchNodes(bus, () => rooms, sweepMs, metrics, log)
   // The embedded store has one node: nobody else commits to it.
   const sweep =
     store.connection.kind === 'embedded' && bus.isAlone

@@ -1,6 +1,6 @@
 import type { Bus } from '../bus/index.js'
 import type { RoomId } from '../ids.js'
-import type { Heads, Store } from '../store/types.js'
+import type { Store, Swept } from '../store/types.js'
 import { leaseOf } from './node-rows.js'
 import type { NodeWatch } from './node-watch.js'
 import type { Room } from './room.js'
@@ -104,24 +104,27 @@ export class Sweep {
     const open = new Map<RoomId, Room>()
     for (const room of this.options.rooms) if (!room.isEnded) open.set(room.id, room)
     const { bus, store, swept } = this.options
-    if (open.size === 0 && bus.isAlone) return
+    const ids = [...open.keys()]
+    if (ids.length === 0 && bus.isAlone) return
     const started = performance.now()
-    const heads = bus.isAlone
-      ? await store.heads([...open.keys()])
-      : await this.sweepWithNodes([...open.keys()])
+    const found = bus.isAlone ? null : await this.sweepWithNodes(ids)
+    const heads = found?.heads ?? (await store.heads(ids))
     for (const [id, room] of open) room.swept(heads.get(id) ?? null)
     swept(open.size, (performance.now() - started) / 1000)
+    if (found !== null) await this.removeDead(found)
   }
 
-  private async sweepWithNodes(ids: readonly RoomId[]): Promise<Heads> {
+  private async sweepWithNodes(ids: readonly RoomId[]): Promise<Swept> {
     const { store, bus, nodes } = this.options
     // Also when it fails: what was sent may have arrived.
     this.hasRow = true
-    const swept = await store.sweep(bus.node, leaseOf(this.interval), ids)
-    nodes.rowsRead(swept, this.interval)
-    const longDead = swept.now - removeDeadAfterMs
-    if ([...swept.aliveUntil.values()].some((until) => until < longDead))
-      await store.removeDeadNodes(removeDeadAfterMs)
-    return swept.heads
+    const found = await store.sweep(bus.node, leaseOf(this.interval), ids)
+    nodes.rowsRead(found, this.interval)
+    return found
+  }
+
+  private async removeDead({ now, aliveUntil }: Swept): Promise<void> {
+    const isLongDead = (until: number): boolean => until < now - removeDeadAfterMs
+    if ([...aliveUntil.values()].some(isLongDead)) await this.options.store.removeDeadNodes(removeDeadAfterMs)
   }
 }
