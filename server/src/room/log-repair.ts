@@ -50,7 +50,7 @@ export class LogRepair {
     try {
       const hole = this.options.hole()
       if (hole !== null) await this.options.fill(hole)
-      // A log that does not have it yet (a replica that lags) is asked less and less often as well.
+      // What brings nothing is asked for less and less often as well.
       this.failures = hole !== null && this.options.hole()?.after === hole.after ? this.failures + 1 : 0
     } catch (error) {
       this.failures++

@@ -13,6 +13,7 @@ let failures: unknown[]
 let isAway: boolean
 let told: (Row | null)[]
 let sweep: Sweep
+let broken: number
 
 beforeEach(() => {
   vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout', 'performance'] })
@@ -22,8 +23,16 @@ beforeEach(() => {
   failures = []
   told = []
   isAway = false
+  broken = 0
   const room = (id: number): Room =>
-    ({ id: asRoomId(id), isEnded: false, swept: (row: Row | null) => void told.push(row) }) as unknown as Room
+    ({
+      id: asRoomId(id),
+      isEnded: false,
+      swept: (row: Row | null) => {
+        if (id === broken) throw new Error('broken')
+        told.push(row)
+      },
+    }) as unknown as Room
   sweep = new Sweep({
     rooms: [room(1), room(2)],
     store: {
@@ -89,6 +98,15 @@ test('a database that is away is reported once, and asked again', async () => {
   isAway = true
   await vi.advanceTimersByTimeAsync(5_000)
   expect(failures).toHaveLength(2)
+})
+
+test('I7: a room that throws is reported, and does not hide the rooms after it', async () => {
+  broken = 1
+  await vi.advanceTimersByTimeAsync(5_000)
+  expect(told).toEqual([null])
+  expect(failures).toEqual([expect.objectContaining({ errors: [new Error('broken')] })])
+  await vi.advanceTimersByTimeAsync(5_000)
+  expect([told.length, failures.length]).toEqual([2, 1])
 })
 
 test('after dispose nothing is asked', async () => {

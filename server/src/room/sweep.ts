@@ -71,7 +71,7 @@ export class Sweep {
       await this.sweep()
       this.failing = false
     } catch (error) {
-      // The database is away: the journal says so, and once is enough here.
+      // Mostly the database is away: the journal says so, and once is enough here.
       if (!this.failing) this.options.failed(error)
       this.failing = true
     }
@@ -87,7 +87,16 @@ export class Sweep {
     if (open.size === 0) return
     const started = performance.now()
     const heads = await this.options.store.heads([...open.keys()])
-    for (const [id, room] of open) room.swept(heads.get(id) ?? null)
+    const faults: unknown[] = []
+    for (const [id, room] of open) {
+      try {
+        room.swept(heads.get(id) ?? null)
+      } catch (error) {
+        // The rooms after it are swept all the same (I7).
+        faults.push(error)
+      }
+    }
     this.options.swept(open.size, (performance.now() - started) / 1000)
+    if (faults.length > 0) throw new AggregateError(faults, `the sweep of ${faults.length} rooms failed`)
   }
 }
