@@ -10,6 +10,8 @@ import { type Measured, type Scenario, alternate } from './scenario.js'
 const typing = [
   { shape: { rooms: 50, membersPerRoom: 4, writersPerRoom: [1, 2] }, rates: [200, 1000] },
   { shape: { rooms: 1000, membersPerRoom: 4, writersPerRoom: [1, 2] }, rates: [2000] },
+  // Busy enough for relays to be gathered.
+  { shape: { rooms: 2, membersPerRoom: 40, writersPerRoom: [20] }, rates: [1000] },
 ] as const
 type Typing = (typeof typing)[number]
 const warmUpSeconds = 4
