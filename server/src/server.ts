@@ -345,6 +345,7 @@ const openBus = async (
     node,
     observer: {
       published: (messages) => (counts.published += messages),
+      sent: () => counts.publishes++,
       received: (messages) => (counts.received += messages),
       dropped: (messages) => (counts.dropped += messages),
       ignored: (messages) => (counts.ignored += messages),

@@ -49,7 +49,8 @@ export const countsOf = async ({ nodes, redis }: Cluster): Promise<Reading> => {
 const between = (earlier: Reading, later: Reading): Counts => {
   const spent = (name: string): number => later.metrics(name) - earlier.metrics(name)
   // `weft_relays_total` counts what a node hands to its clients: each relay where it began and once at every other node (all
-  // rooms are open on all of them, and none is so busy that relays are gathered), and what was read from the log.
+  // rooms are open on all of them; where a room is so busy that relays are gathered the two may differ, and this is their mean),
+  // and what was read from the log.
   const repairs = spent('weft_log_repairs_total')
   const relays = (spent('weft_relays_total') - repairs) / later.nodes
   const heartbeats = ((later.at - earlier.at) / 1000) * heartbeatsPerSecond * later.nodes

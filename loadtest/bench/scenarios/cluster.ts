@@ -7,8 +7,13 @@ import { type Column, type Goal, type Row, atMost } from '../report/result.js'
 import { loadColumns, measureLoad } from './load-sample.js'
 import { type Measured, type Scenario, alternate } from './scenario.js'
 
-const rates = [200, 1000]
-const typing = { rooms: 50, membersPerRoom: 4, writersPerRoom: [1, 2] } as const
+const typing = [
+  { shape: { rooms: 50, membersPerRoom: 4, writersPerRoom: [1, 2] }, rates: [200, 1000] },
+  { shape: { rooms: 1000, membersPerRoom: 4, writersPerRoom: [1, 2] }, rates: [2000] },
+  // Busy enough for relays to be gathered.
+  { shape: { rooms: 2, membersPerRoom: 40, writersPerRoom: [20] }, rates: [1000] },
+] as const
+type Typing = (typeof typing)[number]
 const warmUpSeconds = 4
 
 const idleRooms = 1000
@@ -36,7 +41,8 @@ const taken = new Set(own.map(({ key }) => key))
 const columns = [...own, ...loadColumns.filter(({ key }) => !taken.has(key))]
 
 const name = 'weft, 2 nodes'
-const pointOf = (rate: number): string => `${typing.rooms} rooms of ${typing.membersPerRoom}, ${rate}/s`
+const pointOf = ({ rooms, membersPerRoom }: Typing['shape'], rate: number): string =>
+  `${rooms} rooms of ${membersPerRoom}, ${rate}/s`
 const idlePoint = `${idleRooms} rooms, idle, on both nodes`
 
 /** Two nodes on one database and one Redis. */
@@ -54,7 +60,9 @@ export const cluster: Scenario = {
         goals: [],
         notes: ['Weft did not take part'],
       }
-    const rows = [...(await whileTyping(bench)), ...(await whileIdle(bench))]
+    const rows: Row[] = []
+    for (const each of typing) rows.push(...(await whileTyping(bench, each)))
+    rows.push(...(await whileIdle(bench)))
     return { scenario: cluster.name, title, columns, rows, goals: goals(rows), notes }
   },
 }
@@ -73,10 +81,10 @@ const end = async ({ nodes }: Cluster): Promise<void> => {
 }
 
 /** People on either node type in the same rooms. */
-const whileTyping = async (bench: Bench): Promise<Row[]> => {
+const whileTyping = async (bench: Bench, { shape, rates }: Typing): Promise<Row[]> => {
   const running = await bench.cluster()
   const nodes = targetsOf(running)
-  const fleet = await Fleet.connect(nodes, typing)
+  const fleet = await Fleet.connect(nodes, shape)
   await fleet.load(Math.max(...rates), warmUpSeconds)
   const once = async (rate: number): Promise<Measured> => {
     const before = await countsOf(running)
@@ -105,7 +113,7 @@ const whileTyping = async (bench: Bench): Promise<Row[]> => {
   }
   const rows: Row[] = []
   for (const rate of rates)
-    rows.push(...(await alternate(bench, pointOf(rate), [{ name, measure: () => once(rate) }])))
+    rows.push(...(await alternate(bench, pointOf(shape, rate), [{ name, measure: () => once(rate) }])))
   fleet.close()
   await end(running)
   return rows
@@ -150,11 +158,16 @@ const whileIdle = async (bench: Bench): Promise<Row[]> => {
 const goals = (rows: readonly Row[]): Goal[] => {
   const row = (point: string): Row | undefined => rows.find((candidate) => candidate.point === point)
   return [
-    ...rates.flatMap((rate) => [
-      atMost(`${rate}/s: ms that the p50 of the other node is behind`, 2, row(pointOf(rate)), 'behind'),
-      atMost(`${rate}/s: relays per update`, 1, row(pointOf(rate)), 'relays'),
-      atMost(`${rate}/s: Redis publishes per update, of all kinds`, 1, row(pointOf(rate)), 'publishes'),
-    ]),
+    ...typing.flatMap(({ shape, rates }) =>
+      rates.flatMap((rate) => {
+        const point = pointOf(shape, rate)
+        return [
+          atMost(`${point}: ms that the p50 of the other node is behind`, 2, row(point), 'behind'),
+          atMost(`${point}: relays per update`, 1, row(point), 'relays'),
+          atMost(`${point}: Redis publishes per update, of all kinds`, 1, row(point), 'publishes'),
+        ]
+      }),
+    ),
     atMost(`${idleRooms} idle rooms: % of the time in sweeps`, 1, row(idlePoint), 'sweepShare'),
   ].filter((goal) => goal !== null)
 }

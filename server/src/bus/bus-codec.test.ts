@@ -1,6 +1,15 @@
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
-import { decodeNodePayload, decodeRoomPayload, encodeMessage, encodeSender } from './bus-codec.js'
+import { asRoomId } from '../ids.js'
+import {
+  decodeCommitsPayload,
+  decodeNodePayload,
+  decodeRoomPayload,
+  encodeHearsCommits,
+  encodeMessage,
+  encodeRoomNotice,
+  encodeSender,
+} from './bus-codec.js'
 import type { BusMessage } from './types.js'
 
 const uint = fc.oneof(fc.maxSafeNat(), fc.nat(300))
@@ -59,12 +68,50 @@ describe('the bytes of the bus', () => {
     expect(decodeNodePayload(payload, 'a')).toBe('own')
   })
 
+  test('notices of the commits channel do too, each with its room', () => {
+    const notices = fc.record({
+      room: fc.nat().map((id) => asRoomId(id + 1)),
+      notice: fc.record({
+        kind: fc.constant('committed' as const),
+        head: uint,
+        updates: fc.array(fc.record({ seq: uint, number: uint })),
+        messages: fc.constant([]),
+      }),
+    })
+    fc.assert(
+      fc.property(fc.array(notices, { minLength: 1, maxLength: 8 }), fc.nat(), (messages, cut) => {
+        const payload = payloadOf('a', ...messages.map(({ room, notice }) => encodeRoomNotice(room, notice)))
+        expect(decodeCommitsPayload(payload, 'b')).toEqual({ from: 'a', messages, unknown: 0 })
+        expect(decodeCommitsPayload(payload, 'a')).toBe('own')
+        expect(() => decodeCommitsPayload(payload.subarray(0, cut % payload.length), 'b')).not.toThrow()
+      }),
+    )
+  })
+
+  test('rolling upgrades: what a node hears is told in kinds of their own, which older ones pass over', () => {
+    const alive = encodeMessage({ kind: 'alive' })
+    expect(decodeNodePayload(payloadOf('a', alive, encodeHearsCommits()), 'b')).toEqual({
+      from: 'a',
+      messages: [{ kind: 'alive' }, { kind: 'hears_commits' }],
+      unknown: 0,
+    })
+    expect(decodeRoomPayload(payloadOf('a', encodeHearsCommits()), 'b')).toEqual({
+      from: 'a',
+      messages: [],
+      unknown: 1,
+    })
+  })
+
   test('I4: bytes that no node sends are never more than ignored', () => {
     const from = encodeSender('a')
     fc.assert(
       fc.property(fc.uint8Array({ maxLength: 200 }), fc.boolean(), (noise, afterSender) => {
         const payload = afterSender ? Uint8Array.of(...from, ...noise) : noise
-        expect(() => [decodeRoomPayload(payload, 'b'), decodeNodePayload(payload, 'b')]).not.toThrow()
+        expect(() => [
+          decodeRoomPayload(payload, 'b'),
+          decodeNodePayload(payload, 'b'),
+          decodeCommitsPayload(payload, 'b'),
+        ]).not.toThrow()
       }),
       { numRuns: 2_000 },
     )

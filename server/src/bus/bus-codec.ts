@@ -11,15 +11,20 @@
  *   [17]                                                     bye (the node channel)
  *   [18, do, tenant, user | nil, room | nil, id | nil, access | nil, 0 | 1 (final)]
  *                                                            control (the node channel)
+ *   [19]                                                     hears_commits (the node channel, beside each alive)
+ *   [32, room, head, [seq, number, seq, number...]]          committed without events (the commits channel)
  *
  *   event: [seq, 0 (update) | 1 (message), author | nil, client id | nil, client seq | nil, name | nil, payload, created at]
  *   entry: [connection, user | nil, client id, clock, state | nil]
  *
  * A kind that is not known is passed over, so that nodes of two releases can run side by side. A kind never changes its fields:
  * a message with others gets a new kind.
+ *
+ * A node that says alive without hears_commits is of a release that does not listen to the commits channel: while there is one,
+ * what was committed is told on the channels of the rooms.
  */
 import { ProtocolError, Reader, Writer } from '@weft/protocol'
-import { asRoomId } from '../ids.js'
+import { asRoomId, type RoomId } from '../ids.js'
 import type { StoredEvent } from '../store/types.js'
 import type { BusMessage, BusPresence, ControlCommand, NodeId, NodeMessage } from './types.js'
 
@@ -35,6 +40,24 @@ const kinds = {
   bye: 17,
   control: 18,
 } as const satisfies Record<(BusMessage | NodeMessage)['kind'], number>
+
+/** On the node channel, and on the commits channel. */
+const hearsCommitsKind = 19
+const roomCommittedKind = 32
+
+/** Says of the sender that it listens to the commits channel. Not for those who listen to announcements. */
+export interface HearsCommits {
+  readonly kind: 'hears_commits'
+}
+
+/** A notice that names updates by their numbers and carries no events: small enough to go to every node. */
+export type CommitNotice = Extract<BusMessage, { kind: 'committed' }>
+
+/** A notice on the commits channel, with its room. */
+export interface RoomNotice {
+  readonly room: RoomId
+  readonly notice: CommitNotice
+}
 
 /** How deep a message of a kind that is not known may be nested. */
 const unknownDepth = 8
@@ -90,6 +113,21 @@ export const encodeMessage = (message: BusMessage | NodeMessage): Uint8Array => 
   return writer.finish()
 }
 
+export const encodeHearsCommits = (): Uint8Array =>
+  new Writer().arrayHeader(1).uint(hearsCommitsKind).finish()
+
+/** A notice for the commits channel; its messages are not written. @throws {ProtocolError} as `encodeMessage` does */
+export const encodeRoomNotice = (room: RoomId, { head, updates }: CommitNotice): Uint8Array => {
+  const writer = new Writer()
+    .arrayHeader(4)
+    .uint(roomCommittedKind)
+    .uint(room)
+    .uint(head)
+    .arrayHeader(updates.length * 2)
+  for (const { seq, number } of updates) writer.uint(seq).uint(number)
+  return writer.finish()
+}
+
 const writeCommand = (writer: Writer, command: ControlCommand): void => {
   writer
     .string(command.do)
@@ -130,8 +168,16 @@ export const decodeRoomPayload = (bytes: Uint8Array, self: NodeId): BusPayload<B
   decode(bytes, self, readRoomMessage)
 
 /** The same for the node channel. */
-export const decodeNodePayload = (bytes: Uint8Array, self: NodeId): BusPayload<NodeMessage> | 'own' | null =>
-  decode(bytes, self, readNodeMessage)
+export const decodeNodePayload = (
+  bytes: Uint8Array,
+  self: NodeId,
+): BusPayload<NodeMessage | HearsCommits> | 'own' | null => decode(bytes, self, readNodeMessage)
+
+/** The same for the commits channel. */
+export const decodeCommitsPayload = (
+  bytes: Uint8Array,
+  self: NodeId,
+): BusPayload<RoomNotice> | 'own' | null => decode(bytes, self, readRoomNotice)
 
 /** Reads the fields after the kind; null when the kind is not known. */
 type ReadMessage<M> = (kind: number, fields: number, reader: Reader) => M | null
@@ -201,7 +247,25 @@ const readRoomMessage: ReadMessage<BusMessage> = (kind, fields, reader) => {
   }
 }
 
-const readNodeMessage: ReadMessage<NodeMessage> = (kind, fields, reader) => {
+const readRoomNotice: ReadMessage<RoomNotice> = (kind, fields, reader) => {
+  if (kind !== roomCommittedKind) return null
+  expectFields(fields, 3)
+  return {
+    room: asRoomId(reader.uint('the room id')),
+    notice: {
+      kind: 'committed',
+      head: reader.uint('the head'),
+      updates: readNumbers(reader),
+      messages: [],
+    },
+  }
+}
+
+const readNodeMessage: ReadMessage<NodeMessage | HearsCommits> = (kind, fields, reader) => {
+  if (kind === hearsCommitsKind) {
+    expectFields(fields, 0)
+    return { kind: 'hears_commits' }
+  }
   if (kind === kinds.control) {
     expectFields(fields, 7)
     const command = readCommand(reader)

@@ -27,16 +27,20 @@ class ScriptedLink {
 
 const make = (
   limits = { bytes: 10, publishes: 3 },
-): { link: ScriptedLink; outbox: Outbox; drops: () => number } => {
+): { link: ScriptedLink; outbox: Outbox; drops: () => number; sent: () => number } => {
   const link = new ScriptedLink()
   let dropped = 0
-  const outbox = new Outbox(link, Uint8Array.of(9), limits, (messages) => (dropped += messages))
-  return { link, outbox, drops: () => dropped }
+  let sent = 0
+  const outbox = new Outbox(link, Uint8Array.of(9), limits, {
+    sent: () => sent++,
+    dropped: (messages) => (dropped += messages),
+  })
+  return { link, outbox, drops: () => dropped, sent: () => sent }
 }
 
 describe('Outbox', () => {
   test('messages of one channel and turn travel as one payload, at the end of the turn', async () => {
-    const { link, outbox } = make()
+    const { link, outbox, sent } = make()
     outbox.add('x', Uint8Array.of(1))
     outbox.add('y', Uint8Array.of(2))
     outbox.add('x', Uint8Array.of(3))
@@ -49,6 +53,7 @@ describe('Outbox', () => {
     outbox.add('x', Uint8Array.of(4))
     await setImmediate()
     expect(link.sent[2]).toEqual(['x', [9, 4]])
+    expect(sent()).toBe(3)
   })
 
   test('I6: bytes that Redis has not taken are bounded; more is dropped, and goes again when it has', async () => {

@@ -12,6 +12,12 @@ export interface OutboxLimits {
   readonly publishes: number
 }
 
+export interface OutboxObserver {
+  /** A payload leaves: one PUBLISH. */
+  sent(): void
+  dropped(messages: number): void
+}
+
 /**
  * Messages on their way out. Those of one channel and turn of the event loop become one payload, which leaves at the turn's end:
  * nothing waits for a timer. What Redis has not taken yet is bounded (I6); what is over the bound, or meets a connection that
@@ -21,7 +27,7 @@ export class Outbox {
   private readonly link: OutboxLink
   private readonly header: Uint8Array
   private readonly limits: OutboxLimits
-  private readonly dropped: (messages: number) => void
+  private readonly observer: OutboxObserver
   private gathered = new Map<string, Uint8Array[]>()
   private flushing: NodeJS.Immediate | null = null
   private bytes = 0
@@ -29,16 +35,11 @@ export class Outbox {
   private idle: (() => void) | null = null
 
   /** @param header begins every payload */
-  constructor(
-    link: OutboxLink,
-    header: Uint8Array,
-    limits: OutboxLimits,
-    dropped: (messages: number) => void,
-  ) {
+  constructor(link: OutboxLink, header: Uint8Array, limits: OutboxLimits, observer: OutboxObserver) {
     this.link = link
     this.header = header
     this.limits = limits
-    this.dropped = dropped
+    this.observer = observer
   }
 
   /** Bytes that Redis has not taken yet. */
@@ -53,7 +54,7 @@ export class Outbox {
       this.bytes + message.length > this.limits.bytes ||
       (sameTurn === undefined && this.publishes >= this.limits.publishes)
     if (full || !this.link.canPublish) {
-      this.dropped(1)
+      this.observer.dropped(1)
       return false
     }
     this.bytes += message.length
@@ -84,6 +85,7 @@ export class Outbox {
     }
     this.link.together(() => {
       for (const [channel, messages] of gathered) {
+        this.observer.sent()
         this.link.publish(channel, Buffer.concat([this.header, ...messages])).then(
           () => this.settle(messages, true),
           () => this.settle(messages, false),
@@ -95,7 +97,7 @@ export class Outbox {
   private settle(messages: readonly Uint8Array[], taken: boolean): void {
     this.publishes--
     for (const message of messages) this.bytes -= message.length
-    if (!taken) this.dropped(messages.length)
+    if (!taken) this.observer.dropped(messages.length)
     if (this.publishes === 0) this.idle?.()
   }
 }

@@ -12,12 +12,14 @@ import type { BusMessage } from './types.js'
 
 class Counts implements RedisBusObserver {
   publishes = 0
+  sends = 0
   receptions = 0
   drops = 0
   ignores = 0
   readonly reasons: string[] = []
   readonly faults: unknown[] = []
   published = (messages: number): void => void (this.publishes += messages)
+  sent = (): number => this.sends++
   received = (messages: number): void => void (this.receptions += messages)
   dropped = (messages: number): void => void (this.drops += messages)
   ignored = (messages: number): void => void (this.ignores += messages)
@@ -126,10 +128,67 @@ describe('RedisBus', () => {
     const heard: BusMessage[] = []
     b.subscribe(room, (message) => heard.push(message))
     await nodes.settled()
-    for (let head = 1; head <= 50; head++) a.publish(room, committed(head))
+    for (let first = 1; first <= 50; first++) a.publish(room, { kind: 'relay', first, updates: [] })
     await until(() => heard.length === 50 && payloads.length > 0, 'all arrive')
     expect(payloads).toHaveLength(1)
     foreign.disconnect()
+  })
+
+  test('notices of one commit are one publish, whatever number of rooms it holds, and reach those who have them open', async () => {
+    begin()
+    const [ca, cb] = [new Counts(), new Counts()]
+    const [a, b] = [await nodes.connect('a', ca), await nodes.connect('b', cb)]
+    const heard: [number, BusMessage][] = []
+    for (const id of [7, 8]) b.subscribe(asRoomId(id), (message) => heard.push([id, message]))
+    await nodes.settled()
+    // What was published to settle leaves first.
+    await setImmediate()
+    const before = [ca.sends, cb.receptions]
+    const notice = (seq: number): BusMessage => ({
+      kind: 'committed',
+      head: seq,
+      updates: [{ seq, number: 2 ** 40 + seq }],
+      messages: [],
+    })
+    for (let id = 1; id <= 500; id++) a.publish(asRoomId(id), notice(id))
+    await until(() => heard.length === 2, 'both arrive')
+    expect(heard).toEqual([
+      [7, notice(7)],
+      [8, notice(8)],
+    ])
+    expect([ca.sends - before[0]!, cb.receptions - before[1]!]).toEqual([1, 2])
+  })
+
+  test('rolling upgrades: while a node of an older release is heard, notices go to the channels of their rooms', async () => {
+    begin()
+    const counts = new Counts()
+    const [a, b] = [await nodes.connect('a', counts), await nodes.connect('b')]
+    const older = new Redis(redis.url)
+    const payloads: number[] = []
+    older.on('messageBuffer', (_channel: Buffer, payload: Buffer) => payloads.push(payload.length))
+    await older.subscribe('weft:r:7')
+    let signs = 0
+    a.onAnnouncement(() => signs++)
+    const heard: BusMessage[] = []
+    b.subscribe(room, (message) => heard.push(message))
+    await nodes.settled()
+    b.announce({ kind: 'alive' })
+    await until(() => signs === 1, 'a node of this release is heard')
+    a.publish(room, committed(1))
+    await until(() => heard.length === 1, 'it arrives')
+    expect(payloads).toHaveLength(0)
+    const publisher = new Redis(redis.url)
+    await publisher.publish(
+      'weft:nodes',
+      Buffer.concat([encodeSender('old'), encodeMessage({ kind: 'alive' })]),
+    )
+    await until(() => signs === 2, 'the older node is heard')
+    a.publish(room, committed(2))
+    await until(() => heard.length === 2 && payloads.length === 1, 'it arrives at both')
+    expect(heard).toEqual([committed(1), committed(2)])
+    expect(counts.ignores).toBe(0)
+    older.disconnect()
+    publisher.disconnect()
   })
 
   test('I4: what a foreign client publishes is counted and ignored, and hurts nothing', async () => {
@@ -147,12 +206,14 @@ describe('RedisBus', () => {
     await foreign.publish('weft:r:7', '')
     await foreign.publish('weft:r:7', good.subarray(0, -1))
     await foreign.publish('weft:nodes', good.subarray(0, 3))
+    await foreign.publish('weft:commits', good)
+    await foreign.publish('weft:commits', good.subarray(0, -1))
     await foreign.publish('weft:probe:b', 'x')
     await foreign.publish('weft:r:7', good)
     a.publish(room, committed(2))
     await until(() => heard.length === 2, 'the good ones arrive')
     expect(heard).toEqual([committed(1), committed(2)])
-    expect(counts.ignores - before).toBe(5)
+    expect(counts.ignores - before).toBe(7)
     expect([b.isHealthy, counts.faults]).toEqual([true, []])
     foreign.disconnect()
   })

@@ -1,12 +1,18 @@
 import type { RoomId } from '../ids.js'
 import {
+  decodeCommitsPayload,
   decodeNodePayload,
   decodeRoomPayload,
+  encodeHearsCommits,
   encodeMessage,
+  encodeRoomNotice,
   encodeSender,
   type BusPayload,
+  type HearsCommits,
+  type RoomNotice,
 } from './bus-codec.js'
 import { LivenessProbe } from './liveness-probe.js'
+import { OlderNodes } from './older-nodes.js'
 import { Outbox, type OutboxLimits } from './outbox.js'
 import { openRedisLinks, type RedisLinks } from './redis-links.js'
 import { parseRedisUrl } from './redis-url.js'
@@ -18,6 +24,8 @@ type NodeListener = (message: NodeMessage, from: NodeId) => void
 /** Told what goes by. All counts are of messages, except where a whole payload cannot be read. */
 export interface RedisBusObserver {
   published(messages: number): void
+  /** A payload leaves for Redis, with all messages of one channel and turn in it: one PUBLISH. Probes are not counted. */
+  sent(): void
   received(messages: number): void
   /** Not sent, or not known to be: Redis is away or too slow. */
   dropped(messages: number): void
@@ -64,6 +72,8 @@ export class RedisBus implements Bus {
   private readonly prefix: string
   private readonly nodesChannel: string
   private readonly probeChannel: string
+  private readonly commitsChannel: string
+  private readonly older = new OlderNodes()
   private readonly rooms = new Map<string, Set<{ readonly listener: RoomListener }>>()
   private readonly nodeListeners = new Set<{ readonly listener: NodeListener }>()
   private readonly healthListeners = new Set<{ readonly listener: (isHealthy: boolean) => void }>()
@@ -79,6 +89,7 @@ export class RedisBus implements Bus {
     this.prefix = prefix
     this.nodesChannel = `${prefix}nodes`
     this.probeChannel = `${prefix}probe:${node}`
+    this.commitsChannel = `${prefix}commits`
     this.probe = new LivenessProbe(
       (nonce) => this.sendProbe(nonce),
       (isHealthy) => this.healthChanged(isHealthy),
@@ -93,9 +104,10 @@ export class RedisBus implements Bus {
       error: (reason) => this.disconnected(reason),
       message: (channel, payload) => this.heard(channel, payload),
     })
-    this.outbox = new Outbox(this.links, encodeSender(node), limits, (messages) => observer.dropped(messages))
+    this.outbox = new Outbox(this.links, encodeSender(node), limits, observer)
     this.links.subscribe(this.nodesChannel)
     this.links.subscribe(this.probeChannel)
+    this.links.subscribe(this.commitsChannel)
   }
 
   get isHealthy(): boolean {
@@ -112,11 +124,21 @@ export class RedisBus implements Bus {
   }
 
   publish(room: RoomId, message: BusMessage): void {
-    this.send(this.channelOf(room), message)
+    // One commit holds changes of many rooms: their notices travel as one payload to all nodes, a few bytes each, in place of a
+    // publish for every room. Who has not opened a room passes its notice over.
+    if (
+      message.kind === 'committed' &&
+      message.messages.length === 0 &&
+      !this.older.isAnyHeard(performance.now())
+    )
+      this.send(this.commitsChannel, () => encodeRoomNotice(room, message))
+    else this.send(this.channelOf(room), () => encodeMessage(message))
   }
 
   announce(message: NodeMessage): void {
-    this.send(this.nodesChannel, message)
+    this.send(this.nodesChannel, () => encodeMessage(message))
+    // In the same payload: part of the sign of life, and no message of its own.
+    if (message.kind === 'alive' && !this.closing) this.outbox.add(this.nodesChannel, encodeHearsCommits())
   }
 
   subscribe(room: RoomId, listener: RoomListener): () => void {
@@ -164,11 +186,11 @@ export class RedisBus implements Bus {
     return `${this.prefix}r:${room}`
   }
 
-  private send(channel: string, message: BusMessage | NodeMessage): void {
+  private send(channel: string, encode: () => Uint8Array): void {
     if (this.closing) return
     let bytes: Uint8Array
     try {
-      bytes = encodeMessage(message)
+      bytes = encode()
     } catch (error) {
       this.observer.dropped(1)
       this.observer.fault('a message to the other nodes could not be written', error)
@@ -194,7 +216,11 @@ export class RedisBus implements Bus {
     // A copy: listeners keep parts of it, and the buffer of the socket would stay with them.
     const bytes = new Uint8Array(payload)
     if (channel === this.nodesChannel) {
-      this.deliver(decodeNodePayload(bytes, this.node), this.nodeListeners)
+      this.announced(decodeNodePayload(bytes, this.node))
+      return
+    }
+    if (channel === this.commitsChannel) {
+      this.committed(decodeCommitsPayload(bytes, this.node))
       return
     }
     const listeners = this.rooms.get(channel)
@@ -202,15 +228,36 @@ export class RedisBus implements Bus {
     if (listeners) this.deliver(decodeRoomPayload(bytes, this.node), listeners)
   }
 
+  private announced(payload: BusPayload<NodeMessage | HearsCommits> | 'own' | null): void {
+    if (!this.isReadable(payload)) return
+    const { from, messages, unknown } = payload
+    const told = messages.filter((message) => message.kind !== 'hears_commits')
+    if (told.some(({ kind }) => kind === 'alive'))
+      this.older.alive(from, told.length < messages.length, performance.now())
+    this.deliver({ from, messages: told, unknown }, this.nodeListeners)
+  }
+
+  /** What another node has committed, in rooms that are open here or not. */
+  private committed(payload: BusPayload<RoomNotice> | 'own' | null): void {
+    if (!this.isReadable(payload)) return
+    const { from, messages, unknown } = payload
+    if (unknown > 0) this.observer.ignored(unknown)
+    for (const { room, notice } of messages) {
+      const listeners = this.rooms.get(this.channelOf(room))
+      if (listeners) this.deliver({ from, messages: [notice], unknown: 0 }, listeners)
+    }
+  }
+
+  private isReadable<M>(payload: BusPayload<M> | 'own' | null): payload is BusPayload<M> {
+    if (payload === null) this.observer.ignored(1)
+    return payload !== null && payload !== 'own'
+  }
+
   private deliver<M>(
     payload: BusPayload<M> | 'own' | null,
     listeners: ReadonlySet<{ readonly listener: (message: M, from: NodeId) => void }>,
   ): void {
-    if (payload === 'own') return
-    if (payload === null) {
-      this.observer.ignored(1)
-      return
-    }
+    if (!this.isReadable(payload)) return
     if (payload.unknown > 0) this.observer.ignored(payload.unknown)
     this.observer.received(payload.messages.length)
     for (const message of payload.messages) {

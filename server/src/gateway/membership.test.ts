@@ -1,6 +1,7 @@
 import fc from 'fast-check'
 import * as Y from 'yjs'
 import { afterEach, describe, expect, test, vi } from 'vitest'
+import { WeftWire } from './weft-member-wire.js'
 import {
   ScriptedClient,
   ScriptedNode,
@@ -152,6 +153,21 @@ describe('the initial state', () => {
     await node.committed()
     await readAll(client, resumed)
     expect([...client.broken, ...resumed.broken]).toEqual([])
+  })
+
+  test('I6: what came while the last part waited for the socket goes in parts, not all in one turn', async () => {
+    node = open(history(10))
+    const last = vi.spyOn(WeftWire.prototype, 'lastMessage')
+    const client = ScriptedClient.resume(node, stateAt(node.log, 10), 'clogged')
+    await turn()
+    await turn()
+    for (let i = 0; i < 500; i++) node.say(10)
+    await node.committed()
+    expect(client.member.isLive).toBe(false)
+    await readAll(client)
+    expect(client.events).toHaveLength(500)
+    expect(last.mock.calls.length).toBeLessThanOrEqual(64)
+    last.mockRestore()
   })
 
   test('P17: a member goes live in a room that is never quiet', async () => {

@@ -38,12 +38,12 @@ export type SyncRequest =
   | { readonly mode: 'resume'; readonly after: Seq }
 
 /** Events, and their bytes, that may be merged and sent in the turn in which a member goes live. */
-const lastPartEvents = 64
-const lastPartBytes = 64 * 1024
-/** Rounds of catching up after which what is left is sent as it is. */
+const lastPart = { events: 64, bytes: 64 * 1024 } as const
+/** Rounds of catching up with a room that is never quiet, after which the last part may be larger, up to a page. */
 const maxRounds = 8
 /** Bytes of what was missed that are merged into one update. */
 const pageBytes = 4 * 1024 * 1024
+const patientPart = { events: readPage, bytes: pageBytes } as const
 
 export class Membership implements RoomMember {
   readonly dialect: Dialect
@@ -217,17 +217,19 @@ export class Membership implements RoomMember {
     for (let round = 1; this.state === 'syncing'; round++) {
       const held = room.tail.after(at)
       const uncommitted = room.events.uncommittedFrom(uncommittedFrom)
-      // A room that is typed in by many may never be quiet: after some rounds the last part is what it is.
-      const short = (events: readonly { readonly length: number }[]): boolean =>
-        round > maxRounds || isShort(events)
-      if (held !== null && short(held.map(({ payload }) => payload)) && short(uncommitted)) {
+      // A room that is typed in by many may never be quiet: after some rounds the last part may be larger, and is bounded
+      // still (I6). What is beyond a hole goes with it in any case: see `maxAheadBytes`.
+      const limits = round > maxRounds ? patientPart : lastPart
+      const fits = (events: readonly StoredEvent[] | null, updates: readonly Uint8Array[]): boolean =>
+        events !== null && isWithin(payloadsOf(events), limits) && isWithin(updates, limits)
+      if (fits(held, uncommitted)) {
         const open = await this.socket.transfer(noPieces(), () => {
           // More may have come when it is this transfer's turn: then once more.
-          const rest = room.rest(at, uncommittedFrom)
-          if (short(rest.updates)) this.goLive(rest, messagesAfter, initial)
+          if (fits(room.tail.after(at), room.events.uncommittedFrom(uncommittedFrom)))
+            this.goLive(room.rest(at, uncommittedFrom), messagesAfter, initial)
         })
         if (!open) return
-      } else if (held !== null && isShort(held.map(({ payload }) => payload))) {
+      } else if (held !== null && isWithin(payloadsOf(held), lastPart)) {
         // The database is away, or slow: what waits for it is merged in a worker.
         uncommittedFrom = room.events.uncommittedEnd
         const update = await room.content.merge(uncommitted)
@@ -250,7 +252,7 @@ export class Membership implements RoomMember {
     for (const event of rest.messages) if (event.seq > messagesAfter) this.wire.lastMessage(event)
     const { updates } = rest
     // Many are not merged here: that takes longer than sending them.
-    const last = isShort(updates) ? mergeFew(updates) : null
+    const last = isWithin(updates, lastPart) ? mergeFew(updates) : null
     if (last === null) this.wire.lastUpdates(updates, initial)
     this.wire.finish(last, initial)
     if (!this.socket.isOpen()) return
@@ -293,11 +295,17 @@ export class Membership implements RoomMember {
   }
 }
 
-const isShort = (updates: readonly { readonly length: number }[]): boolean => {
-  if (updates.length > lastPartEvents) return false
+const payloadsOf = (events: readonly StoredEvent[]): readonly Uint8Array[] =>
+  events.map(({ payload }) => payload)
+
+const isWithin = (
+  payloads: readonly Uint8Array[],
+  limits: { readonly events: number; readonly bytes: number },
+): boolean => {
+  if (payloads.length > limits.events) return false
   let bytes = 0
-  for (const { length } of updates) bytes += length
-  return bytes <= lastPartBytes
+  for (const { length } of payloads) bytes += length
+  return bytes <= limits.bytes
 }
 
 const mergeFew = (updates: readonly Uint8Array[]): Uint8Array | null => {

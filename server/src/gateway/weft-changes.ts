@@ -108,6 +108,8 @@ const refusesNow = (source: ChangeSource, member: Membership, n: number, bytes: 
   if (source.isDraining) nack(source, member, n, 'draining', 'the node is shutting down')
   else if (!member.room.hasRoom(bytes)) {
     nack(source, member, n, 'overloaded', 'too many changes wait for the database')
+  } else if (member.room.isBehindWithAcks(member)) {
+    nack(source, member, n, 'overloaded', 'too many changes of this client wait for their acknowledgement')
   } else return false
   return true
 }

@@ -2,6 +2,12 @@ import type { Coverage, Id } from '../crdt/index.js'
 import type { Seq } from '../ids.js'
 import type { RoomMember, RoomObserver } from './types.js'
 
+/**
+ * Changes of one member that may wait for their ack. The journal's limit does not bound them: what is committed, and comes
+ * after a change that refers to what never came, waits with it.
+ */
+export const maxUnacked = 16_384
+
 /** A change that waits for its ack. */
 export interface WaitingChange {
   readonly n: number
@@ -84,6 +90,11 @@ export class RoomAcks {
     this.touched.delete(member)
     this.blocked.delete(member)
     return this.members.delete(member)
+  }
+
+  /** Whether a member has as many changes waiting as it may. */
+  isFull(member: RoomMember): boolean {
+    return (this.members.get(member)?.size ?? 0) >= maxUnacked
   }
 
   /** Those who are here now. */

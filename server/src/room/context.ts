@@ -5,6 +5,7 @@ import type { RoomId, Seq } from '../ids.js'
 import type { Journal } from '../journal/index.js'
 import type { Store, StoredEvent } from '../store/types.js'
 import type { BaseMemory } from './base-memory.js'
+import type { RemoteMemory } from './remote-memory.js'
 import type { RoomObserver } from './types.js'
 import type { WatermarkOptions } from './watermarks.js'
 
@@ -26,6 +27,7 @@ export interface RoomContext {
   readonly store: Pick<Store, 'readEvents'>
   readonly workers: DocWorkers
   readonly bases: BaseMemory
+  readonly remoteMemory: RemoteMemory
   readonly observer: RoomObserver
   readonly options: RoomOptions
 }

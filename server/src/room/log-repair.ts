@@ -35,7 +35,8 @@ export class LogRepair {
   check(): void {
     if (this.disposed || this.reading || this.timer !== null || this.options.hole() === null) return
     const delay = Math.min(this.options.grace * 2 ** this.failures, maxDelayMs)
-    this.timer = setTimeout(() => void this.run(), delay)
+    // A turn later: in a busy node what fills the hole may wait in a socket already, and timers come before sockets.
+    this.timer = setTimeout(() => setImmediate(() => void this.run()), delay)
   }
 
   dispose(): void {
@@ -46,11 +47,12 @@ export class LogRepair {
 
   private async run(): Promise<void> {
     this.timer = null
+    if (this.disposed) return
     this.reading = true
     try {
       const hole = this.options.hole()
       if (hole !== null) await this.options.fill(hole)
-      // A log that does not have it yet (a replica that lags) is asked less and less often as well.
+      // What brings nothing is asked for less and less often as well.
       this.failures = hole !== null && this.options.hole()?.after === hole.after ? this.failures + 1 : 0
     } catch (error) {
       this.failures++

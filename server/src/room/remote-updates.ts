@@ -8,6 +8,7 @@ import type { NodeId } from '../bus/index.js'
 import type { Inspection } from '../crdt/index.js'
 import type { Seq } from '../ids.js'
 import type { RelayItem } from './relay.js'
+import type { RemoteMemory } from './remote-memory.js'
 
 /** An update that another node has relayed. */
 export interface RemoteUpdate extends RelayItem {
@@ -36,11 +37,16 @@ class NodeUpdates {
 export class RemoteUpdates {
   private readonly nodes = new Map<NodeId, NodeUpdates>()
   private readonly maxBytes: number
+  private readonly memory: RemoteMemory
   private byteLength = 0
 
-  /** @param maxBytes of updates held; beyond them the oldest are let go of (I6) */
-  constructor(maxBytes: number) {
+  /**
+   * @param maxBytes of updates held; beyond them the oldest are let go of (I6)
+   * @param memory what all rooms of the node may hold together: when it is full, the same
+   */
+  constructor(maxBytes: number, memory: RemoteMemory) {
     this.maxBytes = maxBytes
+    this.memory = memory
   }
 
   /** Updates held. */
@@ -69,7 +75,7 @@ export class RemoteUpdates {
       return seq
     }
     of.held.set(number, update)
-    this.byteLength += sizeOf(update)
+    this.grew(sizeOf(update))
     return null
   }
 
@@ -107,10 +113,10 @@ export class RemoteUpdates {
     return taken.sort((a, b) => a.place - b.place)
   }
 
-  /** Lets go of the oldest beyond the limit. @returns them */
+  /** Lets go of the oldest beyond the limits. @returns them */
   shed(): RemoteUpdate[] {
     const shed: RemoteUpdate[] = []
-    while (this.byteLength > this.maxBytes) {
+    while (this.byteLength > this.maxBytes || this.memory.isFull) {
       let oldest: { of: NodeUpdates; number: number; place: number } | null = null
       for (const of of this.nodes.values()) {
         for (const [number, { place }] of of.held) {
@@ -125,13 +131,24 @@ export class RemoteUpdates {
     return shed
   }
 
+  /** Lets go of everything: the room closes. */
+  clear(): void {
+    this.nodes.clear()
+    this.grew(-this.byteLength)
+  }
+
   private takeFrom(of: NodeUpdates, number: number): RemoteUpdate | null {
     const update = of.held.get(number)
     if (update === undefined) return null
     of.held.delete(number)
-    this.byteLength -= sizeOf(update)
+    this.grew(-sizeOf(update))
     this.finish(of, number)
     return update
+  }
+
+  private grew(bytes: number): void {
+    this.byteLength += bytes
+    this.memory.add(bytes)
   }
 
   private finish(of: NodeUpdates, number: number): void {

@@ -9,9 +9,10 @@ import type { StoredEvent } from '../store/types.js'
 import type { Change } from './change.js'
 import { guarded } from './guard.js'
 import { LogRepair, type Hole } from './log-repair.js'
+import type { RemoteMemory } from './remote-memory.js'
 import { RemoteUpdates, type RemoteUpdate } from './remote-updates.js'
 import type { Relay } from './relay.js'
-import { anonymousUpdate, type RoomLog } from './room-log.js'
+import { anonymousUpdate, readPage, type RoomLog } from './room-log.js'
 import type { EventTail } from './tail.js'
 import type { RoomObserver, RoomOutput } from './types.js'
 
@@ -36,6 +37,7 @@ export interface RoomEventsOptions {
   readonly relay: Relay
   readonly output: RoomOutput
   readonly bus: Bus
+  readonly remoteMemory: RemoteMemory
   readonly observer: RoomObserver
   /** Milliseconds before a hole in the log is read. */
   readonly holeGrace: number
@@ -54,10 +56,10 @@ export class RoomEvents {
   private readonly options: RoomEventsOptions
   private readonly tail: EventTail
   private readonly repair: LogRepair
-  private readonly remote = new RemoteUpdates(maxRemoteBytes)
+  private readonly remote: RemoteUpdates
   private readonly uncommitted = new Set<Uncommitted>()
   private nextPlace = 0
-  /** Seqs beyond a hole whose updates have been relayed from here already. */
+  /** Seqs held beyond a hole whose updates have been relayed from here already. */
   private readonly relayedAhead = new Set<Seq>()
   /** The highest seq that another node, or the sweep, has told of. */
   private knownHead: Seq = 0
@@ -75,6 +77,7 @@ export class RoomEvents {
     this.options = options
     this.tail = options.tail
     this.notice = emptyNotice()
+    this.remote = new RemoteUpdates(maxRemoteBytes, options.remoteMemory)
     this.repair = new LogRepair({
       grace: options.holeGrace,
       hole: () => this.missing(),
@@ -193,6 +196,7 @@ export class RoomEvents {
   dispose(): void {
     this.disposed = true
     this.repair.dispose()
+    this.remote.clear()
     if (this.orphanTimer !== null) clearInterval(this.orphanTimer)
     this.orphanTimer = null
   }
@@ -222,7 +226,8 @@ export class RoomEvents {
         relay.add({ payload, sender: null, arrived: performance.now(), seq, number: 0 })
       }
     }
-    if (relayed !== null && relayed > this.tail.head) this.relayedAhead.add(relayed)
+    // One that the tail had to let go of is relayed again when it comes from the log: who joins meanwhile has not got it.
+    if (relayed !== null && this.tail.isAhead(relayed)) this.relayedAhead.add(relayed)
     if (bytes > 0) this.options.advanced(bytes)
   }
 
@@ -236,13 +241,23 @@ export class RoomEvents {
 
   private async fill(hole: Hole): Promise<void> {
     const { log, coverage, observer } = this.options
+    const told = Math.max(this.tail.newest, this.knownHead)
     const events = await log.read(hole.after, hole.upTo)
     observer.repaired(events.length)
     for (const { event, inspection } of events) {
       if (inspection !== null) coverage.add(inspection)
       this.pass(this.tail.add(event), null)
     }
+    const end = events.at(-1)?.event.seq ?? hole.after
+    if (events.length < readPage && end < hole.upTo) this.contradict(end, told)
     if (!this.disposed) this.options.advanced(0)
+  }
+
+  /** The log ended before what this node had been told: a false notice is not asked for again. The sweep tells the truth. */
+  private contradict(end: Seq, told: Seq): void {
+    if (this.knownHead <= told) this.knownHead = Math.min(this.knownHead, end)
+    this.tail.contradict(end, told)
+    for (const seq of this.relayedAhead) if (!this.tail.isAhead(seq)) this.relayedAhead.delete(seq)
   }
 
   /** @returns null for what is no update: a message on the bus is a hint, and not believed (I7) */

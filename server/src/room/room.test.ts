@@ -7,7 +7,10 @@ import { asRoomId } from '../ids.js'
 import { Journal } from '../journal/index.js'
 import { StoreError, type CommitEntry, type CommitResult, type StoredEvent } from '../store/types.js'
 import { BaseMemory } from './base-memory.js'
+import { RemoteMemory } from './remote-memory.js'
+import { maxUnacked } from './acks.js'
 import { Room } from './room.js'
+import { maxAheadBytes } from './tail.js'
 import { ScriptedMember, ScriptedOutput, silentObserver } from './testing/scripted.js'
 
 /* A room over a log in memory that loses answers when told so. */
@@ -16,6 +19,7 @@ const away = new StoreError('transient', 'the connection was lost', null)
 
 class MemoryLog {
   readonly events: StoredEvent[] = []
+  private readonly messages = new Map<string, number>()
   /** What becomes of the next commits: it happens and the answer is lost, or it does not happen. */
   readonly faults: ('ambiguous' | 'lost')[] = []
   reads = 0
@@ -30,11 +34,11 @@ class MemoryLog {
 
   append(entry: Pick<CommitEntry, 'kind' | 'clientId' | 'clientSeq' | 'name' | 'payload'>): CommitResult {
     const { kind, clientId, clientSeq, name, payload } = entry
-    const known = this.events.find(
-      (event) => kind === 'message' && event.clientId === clientId && event.clientSeq === clientSeq,
-    )
-    if (known !== undefined) return { status: 'duplicate', seq: known.seq }
+    const key = `${clientId} ${clientSeq}`
+    const known = kind === 'message' ? this.messages.get(key) : undefined
+    if (known !== undefined) return { status: 'duplicate', seq: known }
     const seq = this.events.length + 1
+    if (kind === 'message') this.messages.set(key, seq)
     this.events.push({ seq, kind, author: null, clientId, clientSeq, name, payload, createdAt: 0 })
     return { status: 'committed', seq }
   }
@@ -94,6 +98,7 @@ const makeRoom = (events: readonly StoredEvent[] = []): Room =>
       store: log,
       workers,
       bases: new BaseMemory(1e9),
+      remoteMemory: new RemoteMemory(1e9),
       observer: silentObserver,
       options: {
         compactBytes: 1e9,
@@ -153,6 +158,19 @@ describe('changes', () => {
     change(a, 1, first!)
     await vi.waitFor(() => expect(b.acks).toEqual([{ n: 1, seq: 1 }]))
     expect(a.acks).toEqual([{ n: 1, seq: 2 }])
+  })
+
+  test('I6: changes that wait behind one whose dependencies never come are bounded', async () => {
+    const [a, b] = [join(), join()]
+    const [first, second] = typed('xy')
+    change(b, 1, second!)
+    for (let n = 2; n <= maxUnacked; n++) room.append(b, n, 'm', Uint8Array.of(1))
+    expect([room.isBehindWithAcks(b), room.isBehindWithAcks(a)]).toEqual([true, false])
+    await journal.flush()
+    expect([b.acks, room.isBehindWithAcks(b)]).toEqual([[], true])
+    change(a, 1, first!)
+    await vi.waitFor(() => expect(b.acks.at(-1)?.n).toBe(maxUnacked))
+    expect(room.isBehindWithAcks(b)).toBe(false)
   })
 
   test('I2: messages come after their commit, in seq order, and after the updates before them', async () => {
@@ -268,6 +286,46 @@ describe('the bus', () => {
     await vi.waitUntil(() => room.head === 3)
     expect(textOf(output.relays.flatMap((relay) => relay.updates))).toBe('abc')
     expect(textOf(room.rest(0).updates)).toBe('abc')
+  })
+
+  test('I4: a head that the log does not have is asked for once, and the log goes on being followed', async () => {
+    join()
+    const [first, second] = typed('ab')
+    log.append({ kind: 'update', clientId: null, clientSeq: null, name: null, payload: first! })
+    otherNode.publish(asRoomId(1), { kind: 'committed', head: 1_000_000, updates: [], messages: [] })
+    otherNode.publish(asRoomId(1), { kind: 'relay', first: 1, updates: [second!] })
+    otherNode.publish(asRoomId(1), {
+      kind: 'committed',
+      head: 0,
+      updates: [{ seq: 2_000_000, number: 1 }],
+      messages: [],
+    })
+    await vi.waitUntil(() => room.head === 1 && room.tail.newest === 1)
+    const { reads } = log
+    // What was claimed of a seq that is not there is there in the end all the same.
+    log.append({ kind: 'update', clientId: null, clientSeq: null, name: null, payload: second! })
+    room.swept({ headSeq: 2, epoch: 1 })
+    await vi.waitUntil(() => room.head === 2)
+    expect([textOf(room.rest(0).updates), log.reads - reads]).toEqual(['ab', 1])
+  })
+
+  test('I6, I4: commits behind a hole that cannot be read are let go of beyond the limit, and read with it', async () => {
+    const member = join()
+    const text = 'x'.repeat(60_000)
+    const doc = new Y.Doc()
+    log.append({ kind: 'update', clientId: null, clientSeq: null, name: null, payload: typed('z')[0]! })
+    log.failReads = Infinity
+    for (let n = 1; n <= 80; n++) {
+      const before = Y.encodeStateVector(doc)
+      doc.getText('t').insert(0, text)
+      change(member, n, Y.encodeStateAsUpdate(doc, before))
+      await journal.flush()
+    }
+    expect(member.acks.at(-1)).toEqual({ n: 80, seq: 81 })
+    expect([room.head, room.tail.bytes <= maxAheadBytes, room.tail.newest]).toEqual([0, true, 81])
+    log.failReads = 0
+    await vi.waitUntil(() => room.head === 81, { timeout: 5_000 })
+    expect(textOf(room.rest(0).updates)).toHaveLength(80 * text.length + 1)
   })
 
   test('I4: a room that is opened again does not use the numbers of before, which other nodes still know', async () => {

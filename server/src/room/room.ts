@@ -96,6 +96,7 @@ export class Room {
       relay: this.relay,
       output,
       bus: context.bus,
+      remoteMemory: context.remoteMemory,
       observer: context.observer,
       holeGrace: context.options.holeGrace,
       mayAdopt: (ms) => context.journal.isCalm(ms) && this.ended === null && this.hasRoom(adoptBytes),
@@ -150,6 +151,11 @@ export class Room {
   /** Whether a change of that size may come in now. To be asked before `change` or `append` (I3). */
   hasRoom(bytes: number): boolean {
     return this.context.journal.hasRoom(bytes)
+  }
+
+  /** Whether so many of a member's changes wait for their ack already that it must wait (I6). To be asked as `hasRoom` is. */
+  isBehindWithAcks(member: RoomMember): boolean {
+    return this.acks.isFull(member)
   }
 
   /**

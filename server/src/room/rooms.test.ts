@@ -13,11 +13,14 @@ import { ScriptedMember, ScriptedOutput, silentObserver } from './testing/script
 let rooms: Rooms<ScriptedOutput>
 /** Lets the commits through. */
 let commit: () => void
+/** The rooms that the store has; by default all. */
+let isThere: (id: number) => boolean
 
 const nothing = (): void => undefined
 
 beforeEach(() => {
   let opened = 0
+  isThere = () => true
   const gate = new Promise<void>((resolve) => (commit = resolve))
   const unused = (): never => {
     throw new Error('the test does not use it')
@@ -31,7 +34,7 @@ beforeEach(() => {
     },
     readEvents: unused,
     deleteRoom: unused,
-    heads: unused,
+    heads: (ids) => Promise.resolve(new Map(ids.filter(isThere).map((id) => [id, { headSeq: 0, epoch: 1 }]))),
     sweep: unused,
     removeNode: unused,
     removeDeadNodes: unused,
@@ -81,6 +84,13 @@ test('a hold on an ended room does not close the new room of its name', async ()
   expect(fresh.output.disposed).toBe(false)
   const again = await rooms.open('', 'r')
   expect(again.room).toBe(fresh.room)
+})
+
+test('a room that is deleted while it is loaded is not opened; the next attempt finds the new one', async () => {
+  isThere = (id) => id !== 1
+  await expect(rooms.open('', 'r')).rejects.toMatchObject({ code: 'load_failed' })
+  const fresh = await rooms.open('', 'r')
+  expect(fresh.room.id).toBe(2)
 })
 
 describe('with as many rooms open as there may be', () => {

@@ -10,6 +10,8 @@ import type { Seq } from '../ids.js'
 import type { RoomRow, Store, StoredEvent } from '../store/types.js'
 import { anonymousUpdate, emptyUpdate } from './room-log.js'
 import type { LoadedRoom, RoomContext } from './context.js'
+import { EarlyMessages } from './early-messages.js'
+import { RemoteMemory } from './remote-memory.js'
 import { Room } from './room.js'
 import type { RoomOutput } from './types.js'
 
@@ -24,7 +26,7 @@ export interface RoomsOptions {
   readonly maxOpen: number
 }
 
-export interface RoomsDependencies<Output extends RoomOutput> extends RoomContext {
+export interface RoomsDependencies<Output extends RoomOutput> extends Omit<RoomContext, 'remoteMemory'> {
   readonly store: Store
   /** Makes the output of a room that is being opened. */
   createOutput(): Output
@@ -76,6 +78,9 @@ class Hold<Output> implements RoomHold<Output> {
 
 type BusListener = (message: BusMessage, from: NodeId) => void
 
+/** Bytes of other nodes' uncommitted updates that all rooms of a node hold together. */
+const maxRemoteBytes = 64 * 1024 * 1024
+
 const keyOf = (tenant: string, name: string): string => `${tenant}\0${name}`
 
 export class Rooms<Output extends RoomOutput> {
@@ -84,11 +89,13 @@ export class Rooms<Output extends RoomOutput> {
   private readonly slots = new Map<string, Slot<Output>>()
   /** Slots that wait to be closed, the longest idle first. */
   private readonly idle = new Map<string, Slot<Output>>()
+  private readonly context: RoomContext
   private opening = 0
   private readonly queue: (() => void)[] = []
 
   constructor(dependencies: RoomsDependencies<Output>, options: RoomsOptions) {
     this.dependencies = dependencies
+    this.context = { ...dependencies, remoteMemory: new RemoteMemory(maxRemoteBytes) }
     this.options = options
   }
 
@@ -230,15 +237,15 @@ export class Rooms<Output extends RoomOutput> {
     const { store } = this.dependencies
     const row = await store.openRoom(tenant, name)
     // Before the log is read: what other nodes commit meanwhile is told, and not missed.
-    const early: [BusMessage, NodeId][] = []
-    let hear: BusListener = (message, from) => void early.push([message, from])
+    const early = new EarlyMessages()
+    let hear: BusListener = (message, from) => early.add(message, from)
     const stop = this.dependencies.bus.subscribe(row.id, (message, from) => {
       this.dependencies.heard(from)
       hear(message, from)
     })
     const listen = (listener: BusListener): (() => void) => {
       hear = listener
-      for (const [message, from] of early) listener(message, from)
+      early.replay(listener, this.dependencies.observer)
       return stop
     }
     try {
@@ -258,6 +265,7 @@ export class Rooms<Output extends RoomOutput> {
     const { workers, warn } = this.dependencies
     // A room without events needs no reading: the usual case of a new one.
     const loaded = row.headSeq === 0 ? null : await workers.load({ roomId: row.id, epoch: row.epoch })
+    await this.checkStillThere(row)
     for (const problem of loaded?.problems ?? []) warn(problem, { room: name, roomId: row.id })
     const output = this.dependencies.createOutput()
     const room = new Room(
@@ -272,13 +280,21 @@ export class Rooms<Output extends RoomOutput> {
         coverage: loaded === null ? new Coverage() : Coverage.restore(loaded.coverage),
         listen,
       },
-      this.dependencies,
+      this.context,
       output,
     )
     this.dependencies.opened()
     // A long tail costs every joiner: it is what a server that was killed leaves.
     room.compactIfDue()
     return { room, output }
+  }
+
+  /** A room that is deleted while it is loaded is not found open. Where several nodes run, the first sweep tells. */
+  private async checkStillThere({ id, epoch }: RoomRow): Promise<void> {
+    const { store } = this.dependencies
+    if (store.connection.kind !== 'embedded') return
+    if ((await store.heads([id])).get(id)?.epoch === epoch) return
+    throw new ProtocolError('load_failed', 'the room was deleted while it was being loaded')
   }
 }
 

@@ -18,6 +18,7 @@ let rowsDone: string[]
 let aliveUntil: Map<string, number>
 let open: Room[]
 let sweep: Sweep
+let broken: number
 
 beforeEach(() => {
   vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout', 'performance'] })
@@ -29,8 +30,16 @@ beforeEach(() => {
   isAway = false
   rowsDone = []
   aliveUntil = new Map()
+  broken = 0
   const room = (id: number): Room =>
-    ({ id: asRoomId(id), isEnded: false, swept: (row: Row | null) => void told.push(row) }) as unknown as Room
+    ({
+      id: asRoomId(id),
+      isEnded: false,
+      swept: (row: Row | null) => {
+        if (id === broken) throw new Error('broken')
+        told.push(row)
+      },
+    }) as unknown as Room
   open = [room(1), room(2)]
   const answer = <T>(ids: readonly RoomId[], found: T): Promise<T> => {
     asked.push([...ids])
@@ -157,6 +166,15 @@ test('a node that stops removes its row, once what is under way is done', async 
   expect(rowsDone).toEqual(['a renews for 8000'])
   await sweep.dispose()
   expect(rowsDone.slice(1)).toEqual(['read 0, next in 5000', 'a removed'])
+})
+
+test('I7: a room that throws is reported, and does not hide the rooms after it', async () => {
+  broken = 1
+  await vi.advanceTimersByTimeAsync(5_000)
+  expect(told).toEqual([null])
+  expect(failures).toEqual([expect.objectContaining({ errors: [new Error('broken')] })])
+  await vi.advanceTimersByTimeAsync(5_000)
+  expect([told.length, failures.length]).toEqual([2, 1])
 })
 
 test('after dispose nothing is asked', async () => {

@@ -86,12 +86,12 @@ export class Sweep {
     this.timer = null
     this.due = Infinity
     try {
-      await this.sweep()
-      this.failing = false
+      const faults = await this.sweep()
+      if (faults.length === 0) this.failing = false
+      else this.fail(new AggregateError(faults, `the sweep of ${faults.length} rooms failed`))
     } catch (error) {
-      // The database is away: the journal says so, and once is enough here.
-      if (!this.failing) this.options.failed(error)
-      this.failing = true
+      // The database is away: the journal says so.
+      this.fail(error)
       this.options.nodes.rowsUnread()
     }
     this.running = null
@@ -100,18 +100,34 @@ export class Sweep {
     this.within(Math.max(0, due - performance.now()))
   }
 
-  private async sweep(): Promise<void> {
+  /** Once is enough until it goes well again. */
+  private fail(error: unknown): void {
+    if (!this.failing) this.options.failed(error)
+    this.failing = true
+  }
+
+  /** @returns what rooms threw */
+  private async sweep(): Promise<unknown[]> {
     const open = new Map<RoomId, Room>()
     for (const room of this.options.rooms) if (!room.isEnded) open.set(room.id, room)
     const { bus, store, swept } = this.options
     const ids = [...open.keys()]
-    if (ids.length === 0 && bus.isAlone) return
+    if (ids.length === 0 && bus.isAlone) return []
     const started = performance.now()
     const found = bus.isAlone ? null : await this.sweepWithNodes(ids)
     const heads = found?.heads ?? (await store.heads(ids))
-    for (const [id, room] of open) room.swept(heads.get(id) ?? null)
+    const faults: unknown[] = []
+    for (const [id, room] of open) {
+      try {
+        room.swept(heads.get(id) ?? null)
+      } catch (error) {
+        // The rooms after it are swept all the same (I7).
+        faults.push(error)
+      }
+    }
     swept(open.size, (performance.now() - started) / 1000)
     if (found !== null) await this.removeDead(found)
+    return faults
   }
 
   private async sweepWithNodes(ids: readonly RoomId[]): Promise<Swept> {

@@ -1,7 +1,7 @@
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import type { StoredEvent } from '../store/types.js'
-import { EventTail } from './tail.js'
+import { EventTail, maxAheadBytes } from './tail.js'
 
 const event = (seq: number): StoredEvent => ({
   seq,
@@ -71,5 +71,41 @@ describe('EventTail', () => {
         expect(seqs(tail.add(event(start + length + 1)))).toEqual([start + length + 1])
       }),
     )
+  })
+
+  test('I6: what is beyond a hole is bounded; what was let go of is a hole of its own, once the first is filled', () => {
+    const tail = new EventTail(0)
+    const big = (seq: number): StoredEvent => ({ ...event(seq), payload: new Uint8Array(1024 * 1024) })
+    for (let seq = 2; seq <= 40; seq++) tail.add(big(seq))
+    expect(tail.bytes).toBeLessThanOrEqual(maxAheadBytes)
+    const held = tail.beyond().length
+    expect(held).toBeGreaterThan(0)
+    expect([tail.newest, tail.isAhead(2), tail.isAhead(40)]).toEqual([40, true, false])
+    expect(tail.hole()).toEqual({ after: 0, upTo: 1 })
+    expect(tail.add(event(1))).toHaveLength(1 + held)
+    expect(tail.hole()).toEqual({ after: 1 + held, upTo: 40 })
+    for (let seq = 2 + held; seq <= 40; seq++) expect(tail.add(big(seq))).toHaveLength(1)
+    expect([tail.head, tail.hole()]).toEqual([40, null])
+    // What was passed makes room for what is beyond the next hole.
+    tail.add(big(42))
+    expect(tail.isAhead(42)).toBe(true)
+  })
+
+  test('I6: many small events beyond a hole are bounded as well', () => {
+    const tail = new EventTail(0)
+    const small = event(1)
+    for (let seq = 2; seq <= 100_000; seq++) tail.add({ ...small, seq })
+    expect(tail.beyond().length).toBeLessThan(maxAheadBytes / 256)
+  })
+
+  test('I4: what the log contradicts is forgotten; what was told later is not', () => {
+    const tail = new EventTail(3)
+    tail.add(event(9))
+    const told = tail.newest
+    tail.add(event(20))
+    tail.contradict(5, told)
+    expect([tail.isAhead(9), tail.isAhead(20), tail.bytes]).toEqual([false, true, 20])
+    tail.contradict(5, 20)
+    expect([tail.hole(), tail.bytes, tail.newest]).toEqual([null, 0, 3])
   })
 })

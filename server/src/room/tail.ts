@@ -1,11 +1,18 @@
 import type { StoredEvent } from '../store/types.js'
 import type { Seq } from '../ids.js'
 
+/** Bytes of events beyond a hole that a tail holds, with what each takes beside its payload. */
+export const maxAheadBytes = 4 * 1024 * 1024
+const eventOverhead = 256
+
+const sizeOf = ({ payload }: StoredEvent): number => payload.length + eventOverhead
+
 /**
  * The committed events of a room after its base, as far as this node holds them. Pure.
  *
  * `head` passes a seq only if its event is here (DESIGN "Gap repair"): what was committed beyond a hole waits, and the
  * hole is read from the log. Holes come from commits of other nodes, and from a node's own commit whose answer was lost.
+ * While holes cannot be read what is beyond them is bounded (I6): more is let go of, and read from the log with them.
  */
 export class EventTail {
   /** Contiguous: `events[i].seq` is `start + 1 + i`. */
@@ -13,6 +20,9 @@ export class EventTail {
   private readonly ahead = new Map<Seq, StoredEvent>()
   private startSeq: Seq
   private byteLength = 0
+  private aheadBytes = 0
+  /** The highest seq that was let go of beyond a hole. */
+  private letGo: Seq = 0
 
   /** @param start the seq before the first event that the tail is to hold */
   constructor(start: Seq, events: readonly StoredEvent[] = []) {
@@ -27,7 +37,7 @@ export class EventTail {
 
   /** The highest seq known to be committed: `head`, or beyond a hole. */
   get newest(): Seq {
-    let newest = this.head
+    let newest = Math.max(this.head, this.letGo)
     for (const seq of this.ahead.keys()) newest = Math.max(newest, seq)
     return newest
   }
@@ -46,6 +56,11 @@ export class EventTail {
     return this.events.length
   }
 
+  /** Whether that event is held beyond a hole. */
+  isAhead(seq: Seq): boolean {
+    return this.ahead.has(seq)
+  }
+
   /** Whether that event is here, or was and has been let go of. */
   has(seq: Seq): boolean {
     return seq <= this.head || this.ahead.has(seq)
@@ -57,16 +72,23 @@ export class EventTail {
    */
   add(event: StoredEvent): readonly StoredEvent[] {
     if (event.seq <= this.head || this.ahead.has(event.seq)) return []
-    this.byteLength += event.payload.length
     if (event.seq !== this.head + 1) {
+      if (this.aheadBytes + sizeOf(event) > maxAheadBytes) {
+        this.letGo = Math.max(this.letGo, event.seq)
+        return []
+      }
+      this.aheadBytes += sizeOf(event)
+      this.byteLength += event.payload.length
       this.ahead.set(event.seq, event)
       return []
     }
+    this.byteLength += event.payload.length
     this.events.push(event)
     if (this.ahead.size === 0) return [event]
     const passed = [event]
     for (let next = this.ahead.get(this.head + 1); next !== undefined; next = this.ahead.get(this.head + 1)) {
       this.ahead.delete(next.seq)
+      this.aheadBytes -= sizeOf(next)
       this.events.push(next)
       passed.push(next)
     }
@@ -77,7 +99,19 @@ export class EventTail {
   hole(): { after: Seq; upTo: Seq } | null {
     let first = Infinity
     for (const seq of this.ahead.keys()) first = Math.min(first, seq)
-    return first === Infinity ? null : { after: this.head, upTo: first - 1 }
+    const upTo = first === Infinity ? this.letGo : first - 1
+    return upTo > this.head ? { after: this.head, upTo } : null
+  }
+
+  /** The log ends at `end`, and `newest` had been told by then: what was told beyond the end never was there, and is forgotten. */
+  contradict(end: Seq, newest: Seq): void {
+    if (this.letGo <= newest) this.letGo = Math.min(this.letGo, end)
+    for (const [seq, event] of this.ahead) {
+      if (seq <= end || seq > newest) continue
+      this.ahead.delete(seq)
+      this.aheadBytes -= sizeOf(event)
+      this.byteLength -= event.payload.length
+    }
   }
 
   /** The events held beyond the first hole: committed, and not passed by `head` yet. In order. */

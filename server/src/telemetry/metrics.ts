@@ -37,7 +37,7 @@ export class Metrics {
   bytesSent = 0
   relays = 0
   /** Messages between the nodes. */
-  readonly bus = { published: 0, received: 0, dropped: 0, ignored: 0 }
+  readonly bus = { published: 0, publishes: 0, received: 0, dropped: 0, ignored: 0 }
   /** Other nodes that were given up, by what told. */
   readonly nodesGivenUp = { bus: 0, database: 0 }
   /** Events that were read from the log since no other node had told of them. */
@@ -158,6 +158,11 @@ export class Metrics {
       this.nodesGivenUp,
     )
     this.counter('weft_bus_published_total', 'Messages to the other nodes', () => this.bus.published)
+    this.counter(
+      'weft_bus_publishes_total',
+      'Payloads to Redis: all messages of one channel and loop turn in one',
+      () => this.bus.publishes,
+    )
     this.counter('weft_bus_received_total', 'Messages from other nodes', () => this.bus.received)
     this.counter(
       'weft_bus_dropped_total',

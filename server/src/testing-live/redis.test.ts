@@ -51,6 +51,7 @@ describe('a node with Redis', () => {
     const silent = (): void => undefined
     const observer = {
       published: silent,
+      sent: silent,
       received: silent,
       dropped: silent,
       ignored: silent,

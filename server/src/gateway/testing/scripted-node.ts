@@ -6,7 +6,7 @@ import { DocWorkers, type CompactedRoom } from '../../compaction/index.js'
 import { Coverage, inspectUpdate } from '../../crdt/index.js'
 import { asRoomId, type Seq } from '../../ids.js'
 import { Journal } from '../../journal/index.js'
-import { BaseMemory, Room, type RoomOptions } from '../../room/index.js'
+import { BaseMemory, RemoteMemory, Room, type RoomOptions } from '../../room/index.js'
 import { ScriptedMember, silentObserver } from '../../room/testing/scripted.js'
 import { StoreError, type CommitEntry, type CommitResult, type StoredEvent } from '../../store/types.js'
 import { PublishTurns, RoomChannel } from '../channel.js'
@@ -208,6 +208,7 @@ export class ScriptedNode {
         store: this.log,
         workers: this.workers.workers,
         bases: new BaseMemory(1e9),
+        remoteMemory: new RemoteMemory(1e9),
         observer: { ...silentObserver, fault },
         options: {
           compactBytes: 1e9,

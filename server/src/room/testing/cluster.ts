@@ -7,6 +7,7 @@ import { asRoomId, type Seq } from '../../ids.js'
 import { Journal } from '../../journal/index.js'
 import type { CommitEntry, CommitResult, StoredEvent } from '../../store/types.js'
 import { BaseMemory } from '../base-memory.js'
+import { RemoteMemory } from '../remote-memory.js'
 import { Room } from '../room.js'
 import type { RoomMember } from '../types.js'
 import { ScriptedOutput, silentObserver } from './scripted.js'
@@ -81,6 +82,7 @@ export class ClusterNode {
         store: log,
         workers: idleWorkers(),
         bases: new BaseMemory(1e9),
+        remoteMemory: new RemoteMemory(1e9),
         observer: { ...silentObserver, fault: (_message, error) => throws(error) },
         options: {
           compactBytes: 1e9,
