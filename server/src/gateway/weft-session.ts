@@ -229,6 +229,11 @@ export class WeftSession extends BaseSession implements ChangeSource, WeftWireOw
     this.memberships.set(output.number, member)
     this.joined(frame.room)
     try {
+      // From another node it may have had what this one has not heard of yet: taken for a restored backup, it would get
+      // messages twice.
+      if (frame.after !== null && frame.epoch === room.epoch && !(await room.reach(frame.after)))
+        throw new ProtocolError('load_failed', 'the log cannot be read now up to where the client is')
+      if (member.hasLeft) return
       await member.sync(syncRequest(frame, room.epoch, room.head))
     } catch (error) {
       this.forget(member)

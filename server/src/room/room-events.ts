@@ -25,6 +25,9 @@ const orphanCheckMs = 500
 /** Bytes of other nodes' uncommitted updates that a room holds. */
 const maxRemoteBytes = 8 * 1024 * 1024
 
+/** Milliseconds for reading what somebody has had already from another node. */
+const reachMs = 2_000
+
 /** Message bytes that travel with one commit notice: others are read from the log. */
 const maxNoticeBytes = 256 * 1024
 
@@ -63,6 +66,8 @@ export class RoomEvents {
   private readonly relayedAhead = new Set<Seq>()
   /** The highest seq that another node, or the sweep, has told of. */
   private knownHead: Seq = 0
+  /** Who waits until this node has the log up to a seq. */
+  private readonly reaching = new Set<{ readonly seq: Seq; readonly answer: (reached: boolean) => void }>()
   /** What this node committed in the batch that is being settled. */
   private notice: {
     head: Seq
@@ -145,6 +150,26 @@ export class RoomEvents {
     this.repair.check()
   }
 
+  /**
+   * Somebody has had the log up to `seq` from another node: what this one has not heard of yet is read.
+   * @returns when it is here, or the log turns out to be shorter (a restored backup): true; when neither came about within
+   *   {@link reachMs}, since the database is away: false
+   */
+  reach(seq: Seq): Promise<boolean> {
+    if (seq <= this.tail.head) return Promise.resolve(true)
+    this.reaches(seq)
+    return new Promise((resolve) => {
+      const timer = setTimeout(() => answer(false), reachMs)
+      const answer = (reached: boolean): void => {
+        clearTimeout(timer)
+        this.reaching.delete(waiting)
+        resolve(reached)
+      }
+      const waiting = { seq, answer }
+      this.reaching.add(waiting)
+    })
+  }
+
   /** Another node has relayed updates. */
   heardRelay(from: NodeId, first: number, updates: readonly Uint8Array[]): void {
     let covered = false
@@ -196,6 +221,7 @@ export class RoomEvents {
   dispose(): void {
     this.disposed = true
     this.repair.dispose()
+    for (const { answer } of [...this.reaching]) answer(false)
     this.remote.clear()
     if (this.orphanTimer !== null) clearInterval(this.orphanTimer)
     this.orphanTimer = null
@@ -228,7 +254,13 @@ export class RoomEvents {
     }
     // One that the tail had to let go of is relayed again when it comes from the log: who joins meanwhile has not got it.
     if (relayed !== null && this.tail.isAhead(relayed)) this.relayedAhead.add(relayed)
+    if (events.length > 0) this.answerReaching()
     if (bytes > 0) this.options.advanced(bytes)
+  }
+
+  private answerReaching(): void {
+    for (const { seq, answer } of [...this.reaching])
+      if (seq <= this.tail.head || seq > this.knownHead) answer(true)
   }
 
   /** What the log has, as far as this node was told, and the tail lacks. */
@@ -258,6 +290,7 @@ export class RoomEvents {
     if (this.knownHead <= told) this.knownHead = Math.min(this.knownHead, end)
     this.tail.contradict(end, told)
     for (const seq of this.relayedAhead) if (!this.tail.isAhead(seq)) this.relayedAhead.delete(seq)
+    this.answerReaching()
   }
 
   /** @returns null for what is no update: a message on the bus is a hint, and not believed (I7) */

@@ -316,6 +316,11 @@ export class Room {
     else this.end('room_deleted', 'the room has been deleted')
   }
 
+  /** See {@link RoomEvents.reach}. */
+  reach(seq: Seq): Promise<boolean> {
+    return this.events.reach(seq)
+  }
+
   /** The room has been deleted: it ends for everybody here. */
   end(code: 'room_deleted', message: string): void {
     this.ended ??= message
