@@ -19,7 +19,7 @@ import { createPlayground } from './playground/index.js'
 import { BaseMemory, NodeWatch, Rooms, Sweep, type RoomObserver } from './room/index.js'
 import { openStore, type Store } from './store/index.js'
 import { createLogger, Metrics, type Logger } from './telemetry/index.js'
-import { checkTls } from './tls.js'
+import { checkTls, readRedisCa } from './tls.js'
 
 /** A running server. */
 export interface WeftServer {
@@ -114,7 +114,7 @@ const run = async (
   })
   metrics.identify(node, processNumber)
   const fault = (message: string, error: unknown): void => log.error({ err: error }, message)
-  const bus = givenBus ?? (await openBus(config.redisUrl, store, node, metrics, log))
+  const bus = givenBus ?? (await openBus(config, store, node, metrics, log))
   const asides = new Set<Promise<void>>()
   /** Best effort: what the database refuses may be the payload itself. A client that does nothing else is only logged. */
   const setAside = ({ roomId, payload }: JournalEntry, { message }: Error): void => {
@@ -325,16 +325,19 @@ const run = async (
 }
 
 const openBus = async (
-  redisUrl: string | undefined,
+  config: Config,
   store: Pick<Store, 'clusterId'>,
   node: string,
   metrics: Metrics,
   log: Logger,
 ): Promise<Bus> => {
+  const { redisUrl } = config
   if (redisUrl === undefined) return new MemoryBus().connect(node)
+  const ca = readRedisCa(config)
   const counts = metrics.bus
   const bus = await connectRedisBus({
     url: redisUrl,
+    ...(ca === undefined ? {} : { ca }),
     // Rooms of two databases have the same numbers: who shares a Redis must not hear the other.
     prefix: `weft:${await store.clusterId()}:`,
     node,

@@ -1,6 +1,7 @@
 import postgresJs from 'postgres'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { connectRedisBus } from '../bus/index.js'
+import { makeCertificates } from '../testing/certificates.js'
 import { startPostgres, type TestPostgres } from '../testing/postgres.js'
 import { startRedis, type TestRedis } from '../testing/redis.js'
 import { startServer, type TestServer } from '../testing/start-server.js'
@@ -85,5 +86,18 @@ describe('a node with Redis', () => {
     expect(performance.now() - before).toBeLessThan(5_000)
     redis.cont()
     await server.dispose()
+  })
+  test('I8: Redis over TLS: with REDIS_CA_FILE it is trusted, and another file stops the start', async () => {
+    const certificates = await makeCertificates()
+    const secure = await startRedis({ tls: certificates, user: { name: 'weft', password: 'secret42' } })
+    const settings = { databaseUrl, redisUrl: secure.url }
+    const server = await startServer({ ...settings, redisCaFile: certificates.caFile })
+    await until(() => isReady(server, 'ready'), 'it is ready')
+    await server.dispose()
+    await expect(startServer({ ...settings, redisCaFile: certificates.keyFile })).rejects.toThrow(
+      /^REDIS_CA_FILE is .*, which is not a PEM certificate\.$/,
+    )
+    await secure.dispose()
+    await certificates.remove()
   })
 })
