@@ -5,6 +5,7 @@ const resultsFile = process.env.WEFT_TEST_RESULTS
 const long = [
   'server/src/bus/redis-variants.test.ts',
   'loadtest/chaos/cluster.test.ts',
+  'loadtest/chaos/rolling-restart.test.ts',
   'server/src/testing-live/processes.test.ts',
   'server/deploy/balancers.test.ts',
 ]

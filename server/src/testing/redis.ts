@@ -50,6 +50,12 @@ interface Connection {
   readonly tls?: { readonly ca: string }
 }
 
+/** They do not outlive the test. One killed with SIGKILL runs nothing more: `watch` below. */
+const running = new Set<ChildProcess>()
+process.on('exit', () => {
+  for (const child of running) child.kill('SIGKILL')
+})
+
 const readyTimeoutMs = 15_000
 
 /** Starts the `redis-server` on the PATH. It does not outlive the test process. */
@@ -68,20 +74,18 @@ export async function startRedis(options: StartRedisOptions = {}): Promise<TestR
   }
   let server: ChildProcess | null = null
   let log = ''
-  const killNow = (): void => void server?.kill('SIGKILL')
-  // Runs when a test process ends by itself. One killed with SIGKILL runs nothing more: `watch` below.
-  process.on('exit', killNow)
-
   const start = async (): Promise<void> => {
     if (server) throw new Error('this Redis runs already')
     const args = options.sentinel === true ? [config, '--sentinel'] : [config]
     const child = spawn('redis-server', args, { cwd: dir.path, stdio: ['ignore', 'pipe', 'ignore'] })
     server = child
+    running.add(child)
     log = ''
     const stopWatching = child.pid === undefined ? () => undefined : watch(child.pid)
     child.stdout.setEncoding('utf8').on('data', (text: string) => (log = (log + text).slice(-4000)))
     child.once('exit', () => {
       stopWatching()
+      running.delete(child)
       if (server === child) server = null
     })
     await untilReady(connection, options.cluster === true, () => (server === child ? null : log))
@@ -89,7 +93,7 @@ export async function startRedis(options: StartRedisOptions = {}): Promise<TestR
   const kill = async (): Promise<void> => {
     if (!server) return
     const gone = once(server, 'exit')
-    killNow()
+    server.kill('SIGKILL')
     await gone
   }
 
@@ -107,7 +111,6 @@ export async function startRedis(options: StartRedisOptions = {}): Promise<TestR
     },
     dispose: async () => {
       await kill()
-      process.off('exit', killNow)
       await dir.remove()
     },
   }
