@@ -332,7 +332,7 @@ export const settings = [
     'DOC_WORKERS',
     '0',
     integer(0, 64),
-    'threads for merging and compaction; 0 for cores - 1, from 2 to 4',
+    'threads for merging and compaction; 0 for cores - 1, divided by `WEFT_PROCESSES`, from 2 to 4',
   ),
   setting(
     'processes',
