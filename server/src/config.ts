@@ -346,7 +346,7 @@ export const settings = [
     'METRICS_PORT',
     '0',
     integer(0, 65_535),
-    'port for the `/metrics` of all `WEFT_PROCESSES` together; 0 for none',
+    'port for the `/metrics`, `/healthz` and `/readyz` of all `WEFT_PROCESSES` together; 0 for none',
   ),
 ] as const satisfies readonly Setting[]
 
