@@ -7,6 +7,7 @@ const long = [
   'loadtest/chaos/cluster.test.ts',
   'loadtest/chaos/rolling-restart.test.ts',
   'server/src/testing-live/processes.test.ts',
+  'server/src/testing-live/presence-faults.test.ts',
   'server/deploy/balancers.test.ts',
 ]
 

@@ -117,6 +117,17 @@ export const quarantinedEvents = pgTable(
 )
 
 /**
+ * One row a node that has others to talk to, renewed on its sweep. While Redis is away it tells who is dead; see `NodeRows`.
+ * Removed by the node when it stops, and by any other when it has been dead for long.
+ */
+export const nodes = pgTable('nodes', {
+  /** Random, and another one after each start. */
+  id: text('id').primaryKey(),
+  /** On the database's clock: past it, the node is dead. */
+  aliveUntil: moment('alive_until').notNull(),
+})
+
+/**
  * One row: names this database. The nodes on it talk under that name, so that two deployments may share a Redis and never
  * hear each other.
  */

@@ -18,11 +18,12 @@ import { CommitPacing, Journal, type JournalEntry } from './journal/index.js'
 import { openBus } from './open-bus.js'
 import { createPlayground } from './playground/index.js'
 import { DatabaseWatch, readinessOf, type Readiness } from './readiness.js'
-import { BaseMemory, NodeWatch, Rooms, Sweep, type RoomObserver } from './room/index.js'
+import { BaseMemory, Rooms, Sweep, type RoomObserver } from './room/index.js'
 import { atMost, Opened, Shutdown, ShutdownError } from './shutdown.js'
 import { openStore, type Store } from './store/index.js'
 import { createLogger, Metrics, type Logger } from './telemetry/index.js'
 import { checkTls, readRedisCa } from './tls.js'
+import { watchNodes } from './watch-nodes.js'
 
 /** A running server. */
 export interface WeftServer {
@@ -62,6 +63,9 @@ const maxBatchBytes = 4 * 1024 * 1024
 
 /** Refused changes on their way to `quarantined_events`, at most. */
 const maxAsides = 100
+
+/** Milliseconds between two sweeps while the nodes hear each other. */
+const sweepMs = 5_000
 
 /** What each part gets to close when the journal has used up the shutdown's deadline, in milliseconds. */
 const closeGraceMs = 250
@@ -255,6 +259,8 @@ const start = async (
     },
     { idleMs: config.roomIdleMs, concurrentOpens: 64, waitingOpens: 20_000, maxOpen: config.maxOpenRooms },
   )
+  const nodes = watchNodes(bus, () => rooms, sweepMs, metrics, log)
+  opened.add('the watch of the nodes', () => nodes.dispose())
   // The embedded store has one node: nobody else commits to it.
   const sweep =
     store.connection.kind === 'embedded' && bus.isAlone
@@ -263,9 +269,10 @@ const start = async (
           rooms,
           store,
           bus,
-          interval: 5_000,
+          interval: sweepMs,
           intervalAway: 500,
           afterOpening: 300,
+          nodes,
           failed: (error) => {
             database.doubt()
             log.warn({ err: error }, 'the sweep failed; it is tried again')
@@ -275,17 +282,14 @@ const start = async (
             metrics.sweepSeconds.observe(seconds)
           },
         })
-  opened.add('the sweep', () => sweep?.dispose())
-  const nodes: NodeWatch = new NodeWatch(bus, () => rooms, {
-    fault,
-    silent: (other) =>
-      log.warn(
-        { other },
-        'another node is silent: it died, hangs, or is cut off; its users are shown as gone',
-      ),
-    back: (other) => log.info({ other }, 'a node that was silent is heard again'),
-  })
-  opened.add('the watch of the nodes', () => nodes.dispose())
+  const leave = async (): Promise<void> => {
+    try {
+      await sweep?.dispose()
+    } catch (error) {
+      log.warn({ err: error }, 'the row of this node could not be removed: other nodes see it run out')
+    }
+  }
+  opened.add('the sweep', leave)
   const control = new Control({ bus, store, gateway, rooms })
   opened.add('the control', () => control.dispose())
   const context: SessionContext = {
@@ -329,14 +333,15 @@ const start = async (
     }
     await step('stopping the watches', () => {
       database.close()
-      sweep?.dispose()
       nodes.dispose()
       control.dispose()
     })
+    const left = leave()
     await step('closing the rooms', () => inTime(Promise.all(asides).then(() => rooms.close())))
     await step('withdrawing the presence', () => bus.announce({ kind: 'bye' }))
     await step('closing the bus', () => inTime(bus.close()))
     await step('closing the doc workers', () => inTime(workers.close()))
+    await step('leaving the table of the nodes', () => inTime(left))
     await step('closing the store', () => inTime(store.close()))
     // Last: it cuts off clients that have not read their acks and the close yet.
     await step('closing the gateway', () => gateway.close())

@@ -77,6 +77,8 @@ export type NodeMessage =
 
 /** Carries messages to the other nodes, never back to the sender. Nothing here throws or waits. */
 export interface Bus {
+  /** How the other nodes know this one. */
+  readonly node: NodeId
   /** Whether there is nobody to talk to: messages need not even be made. */
   readonly isAlone: boolean
   /** Whether what is published arrives, as far as is known. Always true for a node that is alone. */

@@ -1,6 +1,6 @@
 /** Rooms: what relays, journals and acknowledges changes, without sockets and without a Y.Doc. */
 export { BaseMemory } from './base-memory.js'
-export { NodeWatch } from './node-watch.js'
+export { NodeWatch, type WatchedRoom } from './node-watch.js'
 export { readPage } from './room-log.js'
 export type { RoomContext, RoomOptions } from './context.js'
 export { Room } from './room.js'

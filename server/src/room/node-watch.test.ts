@@ -16,11 +16,16 @@ const start = (): void => {
     healed: () => void done.push('healed'),
     dropNode: (node: string) => void done.push(`drop ${node}`),
   }
-  watch = new NodeWatch(bus, () => [{ presence }], {
-    ...silentObserver,
-    silent: (node) => void told.push(`silent ${node}`),
-    back: (node) => void told.push(`back ${node}`),
-  })
+  watch = new NodeWatch(
+    bus,
+    () => [{ presence }],
+    {
+      ...silentObserver,
+      gone: (node, by) => void told.push(`gone ${node} by ${by}`),
+      back: (node) => void told.push(`back ${node}`),
+    },
+    5_000,
+  )
 }
 
 /** The event loop stands still, as under SIGSTOP: time passes, and each timer is late. */
@@ -105,10 +110,10 @@ describe('presence across nodes: who is alive', () => {
     live(2, 'b')
     live(5)
     expect(done).toEqual(['drop b'])
-    expect(told).toEqual(['silent b'])
+    expect(told).toEqual(['gone b by bus'])
     live(3, 'b')
     expect(done).toEqual(['drop b', 'ask'])
-    expect(told).toEqual(['silent b', 'back b'])
+    expect(told).toEqual(['gone b by bus', 'back b'])
   })
 
   test('an operator is told nothing of a node that says goodbye, nor of anybody while the bus is away', () => {
@@ -140,7 +145,7 @@ describe('presence across nodes: who is alive', () => {
     live(2, 'c')
     expect([done, told]).toEqual([[], []])
     live(2, 'c')
-    expect([done, told]).toEqual([['drop b'], ['silent b']])
+    expect([done, told]).toEqual([['drop b'], ['gone b by bus']])
   })
 
   test('a node that was frozen gives nobody up before it could hear them, and asks', () => {
@@ -150,5 +155,90 @@ describe('presence across nodes: who is alive', () => {
     expect(done).toEqual(['healed'])
     live(3, 'c')
     expect(done).toEqual(['healed', 'drop b'])
+  })
+})
+
+describe('P32: presence across nodes: who is alive while the bus is away', () => {
+  let now = 1_000_000
+  /** Half a second passes, and the rows are read: each of a node and when it runs out, in milliseconds from then. */
+  const rows = (...aliveFor: readonly (readonly [node: string, ms: number])[]): void => {
+    now += 500
+    watch.rowsRead(
+      { heads: new Map(), now, aliveUntil: new Map(aliveFor.map(([node, ms]) => [node, now + ms])) },
+      500,
+    )
+  }
+  /** Longer than the grace with which the readings begin. */
+  const settle = (...nodes: string[]): void => {
+    for (let second = 0; second < 10; second += 0.5) rows(...nodes.map((node) => [node, 3_000] as const))
+  }
+
+  test('a node that does not renew its row is gone, once; the others stay', () => {
+    live(2, 'b', 'c')
+    bus.becomes(false)
+    settle('b', 'c')
+    rows(['b', 1], ['c', 3_000])
+    expect(done).toEqual([])
+    rows(['b', -1], ['c', 3_000])
+    rows(['b', -500], ['c', 3_000])
+    expect([done, told, watch.size]).toEqual([['drop b'], ['gone b by database'], 1])
+  })
+
+  test('a node that was given up and is heard again when the bus is back is asked what it shows', () => {
+    live(2, 'b')
+    bus.becomes(false)
+    settle('b')
+    rows(['b', -1])
+    bus.becomes(true)
+    live(1, 'b')
+    expect(done).toEqual(['drop b', 'healed', 'ask'])
+    expect(told).toEqual(['gone b by database', 'back b'])
+  })
+
+  test('a node that stops removes its row, and is gone at once', () => {
+    live(2, 'b', 'c')
+    bus.becomes(false)
+    rows(['b', 3_000], ['c', 3_000])
+    rows(['c', 3_000])
+    expect([done, told]).toEqual([['drop b'], []])
+  })
+
+  test('a node of an older release has no row: it is kept, and told by the bus when that is back', () => {
+    live(2, 'old')
+    bus.becomes(false)
+    settle()
+    expect(done).toEqual([])
+    bus.becomes(true)
+    live(4)
+    expect(told).toEqual(['gone old by bus'])
+  })
+
+  test('while the bus is healthy it tells, and no row does', () => {
+    live(2, 'b', 'c')
+    settle('b', 'c')
+    rows(['b', -1])
+    expect(done).toEqual([])
+    // It stopped, and its goodbye was lost with the bus.
+    bus.becomes(false)
+    rows(['b', 3_000])
+    expect(done).toEqual(['drop c'])
+  })
+
+  test('a database that was away too gives everybody time to renew; who does not is gone then', () => {
+    live(2, 'b', 'c')
+    bus.becomes(false)
+    settle('b', 'c')
+    watch.rowsUnread()
+    rows(['b', -1], ['c', -1])
+    expect(done).toEqual([])
+    settle('c')
+    expect(done).toEqual(['drop b'])
+  })
+
+  test('a dead node that nobody has heard is no news', () => {
+    bus.becomes(false)
+    settle()
+    rows(['b', -1])
+    expect([done, told]).toEqual([[], []])
   })
 })

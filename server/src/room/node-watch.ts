@@ -1,10 +1,12 @@
 /*
  * Which other nodes are alive. Each says so every second; one that was silent for 3 s is gone, and what its connections
- * showed with it. While the bus is away nobody can be heard, so nobody is gone: presence is kept, and asked for again when
- * the bus heals.
+ * showed with it. While the bus is away nobody can be heard: presence is kept, and asked for again when the bus heals. Who is
+ * dead is told by the nodes' rows then, which the sweep reads; while the database is away as well, nobody is.
  */
 import type { Bus, NodeId, NodeMessage } from '../bus/index.js'
+import type { Swept } from '../store/types.js'
 import { guarded } from './guard.js'
+import { NodeRows } from './node-rows.js'
 import { answerMs, frozenMs } from './room-presence.js'
 import type { RoomObserver } from './types.js'
 
@@ -17,7 +19,7 @@ const lookMs = 500
 /** Milliseconds after which a silent node is gone. */
 const silentMs = answerMs
 
-/** Nodes that fell silent and are remembered, at most (I6). */
+/** Nodes that were given up and are remembered, at most (I6). */
 const maxRemembered = 1_024
 
 /** What the watch does to the rooms that are open. */
@@ -29,9 +31,12 @@ export interface WatchedRoom {
   }
 }
 
-/** Told of nodes that fall silent without a word, and of those that speak again. */
+/** How a node was given up: it was silent on the bus, or, while that is away, has not renewed its row. */
+export type GivenUpBy = 'bus' | 'database'
+
+/** Told of nodes that are given up without a word of theirs, and of those that speak again. */
 export interface NodeWatchObserver extends Pick<RoomObserver, 'fault'> {
-  silent?(node: NodeId): void
+  gone?(node: NodeId, by: GivenUpBy): void
   back?(node: NodeId): void
 }
 
@@ -41,16 +46,26 @@ export class NodeWatch {
   private readonly rooms: () => Iterable<WatchedRoom>
   /** When each node was heard last, or got new grace. */
   private readonly heardAt = new Map<NodeId, number>()
-  /** Nodes that fell silent: one that speaks again was never dead, and its connections may be there still. */
-  private readonly fellSilent = new Set<NodeId>()
+  /** Nodes that were given up: one that speaks again was never dead, and its connections may be there still. */
+  private readonly givenUp = new Set<NodeId>()
+  private readonly rows: NodeRows
   private readonly timer: NodeJS.Timeout
   private readonly stopListening: readonly (() => void)[]
   private lastTick = performance.now()
   private lastAlive = -Infinity
 
-  /** @param rooms the rooms that are open on this node; asked when something changes */
-  constructor(bus: Bus, rooms: () => Iterable<WatchedRoom>, observer: NodeWatchObserver) {
+  /**
+   * @param rooms the rooms that are open on this node; asked when something changes
+   * @param longestSweep milliseconds between two sweeps of a node that hears the others
+   */
+  constructor(
+    bus: Bus,
+    rooms: () => Iterable<WatchedRoom>,
+    observer: NodeWatchObserver,
+    longestSweep: number,
+  ) {
     this.bus = bus
+    this.rows = new NodeRows(longestSweep)
     this.observer = observer
     this.rooms = rooms
     this.stopListening = [
@@ -76,9 +91,23 @@ export class NodeWatch {
   /** A node says something, whatever it is. */
   heard(node: NodeId): void {
     this.heardAt.set(node, performance.now())
-    if (!this.fellSilent.delete(node)) return
+    if (!this.givenUp.delete(node)) return
     this.observer.back?.(node)
     for (const { presence } of this.rooms()) presence.ask()
+  }
+
+  /** The sweep has read the nodes' rows. @param interval milliseconds to the next time */
+  rowsRead(swept: Swept, interval: number): void {
+    const { dead, left } = this.rows.read(swept, this.heardAt.keys(), interval)
+    // A node speaks for itself while it can be heard: also one that cannot reach the database.
+    if (this.bus.isHealthy) return
+    for (const node of dead) this.giveUp(node, 'database')
+    for (const node of left) this.left(node)
+  }
+
+  /** The sweep has failed. */
+  rowsUnread(): void {
+    this.rows.failed()
   }
 
   /** Watches no more, and sends no signs of life. */
@@ -93,9 +122,7 @@ export class NodeWatch {
         this.heard(from)
         return
       case 'bye':
-        this.heardAt.delete(from)
-        this.fellSilent.delete(from)
-        this.drop(from)
+        this.left(from)
         return
       case 'control':
         // See `Control`.
@@ -123,13 +150,23 @@ export class NodeWatch {
       return
     }
     for (const [node, at] of this.heardAt) {
-      if (now - at < silentMs) continue
-      this.heardAt.delete(node)
-      if (this.fellSilent.size >= maxRemembered) this.fellSilent.clear()
-      this.fellSilent.add(node)
-      this.observer.silent?.(node)
-      this.drop(node)
+      if (now - at >= silentMs) this.giveUp(node, 'bus')
     }
+  }
+
+  private giveUp(node: NodeId, by: GivenUpBy): void {
+    this.heardAt.delete(node)
+    if (this.givenUp.size >= maxRemembered) this.givenUp.clear()
+    this.givenUp.add(node)
+    this.observer.gone?.(node, by)
+    this.drop(node)
+  }
+
+  /** It has stopped in good order. */
+  private left(node: NodeId): void {
+    this.heardAt.delete(node)
+    this.givenUp.delete(node)
+    this.drop(node)
   }
 
   private healed(): void {

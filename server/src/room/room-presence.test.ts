@@ -112,6 +112,38 @@ describe('presence across nodes: a room', () => {
     expect(presence.size).toBe(0)
   })
 
+  test('nobody is dropped while it is in doubt whether the bus delivers: it is asked again', () => {
+    presence.heard({ kind: 'presence', whole: false, entries: [shown(1, 'b')] }, 'b')
+    presence.ask()
+    bus.isDoubtful = true
+    vi.advanceTimersByTime(3_000)
+    expect([presence.size, bus.takePublished()]).toEqual([1, [wanted, wanted]])
+    bus.isDoubtful = false
+    vi.advanceTimersByTime(3_000)
+    expect(presence.size).toBe(0)
+  })
+
+  test('a node that speaks after the question, and does not answer it, is asked again: what it shows now is not dropped', () => {
+    presence.heard({ kind: 'presence', whole: false, entries: [shown(1, 'b'), shown(2, 'b')] }, 'b')
+    presence.heard({ kind: 'presence', whole: false, entries: [shown(4, 'c')] }, 'c')
+    presence.ask()
+    // It had closed the room, and somebody has opened it there again.
+    presence.heard({ kind: 'presence', whole: false, entries: [shown(3, 'b')] }, 'b')
+    vi.advanceTimersByTime(3_000)
+    expect([presence.size, bus.takePublished()]).toEqual([3, [wanted, wanted]])
+    presence.heard({ kind: 'presence', whole: true, entries: [shown(3, 'b')] }, 'b')
+    vi.advanceTimersByTime(10_000)
+    expect([presence.size, bus.takePublished()]).toEqual([1, []])
+  })
+
+  test('one that spoke after the question and never again is dropped after the next', () => {
+    presence.heard({ kind: 'presence', whole: false, entries: [shown(1, 'b')] }, 'b')
+    presence.ask()
+    presence.heard({ kind: 'presence', whole: false, entries: [shown(2, 'b')] }, 'b')
+    vi.advanceTimersByTime(6_000)
+    expect(presence.size).toBe(0)
+  })
+
   test('a node that is gone takes what it shows along', () => {
     presence.heard({ kind: 'presence', whole: false, entries: [shown(1, 'b'), shown(2, 'b')] }, 'b')
     presence.dropNode('c')

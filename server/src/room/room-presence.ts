@@ -29,8 +29,8 @@ export class RoomPresence {
   private readonly observer: RoomObserver
   private readonly table: PresenceTable
   private readonly ticker: PresenceTicker
-  /** Nodes that show something here and have not answered the last question. */
-  private silent = new Set<NodeId>()
+  /** Nodes that show something here and have not answered the last question, and whether they said anything since. */
+  private readonly silent = new Map<NodeId, { spoke: boolean }>()
   private silence: NodeJS.Timeout | null = null
   private answered = -Infinity
   private answering: NodeJS.Timeout | null = null
@@ -67,7 +67,9 @@ export class RoomPresence {
 
   /** Another node says what its connections show. */
   heard(message: Extract<BusMessage, { kind: 'presence' }>, from: NodeId): void {
+    const silent = this.silent.get(from)
     if (message.whole) this.silent.delete(from)
+    else if (silent !== undefined) silent.spoke = true
     const { left } = this.table.hear(from, message.entries, message.whole, performance.now())
     this.ticker.changed(left)
   }
@@ -76,7 +78,8 @@ export class RoomPresence {
   ask(): void {
     if (this.bus.isAlone) return
     this.bus.publish(this.room, { kind: 'presence_wanted' })
-    this.silent = new Set(this.table.nodes)
+    this.silent.clear()
+    for (const node of this.table.nodes) this.silent.set(node, { spoke: false })
     if (this.silent.size > 0) this.awaitAnswers()
   }
 
@@ -123,8 +126,19 @@ export class RoomPresence {
     this.silence = null
     // It is asked again when the bus heals.
     if (!this.bus.isHealthy) return
-    if (performance.now() - due > frozenMs) this.ask()
-    else for (const node of this.silent) this.dropNode(node)
+    // An answer may be on its way still: a frozen Redis is noticed only later.
+    if (this.bus.isDoubtful === true || performance.now() - due > frozenMs) {
+      this.ask()
+      return
+    }
+    let someSpoke = false
+    for (const [node, { spoke }] of this.silent) {
+      // It has the room open, maybe again: the question came before, or the answer is lost, and what it shows now would
+      // go with what it showed then.
+      if (spoke) someSpoke = true
+      else this.dropNode(node)
+    }
+    if (someSpoke) this.ask()
   }
 
   private answerNow(): void {

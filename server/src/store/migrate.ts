@@ -116,7 +116,7 @@ async function checkHistory(sql: Sql, setting: string): Promise<void> {
 async function checkTables(sql: Sql, setting: string): Promise<void> {
   const [row] = await sql<{ missing: string | null }[]>`
     select string_agg(name, ', ') as missing
-    from unnest(array['rooms', 'events', 'snapshots', 'quarantined_events', 'cluster']) as name
+    from unnest(array['rooms', 'events', 'snapshots', 'quarantined_events', 'cluster', 'nodes']) as name
     where to_regclass(name) is null`
   const [fn] = await sql<{ there: boolean }[]>`select to_regproc('weft_commit') is not null as there`
   const missing = row?.missing ?? (fn?.there === true ? null : 'weft_commit')

@@ -7,14 +7,17 @@ import { EmbeddedPostgres, type StoreLogger } from './embedded.js'
 import { assertText } from './errors.js'
 import { quarantineEvent, readEventRows } from './events.js'
 import { migrateStore } from './migrate.js'
+import { removeDeadNodes, removeNode, sweepOnce } from './nodes.js'
 import {
   StoreError,
   type CommitEntry,
   type CommitResult,
+  type Heads,
   type RoomRow,
   type Store,
   type StoreConnection,
   type StoredEvent,
+  type Swept,
 } from './types.js'
 
 export interface StoreOptions {
@@ -165,7 +168,7 @@ class SqlStore implements Store {
     return this.#reads.query((sql) => readEventRows(sql, roomId, after, upTo, limit, maxPageBytes))
   }
 
-  async heads(roomIds: readonly RoomId[]): Promise<Map<RoomId, { headSeq: Seq; epoch: number }>> {
+  async heads(roomIds: readonly RoomId[]): Promise<Heads> {
     if (roomIds.length === 0) return new Map()
     const ids = `{${roomIds.join(',')}}`
     // A join, not `id = any (...)`: for a table without statistics (a new one, or any of the embedded store) PostgreSQL may
@@ -176,6 +179,18 @@ class SqlStore implements Store {
         where deleted_at is null`,
     )
     return new Map(rows.map((row) => [asRoomId(row.id), { headSeq: row.head_seq, epoch: row.epoch }]))
+  }
+
+  sweep(node: string, leaseMs: number, roomIds: readonly RoomId[]): Promise<Swept> {
+    return this.#reads.query((sql) => sweepOnce(sql, node, leaseMs, roomIds))
+  }
+
+  removeNode(node: string): Promise<void> {
+    return this.#reads.query((sql) => removeNode(sql, node))
+  }
+
+  removeDeadNodes(deadForMs: number): Promise<void> {
+    return this.#reads.query((sql) => removeDeadNodes(sql, deadForMs))
   }
 
   async quarantine(event: { roomId: RoomId; payload: Uint8Array; reason: string }): Promise<void> {

@@ -7,20 +7,23 @@ import { createInterface } from 'node:readline'
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest'
 import { makeTempDir, type TempDir } from '../testing/temp-dir.js'
 import { workerUrl } from '../worker-url.js'
+import { nodesContract } from './nodes.contract.js'
 import { openStore } from './open.js'
 import { connectWorker } from './snapshots.js'
-import { storeContract, updateOf } from './store.contract.js'
+import { storeContract, updateOf, type StoreBackend } from './store.contract.js'
 
 const silent = { info: () => undefined, warn: () => undefined, error: () => undefined }
 
 describe('the embedded store', () => {
-  storeContract(async () => {
+  const backend = async (): Promise<StoreBackend> => {
     const dir = await makeTempDir()
     return {
       open: () => openStore({ dataDir: dir.path, logger: silent }),
       dispose: () => dir.remove(),
     }
-  })
+  }
+  storeContract(backend)
+  nodesContract(backend)
 })
 
 describe('one data folder, one process', () => {

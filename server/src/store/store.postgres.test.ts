@@ -4,8 +4,9 @@ import postgres from 'postgres'
 import { startPostgres, type TestPostgres } from '../testing/postgres.js'
 import { StoreStartError } from './errors.js'
 import { migrateStore } from './migrate.js'
+import { nodesContract } from './nodes.contract.js'
 import { openStore } from './open.js'
-import { storeContract, updateOf } from './store.contract.js'
+import { storeContract, updateOf, type StoreBackend } from './store.contract.js'
 import type { Store } from './types.js'
 
 const silent = { info: () => undefined, warn: () => undefined, error: () => undefined }
@@ -25,10 +26,12 @@ const open = (databaseUrl: string): Promise<Store> =>
   openStore({ databaseUrl, dataDir, logger: silent, queryTimeoutMs: 1500, connectTimeoutMs: 1500 })
 
 describe('the store on PostgreSQL', () => {
-  storeContract(async () => {
+  const backend = async (): Promise<StoreBackend> => {
     const url = await server.createDatabase()
     return { open: () => open(url), dispose: () => Promise.resolve() }
-  })
+  }
+  storeContract(backend)
+  nodesContract(backend)
 })
 
 describe('starting on PostgreSQL', () => {

@@ -60,6 +60,18 @@ export interface CommitLog {
   commit(entries: readonly CommitEntry[]): Promise<CommitResult[]>
 }
 
+/** The newest seq and epoch of rooms that exist. */
+export type Heads = Map<RoomId, { readonly headSeq: Seq; readonly epoch: number }>
+
+/** What a node's sweep finds. */
+export interface Swept {
+  readonly heads: Heads
+  /** The database's clock, in milliseconds since 1970. */
+  readonly now: number
+  /** The rows of the other nodes: until when each is alive unless it renews its row, on the same clock. */
+  readonly aliveUntil: ReadonlyMap<string, number>
+}
+
 /** The event log and the rooms, in PostgreSQL or in the embedded PGlite. */
 export interface Store extends CommitLog {
   /** The room of that name, made if it does not exist. @throws {StoreError} */
@@ -77,7 +89,18 @@ export interface Store extends CommitLog {
    */
   readEvents(roomId: RoomId, after: Seq, upTo: Seq, limit: number): Promise<StoredEvent[]>
   /** The newest seq and epoch of each room that still exists. @throws {StoreError} */
-  heads(roomIds: readonly RoomId[]): Promise<Map<RoomId, { headSeq: Seq; epoch: number }>>
+  heads(roomIds: readonly RoomId[]): Promise<Heads>
+  /**
+   * The same, and in the same round trip: renews the row of this node, and reads those of the others.
+   * @param node names this run of the node
+   * @param leaseMs milliseconds for which this node is alive from now on, unless it renews its row
+   * @throws {StoreError}
+   */
+  sweep(node: string, leaseMs: number, roomIds: readonly RoomId[]): Promise<Swept>
+  /** This node stops: its row goes. @throws {StoreError} */
+  removeNode(node: string): Promise<void>
+  /** Removes the rows of nodes that have been dead for so many milliseconds. @throws {StoreError} */
+  removeDeadNodes(deadForMs: number): Promise<void>
   /** Keeps an event that cannot be stored for a person to look at (`quarantined_events`). @throws {StoreError} */
   quarantine(event: { roomId: RoomId; payload: Uint8Array; reason: string }): Promise<void>
   /** Names the database: the same for all nodes on it, and no other. @throws {StoreError} */

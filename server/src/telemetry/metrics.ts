@@ -38,6 +38,8 @@ export class Metrics {
   relays = 0
   /** Messages between the nodes. */
   readonly bus = { published: 0, received: 0, dropped: 0, ignored: 0 }
+  /** Other nodes that were given up, by what told. */
+  readonly nodesGivenUp = { bus: 0, database: 0 }
   /** Events that were read from the log since no other node had told of them. */
   eventsRepaired = 0
   readonly deliveries: Record<Dialect, number> = { weft: 0, yjs: 0 }
@@ -120,8 +122,9 @@ export class Metrics {
       'Events read from the log because no other node told of them in time',
       () => this.eventsRepaired,
     )
-    this.byDialect('weft_deliveries_total', 'Published frames, times receivers', this.deliveries)
-    this.byDialect(
+    this.labelled('dialect', 'weft_deliveries_total', 'Published frames, times receivers', this.deliveries)
+    this.labelled(
+      'dialect',
       'weft_updates_delivered_total',
       'Updates in published frames, times receivers',
       this.updatesDelivered,
@@ -148,6 +151,12 @@ export class Metrics {
       sources.busHealthy() ? 1 : 0,
     )
     this.gauge('weft_bus_nodes', 'Other nodes that are heard', () => sources.otherNodes())
+    this.labelled(
+      'by',
+      'weft_nodes_given_up_total',
+      'Other nodes whose users were shown as gone: silent on the bus, or, while Redis is away, without a renewed row in the database',
+      this.nodesGivenUp,
+    )
     this.counter('weft_bus_published_total', 'Messages to the other nodes', () => this.bus.published)
     this.counter('weft_bus_received_total', 'Messages from other nodes', () => this.bus.received)
     this.counter(
@@ -237,15 +246,20 @@ export class Metrics {
     })
   }
 
-  private byDialect(name: string, help: string, values: Record<Dialect, number>): void {
+  private labelled(
+    label: string,
+    name: string,
+    help: string,
+    values: Readonly<Record<string, number>>,
+  ): void {
     const counter = new Counter({
       name,
       help,
-      labelNames: ['dialect'],
+      labelNames: [label],
       registers: [this.registry],
       collect: () => {
         counter.reset()
-        for (const [dialect, value] of Object.entries(values)) counter.inc({ dialect }, value)
+        for (const [of, value] of Object.entries(values)) counter.inc({ [label]: of }, value)
       },
     })
   }

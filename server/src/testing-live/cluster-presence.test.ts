@@ -1,13 +1,12 @@
-import { createClient, type Client, type Room } from '@weft/client'
+import type { Room } from '@weft/client'
 import { afterAll, afterEach, beforeAll, describe, expect, test, vi } from 'vitest'
 import WebSocket from 'ws'
-import { WebsocketProvider } from 'y-websocket'
-import type { Awareness } from 'y-protocols/awareness'
-import * as Y from 'yjs'
+import type { WebsocketProvider } from 'y-websocket'
 import { MemoryBus, type Bus, type BusMessage, type NodeId, type NodeMessage } from '../bus/index.js'
 import type { RoomId } from '../ids.js'
 import { startPostgres, until, type TestPostgres } from '../testing/index.js'
 import { startServer, type TestServer } from '../testing/start-server.js'
+import { People, sees, watchFor, type Shown } from './presence-people.js'
 
 /* Presence of stock clients and of the SDK across servers that share a database and a bus. */
 
@@ -20,6 +19,10 @@ class CuttableBus implements Bus {
 
   constructor(end: Bus) {
     this.end = end
+  }
+
+  get node(): NodeId {
+    return this.end.node
   }
 
   get isAlone(): boolean {
@@ -65,18 +68,13 @@ interface TestNode {
   readonly bus: CuttableBus
 }
 
-interface Shown {
-  readonly name: string
-}
-
 let postgres: TestPostgres
 let databaseUrl: string
 const shared = new MemoryBus()
 let a: TestNode
 let b: TestNode
 let c: TestNode
-const clients: Client[] = []
-const providers: WebsocketProvider[] = []
+const people = new People()
 
 const startNode = async (name: string): Promise<TestNode> => {
   const bus = new CuttableBus(shared.connect(name))
@@ -89,47 +87,9 @@ const stopNode = async ({ server, bus }: TestNode): Promise<void> => {
   await bus.close()
 }
 
-const stock = (node: TestNode, room: string, like?: WebsocketProvider): WebsocketProvider => {
-  const provider = new WebsocketProvider(`${node.server.wsUrl}/yjs`, room, like?.doc ?? new Y.Doc(), {
-    WebSocketPolyfill: WebSocket as unknown as typeof globalThis.WebSocket,
-    disableBc: true,
-    maxBackoffTime: 200,
-    ...(like === undefined ? {} : { awareness: like.awareness }),
-  })
-  providers.push(provider)
-  return provider
-}
-
-const sdk = async (node: TestNode, name: string): Promise<Room<Shown>> => {
-  const client = createClient({ url: node.server.wsUrl, WebSocket, timing: { retryBase: 100 } })
-  clients.push(client)
-  const room = client.room<Shown>(name)
-  await room.synced()
-  return room
-}
-
-/** Who is seen, oneself aside. */
-const seen = ({ awareness }: { readonly awareness: Awareness }): unknown[] =>
-  [...awareness.getStates()]
-    .filter(([id]) => id !== awareness.clientID)
-    .map(([, state]) => state['name'] as unknown)
-    .filter((name) => name !== undefined)
-    .sort()
-
-const sees = (watcher: { readonly awareness: Awareness }, ...names: string[]): Promise<void> =>
-  until(
-    () => JSON.stringify(seen(watcher)) === JSON.stringify(names),
-    `seeing ${names.join(', ') || 'nobody'}`,
-  )
-
-/** @returns how often that id was not seen when something changed */
-const watchFor = ({ awareness }: { readonly awareness: Awareness }, id: number): (() => number) => {
-  let missed = 0
-  awareness.on('change', () => {
-    if (!awareness.getStates().has(id)) missed++
-  })
-  return () => missed
-}
+const stock = (node: TestNode, room: string, like?: WebsocketProvider): WebsocketProvider =>
+  people.stock(node.server.wsUrl, room, like)
+const sdk = (node: TestNode, name: string): Promise<Room<Shown>> => people.sdk(node.server.wsUrl, name)
 
 beforeAll(async () => {
   vi.stubGlobal('WebSocket', WebSocket)
@@ -139,13 +99,7 @@ beforeAll(async () => {
   ;[b, c] = await Promise.all([startNode('b'), startNode('c')])
 })
 
-afterEach(() => {
-  for (const provider of providers.splice(0)) {
-    provider.destroy()
-    provider.awareness.destroy()
-  }
-  for (const client of clients.splice(0)) client.close()
-})
+afterEach(() => people.leave())
 
 afterAll(async () => {
   vi.unstubAllGlobals()
@@ -179,7 +133,7 @@ describe('presence across nodes', () => {
     await Promise.all(watchers.map((watcher) => sees(watcher, 'cut', 'hiding')))
     hiding.awareness.setLocalState(null)
     await Promise.all(watchers.map((watcher) => sees(watcher, 'cut')))
-    clients[0]?.disconnect()
+    people.clients[0]?.disconnect()
     await Promise.all(watchers.map((watcher) => sees(watcher)))
     // Not after a node's silence, nor by the receivers' own timeout.
     expect(performance.now() - started).toBeLessThan(2_500)

@@ -1,15 +1,18 @@
 import { createClient, type Client, type Room } from '@weft/client'
 import { pino } from 'pino'
+import postgresJs from 'postgres'
 import { WebSocket } from 'ws'
 import { afterAll, afterEach, beforeAll, expect, test } from 'vitest'
 import { MemoryBus, createServer, type WeftServer } from '../index.js'
 import { startPostgres, until, type TestPostgres } from '../testing/index.js'
 import { makeToken, testSecret } from '../testing/tokens.js'
 import { WeftBot } from '../testing/weft-bot.js'
+import { YjsRaw } from '../testing/yjs-raw.js'
 
 /* What is done to rooms and users at one node, and happens at another. */
 
 let postgres: TestPostgres
+let databaseUrl: string
 let here: WeftServer
 let there: WeftServer
 const clients: Client[] = []
@@ -17,7 +20,7 @@ const sockets: WebSocket[] = []
 
 beforeAll(async () => {
   postgres = await startPostgres()
-  const databaseUrl = await postgres.createDatabase()
+  databaseUrl = await postgres.createDatabase()
   const bus = new MemoryBus()
   const start = (node: string): Promise<WeftServer> =>
     createServer({
@@ -167,4 +170,57 @@ test('P48, P49: the close code tells whether to come back; an ERROR goes before'
   const stock = await connectStock('revoked', 'ada')
   here.control.grant('ada', 'revoked', null)
   await until(() => stock() === 4403, 'the stock client is told')
+})
+
+/**
+ * Bob, a stock client, whose room is still being opened: the database holds the query up.
+ * @param meanwhile done while it is
+ */
+const joiningStock = async (
+  name: string,
+  granted: 'read' | 'write',
+  meanwhile: () => void,
+): Promise<YjsRaw> => {
+  const token = await makeToken({ '*': granted }, { user: 'bob' })
+  const [holder, watcher] = [postgresJs(databaseUrl, { max: 1 }), postgresJs(databaseUrl, { max: 1 })]
+  try {
+    return await holder.begin(async (sql) => {
+      await sql`lock table rooms in access exclusive mode`
+      const stock = await YjsRaw.connect(there.url.replace('http', 'ws'), `${name}?token=${token}`)
+      await until(async () => {
+        const waiting = await watcher`select 1 from pg_stat_activity
+          where wait_event_type = 'Lock' and query like '%insert into rooms%' and pid <> pg_backend_pid()`
+        return waiting.length > 0
+      }, 'the room is being opened')
+      meanwhile()
+      return stock
+    })
+  } finally {
+    await Promise.all([holder.end(), watcher.end()])
+  }
+}
+
+test('P49: a stock client that is still joining has its grant revoked', async () => {
+  const stock = await joiningStock('joining', 'write', () => there.control.grant('bob', 'joining', null))
+  expect((await stock.closed).code).toBe(4403)
+  expect(stock.count('step1')).toBe(0)
+})
+
+test('P49: a stock client that is still joining may write, or only read, as it was granted meanwhile', async () => {
+  const reads = await joiningStock('joining to read', 'write', () =>
+    there.control.grant('bob', 'joining to read', 'read'),
+  )
+  await reads.sync()
+  reads.type('refused')
+  await until(() => reads.count('auth') === 1, 'the change is refused')
+  const writes = await joiningStock('joining to write', 'read', () =>
+    there.control.grant('bob', 'joining to write', 'write'),
+  )
+  await writes.sync()
+  writes.type('taken')
+  const { room } = await connect('joining to write', 'ada')
+  await until(() => room.doc.getText('text').toJSON() === 'taken', 'the change is there')
+  expect(writes.count('auth')).toBe(0)
+  expect((await connect('joining to read', 'ada')).room.doc.getText('text').toJSON()).toBe('')
+  await Promise.all([reads.close(), writes.close()])
 })

@@ -8,10 +8,12 @@ import {
   StoreError,
   type CommitEntry,
   type CommitResult,
+  type Heads,
   type RoomRow,
   type Store,
   type StoreConnection,
   type StoredEvent,
+  type Swept,
 } from '../store/types.js'
 
 /** What happens to a commit: it fails before it reaches the database, or it happens and the answer is lost. */
@@ -126,8 +128,20 @@ export class FaultyStore implements Store {
     return this.alive(() => this.inner.clusterId())
   }
 
-  heads(roomIds: readonly RoomId[]): Promise<Map<RoomId, { headSeq: Seq; epoch: number }>> {
+  heads(roomIds: readonly RoomId[]): Promise<Heads> {
     return this.alive(() => this.inner.heads(roomIds))
+  }
+
+  sweep(node: string, leaseMs: number, roomIds: readonly RoomId[]): Promise<Swept> {
+    return this.alive(() => this.inner.sweep(node, leaseMs, roomIds))
+  }
+
+  removeNode(node: string): Promise<void> {
+    return this.alive(() => this.inner.removeNode(node))
+  }
+
+  removeDeadNodes(deadForMs: number): Promise<void> {
+    return this.alive(() => this.inner.removeDeadNodes(deadForMs))
   }
 
   quarantine(event: Parameters<Store['quarantine']>[0]): Promise<void> {

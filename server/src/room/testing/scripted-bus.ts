@@ -3,6 +3,7 @@ import type { Bus, BusMessage, NodeId, NodeMessage } from '../../bus/index.js'
 import type { RoomId } from '../../ids.js'
 
 export class ScriptedBus implements Bus {
+  readonly node = 'a'
   isAlone = false
   isHealthy = true
   isDoubtful = false
