@@ -3,7 +3,9 @@ import { defineConfig } from 'vitest/config'
 const resultsFile = process.env.WEFT_TEST_RESULTS
 /** What takes long, or needs more than Node, PostgreSQL, Redis and a browser: `npm run test:cluster`. */
 const long = [
+  'server/src/bus/redis-variants.test.ts',
   'loadtest/chaos/cluster.test.ts',
+  'loadtest/chaos/rolling-restart.test.ts',
   'server/src/testing-live/processes.test.ts',
   'server/src/testing-live/presence-faults.test.ts',
   'server/deploy/balancers.test.ts',

@@ -8,7 +8,7 @@ export class StockTypist {
   readonly room: string
   /** What was typed here. */
   readonly typed: string[] = []
-  private readonly provider: WebsocketProvider
+  readonly provider: WebsocketProvider
   private readonly name: string
   private readonly random: () => number
   private timer: NodeJS.Timeout | null = null

@@ -85,6 +85,11 @@ describe('I8: a wrong setting is told in one sentence that names it', () => {
     ['an address that only begins like loopback', { HOST: '127.0.0.1.example' }, /^HOST is/],
     ['no process at all', { WEFT_PROCESSES: '0' }, /^WEFT_PROCESSES must be a whole number from 1 to 256/],
     ['several processes on the embedded database', { ...several, DATABASE_URL: '' }, /set DATABASE_URL/],
+    [
+      'certificates for a Redis without TLS',
+      { DATABASE_URL: 'postgres://db/weft', REDIS_URL: 'redis://redis', REDIS_CA_FILE: 'ca.pem' },
+      /^REDIS_CA_FILE .* set REDIS_URL to a rediss:/,
+    ],
     ['several processes without Redis', { ...several, REDIS_URL: '' }, /set REDIS_URL/],
     ['several processes on any port', { ...several, PORT: '0' }, /set PORT/],
     ['metrics on the shared port', { ...several, METRICS_PORT: '4400' }, /^METRICS_PORT is the same as PORT/],

@@ -12,6 +12,7 @@ export interface Config {
   readonly dataDir: string
   readonly databaseUrl: string | undefined
   readonly redisUrl: string | undefined
+  readonly redisCaFile: string | undefined
   readonly jwtSecret: string | undefined
   readonly jwtPublicKey: string | undefined
   readonly jwtJwksUrl: string | undefined
@@ -171,6 +172,13 @@ export const settings = [
     redisUrl,
     'Redis that joins the nodes on one database: `redis://`, `rediss://`, `redis+sentinel://`, `redis+cluster://` (Redis 7)',
   ),
+  setting(
+    'redisCaFile',
+    'REDIS_CA_FILE',
+    '',
+    text,
+    'certificates (PEM) to trust with `rediss://` in place of those of public authorities',
+  ),
   setting('jwtSecret', 'JWT_SECRET', '', text, 'HS256 secret that tokens are signed with, at least 32 bytes'),
   setting(
     'jwtPublicKey',
@@ -324,7 +332,7 @@ export const settings = [
     'DOC_WORKERS',
     '0',
     integer(0, 64),
-    'threads for merging and compaction; 0 for cores - 1, from 2 to 4',
+    'threads for merging and compaction; 0 for cores - 1, divided by `WEFT_PROCESSES`, from 2 to 4',
   ),
   setting(
     'processes',
@@ -338,7 +346,7 @@ export const settings = [
     'METRICS_PORT',
     '0',
     integer(0, 65_535),
-    'port for the `/metrics` of all `WEFT_PROCESSES` together; 0 for none',
+    'port for the `/metrics`, `/healthz` and `/readyz` of all `WEFT_PROCESSES` together; 0 for none',
   ),
 ] as const satisfies readonly Setting[]
 
@@ -404,6 +412,11 @@ const checkConfig = (config: Config): Config => {
   if (config.redisUrl !== undefined && config.databaseUrl === undefined) {
     throw new ConfigError(
       'REDIS_URL joins nodes that share a database, and the embedded one cannot be shared: set DATABASE_URL, or leave out REDIS_URL.',
+    )
+  }
+  if (config.redisCaFile !== undefined && config.redisUrl?.startsWith('rediss') !== true) {
+    throw new ConfigError(
+      'REDIS_CA_FILE is for a Redis that speaks TLS: set REDIS_URL to a rediss:// address.',
     )
   }
   if (config.maxUpdateBytes > config.maxFrameBytes) {

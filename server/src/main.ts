@@ -77,7 +77,10 @@ const start = async (config: Config, link: SupervisorLink | null): Promise<void>
   }
   process.on('SIGTERM', () => stop('SIGTERM'))
   process.on('SIGINT', () => stop('SIGINT'))
-  link?.ready(server.url, () => server.metrics())
+  link?.ready(server.url, {
+    metrics: () => server.metrics(),
+    readiness: async () => JSON.stringify(await server.readiness()),
+  })
   // Nobody would start it again, or end it with the others.
   void link?.lost.then(() => stop('the supervisor is gone'))
 }

@@ -1,17 +1,23 @@
 import { execFileSync } from 'node:child_process'
+import { once } from 'node:events'
 import { writeFile } from 'node:fs/promises'
 import { request } from 'node:https'
-import { createServer as createTcpServer, type AddressInfo } from 'node:net'
+import { createConnection, createServer as createTcpServer, type AddressInfo } from 'node:net'
 import { join } from 'node:path'
+import { Redis } from 'ioredis'
 import { pino } from 'pino'
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest'
 import WebSocket from 'ws'
+import { MemoryBus, type Bus } from './bus/index.js'
 import { DocWorkers } from './compaction/index.js'
 import { ConfigError } from './config.js'
 import { Journal } from './journal/index.js'
 import { createServer } from './server.js'
+import { ShutdownError } from './shutdown.js'
 import type { Store } from './store/index.js'
+import { startRedis } from './testing/redis.js'
 import { makeTempDir, type TempDir } from './testing/temp-dir.js'
+import { until } from './testing/until.js'
 
 const logger = pino({ level: 'silent' })
 
@@ -56,6 +62,80 @@ test('a port that is taken leaves nothing running', async () => {
   expect(journalClosed).toHaveBeenCalledOnce()
   vi.restoreAllMocks()
   other.close()
+})
+
+/** The bus of a program that embeds the server. */
+const givenBus = (): Bus & { closed: boolean } => {
+  const bus = new MemoryBus().connect('a')
+  return Object.assign(bus, {
+    closed: false,
+    close() {
+      this.closed = true
+      return Promise.resolve()
+    },
+  })
+}
+
+test.each([
+  ['a wrong setting', { port: 70_000 }],
+  ['a missing certificate', { tlsCertFile: 'missing.pem', tlsKeyFile: 'missing.pem' }],
+])('%s closes the given store and bus', async (_, wrong) => {
+  const [store, bus] = [idleStore(), givenBus()]
+  await expect(createServer({ store, bus, logger, ...wrong })).rejects.toThrow(ConfigError)
+  expect([store.closed, bus.closed]).toEqual([true, true])
+})
+
+test('a start that fails after the bus was opened leaves no connection to Redis', async () => {
+  const redis = await startRedis()
+  const store = Object.defineProperty(
+    { ...idleStore(), clusterId: () => Promise.resolve('x') },
+    'connection',
+    {
+      get: () => {
+        throw new Error('broken on the way')
+      },
+    },
+  )
+  const settings = { databaseUrl: 'postgres://unused/db', redisUrl: redis.url, port: 0 }
+  await expect(createServer({ ...settings, store, logger })).rejects.toThrow('broken on the way')
+  expect(store.closed).toBe(true)
+  const control = new Redis(redis.url)
+  await until(async () => {
+    const clients = await control.client('LIST')
+    return String(clients).trim().split('\n').length === 1
+  }, 'nobody else is connected')
+  control.disconnect()
+  await redis.dispose()
+})
+
+test('a step of the shutdown that fails keeps no other from running, and is told', async () => {
+  const [store, bus] = [idleStore(), givenBus()]
+  const lines: string[] = []
+  const loud = pino({ level: 'error' }, { write: (line: string) => void lines.push(line) })
+  const server = await createServer({ port: 0, store, bus, logger: loud, docWorkers: 1 })
+  const said = vi.spyOn(bus, 'announce')
+  const closeForReal = DocWorkers.prototype.close
+  const workers: DocWorkers[] = []
+  vi.spyOn(Journal.prototype, 'close').mockImplementation(() => Promise.reject(new Error('no journal')))
+  vi.spyOn(DocWorkers.prototype, 'close').mockImplementation(function (this: DocWorkers) {
+    workers.push(this)
+    throw new Error('broken at the end')
+  })
+  const closing = server.close()
+  await expect(closing).rejects.toBeInstanceOf(ShutdownError)
+  await expect(closing).rejects.toMatchObject({
+    message: 'the shutdown could not do all of it: flushing the journal, closing the doc workers',
+    steps: ['flushing the journal', 'closing the doc workers'],
+  })
+  expect(said).toHaveBeenLastCalledWith({ kind: 'bye' })
+  expect([store.closed, bus.closed]).toEqual([true, true])
+  expect(lines).toHaveLength(2)
+  expect(lines[0]).toContain('a step of the shutdown failed: flushing the journal; the others go on')
+  expect(lines[0]).toContain('no journal')
+  const connected = createConnection(server.port, '127.0.0.1')
+  await expect(once(connected, 'connect')).rejects.toThrow('ECONNREFUSED')
+  vi.restoreAllMocks()
+  await Promise.all(workers.map((each) => closeForReal.call(each)))
 })
 
 describe('TLS', () => {

@@ -3,7 +3,7 @@
  */
 import { randomBytes } from 'node:crypto'
 import { createAuthenticator } from './auth/index.js'
-import { connectRedisBus, MemoryBus, type Bus } from './bus/index.js'
+import type { Bus } from './bus/index.js'
 import { DocWorkers } from './compaction/index.js'
 import { Control } from './control.js'
 import { completeConfig, ConfigError, type Config } from './config.js'
@@ -15,11 +15,14 @@ import {
   type SessionContext,
 } from './gateway/index.js'
 import { CommitPacing, Journal, type JournalEntry } from './journal/index.js'
+import { openBus } from './open-bus.js'
 import { createPlayground } from './playground/index.js'
+import { DatabaseWatch, readinessOf, type Readiness } from './readiness.js'
 import { BaseMemory, Rooms, Sweep, type RoomObserver } from './room/index.js'
+import { atMost, Opened, Shutdown, ShutdownError } from './shutdown.js'
 import { openStore, type Store } from './store/index.js'
 import { createLogger, Metrics, type Logger } from './telemetry/index.js'
-import { checkTls } from './tls.js'
+import { checkTls, readRedisCa } from './tls.js'
 import { watchNodes } from './watch-nodes.js'
 
 /** A running server. */
@@ -33,9 +36,12 @@ export interface WeftServer {
   readonly openRooms: number
   /** What `/metrics` answers, in the Prometheus text format. */
   metrics(): Promise<string>
+  /** What `/readyz` answers. Resolves within about a second. */
+  readiness(): Promise<Readiness>
   /**
    * Shuts down: readiness off, clients told to reconnect, the journal flushed and acknowledged.
    * @returns the changes that were not saved when the deadline passed; 0 when all is well
+   * @throws {ShutdownError} at its end, when a step failed: the others ran all the same
    */
   close(): Promise<number>
 }
@@ -43,9 +49,9 @@ export interface WeftServer {
 /** Settings and, for programs that embed the server, parts of their own. */
 export type ServerOptions = Partial<Config> & {
   readonly logger?: Logger
-  /** Used instead of opening `databaseUrl` or `dataDir`. The server closes it. */
+  /** Used instead of opening `databaseUrl` or `dataDir`. The server closes it, also when it cannot start. */
   readonly store?: Store
-  /** This node's end of a bus to other nodes on the same database, in place of `redisUrl`. The server closes it. */
+  /** This node's end of a bus to other nodes on the same database, in place of `redisUrl`. Closed like the store. */
   readonly bus?: Bus
   /** Which of the processes that share the port this is, from 1 (the default): for `weft_process_info`. */
   readonly processNumber?: number
@@ -71,9 +77,30 @@ const closeGraceMs = 250
  */
 export const createServer = async (options: ServerOptions = {}): Promise<WeftServer> => {
   const { logger, store: givenStore, bus, processNumber = 1, ...given } = options
-  const config = completeConfig(given)
+  // A program that embeds the server goes on when it cannot start: no thread, no timer and no connection may stay behind.
+  const opened = new Opened()
+  if (givenStore !== undefined) opened.add('the store', () => givenStore.close())
+  if (bus !== undefined) opened.add('the bus', () => bus.close())
+  try {
+    const config = completeConfig(given)
+    const log = logger ?? createLogger(config.logLevel)
+    return await start(config, log, opened, givenStore, bus, processNumber)
+  } catch (error) {
+    await opened.close(logger ?? createLogger('error'))
+    throw error
+  }
+}
+
+const start = async (
+  config: Config,
+  log: Logger,
+  opened: Opened,
+  givenStore: Store | undefined,
+  givenBus: Bus | undefined,
+  processNumber: number,
+): Promise<WeftServer> => {
   checkTls(config)
-  const log = logger ?? createLogger(config.logLevel)
+  const redisCa = readRedisCa(config)
   const uws = await loadUws()
   const auth = await createAuthenticator(config).catch((error: unknown) => {
     throw new ConfigError(error instanceof Error ? error.message : String(error), { cause: error })
@@ -85,23 +112,7 @@ export const createServer = async (options: ServerOptions = {}): Promise<WeftSer
   }
   const store =
     givenStore ?? (await openStore({ databaseUrl: config.databaseUrl, dataDir: config.dataDir, logger: log }))
-  try {
-    return await run(config, log, uws, auth, store, bus, processNumber)
-  } catch (error) {
-    await store.close()
-    throw error
-  }
-}
-
-const run = async (
-  config: Config,
-  log: Logger,
-  uws: Awaited<ReturnType<typeof loadUws>>,
-  auth: Awaited<ReturnType<typeof createAuthenticator>>,
-  store: Store,
-  givenBus: Bus | undefined,
-  processNumber: number,
-): Promise<WeftServer> => {
+  if (givenStore === undefined) opened.add('the store', () => store.close())
   const node = randomBytes(6).toString('hex')
   let closing: Promise<number> | null = null
   const metrics: Metrics = new Metrics({
@@ -116,9 +127,16 @@ const run = async (
     busHealthy: () => bus.isHealthy,
     otherNodes: () => nodes.size,
   })
+  opened.add('the metrics', () => metrics.close())
   metrics.identify(node, processNumber)
   const fault = (message: string, error: unknown): void => log.error({ err: error }, message)
-  const bus = givenBus ?? (await openBus(config.redisUrl, store, node, metrics, log))
+  const bus = givenBus ?? (await openBus(config, redisCa, store, node, metrics, log))
+  if (givenBus === undefined) opened.add('the bus', () => bus.close())
+  const database = new DatabaseWatch(() => store.ping(), {
+    away: (error) => log.warn({ err: error }, 'the database does not answer: nothing is saved until it does'),
+    back: (awayMs) => log.info({ awayMs }, 'the database answers again'),
+  })
+  opened.add('the watch of the database', () => database.close())
   const asides = new Set<Promise<void>>()
   /** Best effort: what the database refuses may be the payload itself. A client that does nothing else is only logged. */
   const setAside = ({ roomId, payload }: JournalEntry, { message }: Error): void => {
@@ -144,11 +162,13 @@ const run = async (
     },
     {
       committed: ({ entries, seconds }) => {
+        database.answered()
         metrics.batchEntries.observe(entries)
         metrics.commitSeconds.observe(seconds)
       },
       failed: (error, attempt) => {
         metrics.commitFailed(error.kind)
+        if (error.kind === 'transient') database.doubt()
         // Each attempt would fill the log of a long outage: the first, and then every tenth.
         if (attempt % 10 === 0)
           log.warn({ err: error, attempt, waiting: journal.depth }, 'a commit failed; it is tried again')
@@ -164,6 +184,7 @@ const run = async (
       fault: (error) => fault('settling a change failed', error),
     },
   )
+  opened.add('the journal', () => journal.close(0))
   const observer: RoomObserver = {
     updateIn: (bytes) => {
       metrics.updatesReceived++
@@ -184,6 +205,8 @@ const run = async (
     },
     fault,
   }
+  const readiness = (): Promise<Readiness> =>
+    readinessOf(database, config.redisUrl === undefined ? null : bus, closing !== null)
   const playground = config.playground ? createPlayground() : null
   const gateway: Gateway = new Gateway(
     uws,
@@ -200,17 +223,19 @@ const run = async (
       fault,
     },
     {
-      ready: () => readiness(store, config.redisUrl === undefined ? null : bus, closing !== null),
+      ready: () => readiness(),
       metrics: () => metrics.render(),
       page: (request) => playground?.(request) ?? null,
       fault: (error) => fault('answering a request failed', error),
     },
   )
+  opened.add('the gateway', () => gateway.close())
   const workers = new DocWorkers({
     connection: store.connection,
-    ...(config.docWorkers === 0 ? {} : { threads: config.docWorkers }),
+    ...(config.docWorkers === 0 ? { processes: config.processes } : { threads: config.docWorkers }),
     onError: (error) => fault('a doc worker died', error),
   })
+  opened.add('the doc workers', () => workers.close())
   const rooms: Rooms<RoomChannel> = new Rooms<RoomChannel>(
     {
       journal,
@@ -235,6 +260,7 @@ const run = async (
     { idleMs: config.roomIdleMs, concurrentOpens: 64, waitingOpens: 20_000, maxOpen: config.maxOpenRooms },
   )
   const nodes = watchNodes(bus, () => rooms, sweepMs, metrics, log)
+  opened.add('the watch of the nodes', () => nodes.dispose())
   // The embedded store has one node: nobody else commits to it.
   const sweep =
     store.connection.kind === 'embedded' && bus.isAlone
@@ -247,8 +273,14 @@ const run = async (
           intervalAway: 500,
           afterOpening: 300,
           nodes,
-          failed: (error) => log.warn({ err: error }, 'the sweep failed; it is tried again'),
-          swept: (_rooms, seconds) => metrics.sweepSeconds.observe(seconds),
+          failed: (error) => {
+            database.doubt()
+            log.warn({ err: error }, 'the sweep failed; it is tried again')
+          },
+          swept: (_rooms, seconds) => {
+            database.answered()
+            metrics.sweepSeconds.observe(seconds)
+          },
         })
   const leave = async (): Promise<void> => {
     try {
@@ -257,7 +289,9 @@ const run = async (
       log.warn({ err: error }, 'the row of this node could not be removed: other nodes see it run out')
     }
   }
+  opened.add('the sweep', leave)
   const control = new Control({ bus, store, gateway, rooms })
+  opened.add('the control', () => control.dispose())
   const context: SessionContext = {
     node,
     limits: limitsOf(config),
@@ -270,50 +304,49 @@ const run = async (
       info: (message, details) => log.debug(details, message),
     },
   }
-  const port = await gateway.listen(context).catch(async (error: unknown) => {
-    // A program that embeds the server goes on: no thread and no timer may stay behind.
-    gateway.close()
-    nodes.dispose()
-    control.dispose()
-    await journal.close(0)
-    await leave()
-    await workers.close()
-    await bus.close()
-    metrics.close()
-    throw error
-  })
+  const port = await gateway.listen(context)
   const scheme = config.tlsCertFile === undefined ? 'http' : 'https'
   const url = `${scheme}://${config.host.includes(':') ? `[${config.host}]` : config.host}:${port}`
   log.info({ url, node, store: store.connection.kind }, `Weft listens on ${url}`)
 
   const close = async (): Promise<number> => {
     const deadline = performance.now() + config.shutdownTimeoutMs
-    gateway.drain(config.drainMs)
-    const unsaved = await journal.close(config.shutdownTimeoutMs)
+    const shutdown = new Shutdown(log)
+    const step = (name: string, run: () => unknown): Promise<unknown> => shutdown.step(name, run, undefined)
+    // A database that does not answer holds up what talks to it: the deadline is for all of it.
+    const inTime = (closed: Promise<void>): Promise<void> =>
+      atMost(Math.max(closeGraceMs, deadline - performance.now()), closed)
+    await step('telling the clients to reconnect', () => gateway.drain(config.drainMs))
+    const unsaved = await shutdown.step(
+      'flushing the journal',
+      () => journal.close(config.shutdownTimeoutMs),
+      journal.depth,
+    )
     // Acks leave in the turn of their commit, or the next.
     await new Promise(setImmediate)
-    gateway.shutDown()
+    await step('closing the connections', () => gateway.shutDown())
     if (unsaved > 0) {
       log.fatal(
         { unsaved },
         `the shutdown's deadline passed: ${unsaved} changes are not saved; their clients still hold them`,
       )
     }
-    // A database that does not answer holds up what talks to it: the deadline is for all of it.
-    const inTime = (closed: Promise<void>): Promise<void> =>
-      atMost(Math.max(closeGraceMs, deadline - performance.now()), closed)
-    nodes.dispose()
-    control.dispose()
+    await step('stopping the watches', () => {
+      database.close()
+      nodes.dispose()
+      control.dispose()
+    })
     const left = leave()
-    await inTime(Promise.all(asides).then(() => rooms.close()))
-    bus.announce({ kind: 'bye' })
-    await inTime(bus.close())
-    await inTime(workers.close())
-    await inTime(left)
-    await inTime(store.close())
+    await step('closing the rooms', () => inTime(Promise.all(asides).then(() => rooms.close())))
+    await step('withdrawing the presence', () => bus.announce({ kind: 'bye' }))
+    await step('closing the bus', () => inTime(bus.close()))
+    await step('closing the doc workers', () => inTime(workers.close()))
+    await step('leaving the table of the nodes', () => inTime(left))
+    await step('closing the store', () => inTime(store.close()))
     // Last: it cuts off clients that have not read their acks and the close yet.
-    gateway.close()
-    metrics.close()
+    await step('closing the gateway', () => gateway.close())
+    await step('closing the metrics', () => metrics.close())
+    if (shutdown.failed.length > 0) throw new ShutdownError(shutdown.failed, unsaved)
     log.info('stopped')
     return unsaved
   }
@@ -325,49 +358,8 @@ const run = async (
       return rooms.size
     },
     metrics: () => metrics.render(),
+    readiness,
     close: () => (closing ??= close()),
-  }
-}
-
-const openBus = async (
-  redisUrl: string | undefined,
-  store: Pick<Store, 'clusterId'>,
-  node: string,
-  metrics: Metrics,
-  log: Logger,
-): Promise<Bus> => {
-  if (redisUrl === undefined) return new MemoryBus().connect(node)
-  const counts = metrics.bus
-  const bus = await connectRedisBus({
-    url: redisUrl,
-    // Rooms of two databases have the same numbers: who shares a Redis must not hear the other.
-    prefix: `weft:${await store.clusterId()}:`,
-    node,
-    observer: {
-      published: (messages) => (counts.published += messages),
-      sent: () => counts.publishes++,
-      received: (messages) => (counts.received += messages),
-      dropped: (messages) => (counts.dropped += messages),
-      ignored: (messages) => (counts.ignored += messages),
-      disconnected: (reason) => log.warn({ reason }, 'a connection to Redis failed; it is tried again'),
-      fault: (message, error) => log.error({ err: error }, message),
-    },
-  })
-  bus.onHealth((isHealthy) => {
-    if (isHealthy) log.info('Redis delivers messages between the nodes')
-    else log.warn('Redis is away: changes of other nodes arrive later, from the database')
-  })
-  return bus
-}
-
-/** Resolves when the promise does, or after that many milliseconds. */
-const atMost = async (milliseconds: number, promise: Promise<void>): Promise<void> => {
-  let timer: NodeJS.Timeout | undefined
-  const late = new Promise<void>((resolve) => (timer = setTimeout(resolve, milliseconds)))
-  try {
-    await Promise.race([promise, late])
-  } finally {
-    clearTimeout(timer)
   }
 }
 
@@ -382,29 +374,3 @@ const limitsOf = (config: Config): GatewayLimits => ({
   slowMs: config.slowTimeoutMs,
   presenceEntries: 10_000,
 })
-
-const readiness = async (
-  store: Store,
-  redis: Bus | null,
-  draining: boolean,
-): Promise<{ ok: boolean; body: Record<string, unknown> }> => {
-  if (draining) return { ok: false, body: { status: 'draining' } }
-  try {
-    await store.ping()
-    if (redis === null) return { ok: true, body: { status: 'ready', database: 'ok' } }
-    // Without Redis nodes still meet in the database: only later.
-    return redis.isHealthy
-      ? { ok: true, body: { status: 'ready', database: 'ok', redis: 'ok' } }
-      : { ok: true, body: { status: 'degraded', database: 'ok', redis: 'away' } }
-  } catch {
-    // Editing goes on while the database is away, but nothing is acknowledged: a load balancer prefers another node.
-    return {
-      ok: false,
-      body: {
-        status: 'unavailable',
-        database: 'away',
-        ...(redis === null ? {} : { redis: redis.isHealthy ? 'ok' : 'away' }),
-      },
-    }
-  }
-}

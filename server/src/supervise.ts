@@ -32,14 +32,7 @@ export const supervise = async (config: Config, program: SupervisedProgram): Pro
   // Each process does it as well, behind a lock. Here what is wrong with the database is said once, and before anything runs.
   if (config.databaseUrl !== undefined) await migrateStore({ kind: 'postgres', url: config.databaseUrl })
   let supervisor: Supervisor | null = null
-  const metricsServer =
-    config.metricsPort === 0
-      ? null
-      : await serveMetrics(config, logger, async () =>
-          supervisor === null
-            ? ''
-            : `${mergeMetrics(await supervisor.metrics())}\n${restartsText(supervisor)}`,
-        )
+  const metricsServer = config.metricsPort === 0 ? null : await serveAll(config, logger, () => supervisor)
   supervisor = new Supervisor({
     processes: config.processes,
     shutdownMs: config.shutdownTimeoutMs + shutdownGraceMs,
@@ -85,21 +78,54 @@ const startProcess = (
   }
 }
 
-const serveMetrics = async (
+interface Page {
+  readonly status: number
+  readonly type: string
+  readonly text: string
+}
+
+const json = (ok: boolean, body: unknown): Page => ({
+  status: ok ? 200 : 503,
+  type: 'application/json; charset=utf-8',
+  text: `${JSON.stringify(body)}\n`,
+})
+
+/** What METRICS_PORT answers, for all processes together; null for 404. */
+const pageOf = async (path: string, supervisor: Supervisor | null): Promise<Page | null> => {
+  switch (path) {
+    case '/metrics': {
+      const text =
+        supervisor === null ? '' : `${mergeMetrics(await supervisor.metrics())}\n${restartsText(supervisor)}`
+      return { status: 200, type: 'text/plain; version=0.0.4; charset=utf-8', text }
+    }
+    case '/healthz': {
+      const health = supervisor?.health ?? { processes: 0, up: 0 }
+      return json(health.up > 0, { status: health.up > 0 ? 'ok' : 'down', ...health })
+    }
+    case '/readyz': {
+      if (supervisor === null) return json(false, { status: 'unavailable', processes: [] })
+      const { ok, body } = await supervisor.readiness()
+      return json(ok, body)
+    }
+    default:
+      return null
+  }
+}
+
+const serveAll = async (
   { host, metricsPort }: Config,
   logger: Logger,
-  metrics: () => Promise<string>,
+  supervisor: () => Supervisor | null,
 ): Promise<Server> => {
   const server = createServer((request, response) => {
-    if (request.method !== 'GET' || request.url?.split('?')[0] !== '/metrics') {
-      response.writeHead(404).end()
-      return
-    }
-    metrics().then(
-      (text) =>
-        response.writeHead(200, { 'Content-Type': 'text/plain; version=0.0.4; charset=utf-8' }).end(text),
+    const path = request.method === 'GET' ? (request.url?.split('?')[0] ?? '') : ''
+    pageOf(path, supervisor()).then(
+      (page) => {
+        if (page === null) response.writeHead(404).end()
+        else response.writeHead(page.status, { 'Content-Type': page.type }).end(page.text)
+      },
       (error: unknown) => {
-        logger.error({ err: error }, 'gathering the metrics failed')
+        logger.error({ err: error, path }, 'asking the processes failed')
         response.writeHead(500).end()
       },
     )

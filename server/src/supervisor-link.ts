@@ -9,13 +9,18 @@ export type ProcessMessage =
   | { readonly type: 'ready'; readonly url: string }
   /** It cannot start, and ends. */
   | { readonly type: 'failed'; readonly reason: string }
-  | { readonly type: 'metrics'; readonly request: number; readonly text: string }
+  /** The answer to a `ProcessQuestion`: the page of `/metrics`, or the JSON of `/readyz`. */
+  | { readonly type: Asked; readonly request: number; readonly text: string }
+
+type Asked = 'metrics' | 'readiness'
 
 /** To a process. */
-export interface MetricsWanted {
-  readonly type: 'metrics'
+export interface ProcessQuestion {
+  readonly type: Asked
   readonly request: number
 }
+
+const isAsked = (type: unknown): type is Asked => type === 'metrics' || type === 'readiness'
 
 /** Set in the environment of a process that a supervisor started: which of them it is, from 1. Not a setting. */
 export const processVariable = 'WEFT_PROCESS_NUMBER'
@@ -28,8 +33,7 @@ export const decodeProcessMessage = (message: unknown): ProcessMessage | null =>
   const { type, url, reason, request, text } = fieldsOf(message)
   if (type === 'ready' && typeof url === 'string') return { type, url }
   if (type === 'failed' && typeof reason === 'string') return { type, reason }
-  if (type === 'metrics' && typeof request === 'number' && typeof text === 'string')
-    return { type, request, text }
+  if (isAsked(type) && typeof request === 'number' && typeof text === 'string') return { type, request, text }
   return null
 }
 
@@ -39,8 +43,8 @@ export interface SupervisorLink {
   readonly process: number
   /** The supervisor is gone. Resolves at once if it was before. */
   readonly lost: Promise<void>
-  /** It listens, and answers for its metrics from now on. */
-  ready(url: string, metrics: () => Promise<string>): void
+  /** It listens, and answers questions from now on. */
+  ready(url: string, answers: Readonly<Record<Asked, () => Promise<string>>>): void
   /** It cannot start. Resolves when the supervisor has been told, or cannot be. */
   failed(reason: string): Promise<void>
 }
@@ -63,11 +67,11 @@ export const connectSupervisor = (): SupervisorLink | null => {
       if (!process.connected) resolve()
       else process.once('disconnect', () => resolve())
     }),
-    ready(url, metrics) {
+    ready(url, answers) {
       process.on('message', (message) => {
         const { type, request } = fieldsOf(message)
-        if (type !== 'metrics' || typeof request !== 'number') return
-        metrics()
+        if (!isAsked(type) || typeof request !== 'number') return
+        answers[type]()
           .catch(() => '')
           .then((text) => send({ type, request, text }))
           // `send` resolves in any case.

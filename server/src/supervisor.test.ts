@@ -222,6 +222,40 @@ describe('metrics', () => {
   })
 })
 
+test('readiness is that of all processes: one that is away degrades it, and none is ready without one', async () => {
+  const supervisor = supervise(0, 2)
+  const [a, b] = started as [FakeProcess, FakeProcess]
+  expect(await supervisor.readiness()).toMatchObject({ ok: false, body: { status: 'unavailable' } })
+  expect(supervisor.health).toEqual({ processes: 2, up: 0 })
+  a.up()
+  const asked = async (...answers: [FakeProcess, string][]): Promise<unknown> => {
+    const readiness = supervisor.readiness()
+    for (const [each, text] of answers) each.answer(text)
+    return readiness
+  }
+  const ready = '{"ok":true,"body":{"status":"ready","database":"ok"}}'
+  expect(await asked([a, ready])).toEqual({
+    ok: true,
+    body: {
+      status: 'degraded',
+      processes: [
+        { process: 1, status: 'ready', database: 'ok' },
+        { process: 2, status: 'away' },
+      ],
+    },
+  })
+  b.up()
+  expect(await asked([a, ready], [b, ready])).toMatchObject({ ok: true, body: { status: 'ready' } })
+  const away = '{"ok":false,"body":{"status":"unavailable"}}'
+  expect(await asked([a, away], [b, 'nonsense'])).toMatchObject({
+    ok: false,
+    body: { status: 'unavailable' },
+  })
+  expect(supervisor.health).toEqual({ processes: 2, up: 2 })
+  supervisor.signal('SIGTERM')
+  expect(await supervisor.readiness()).toMatchObject({ ok: false, body: { status: 'draining' } })
+})
+
 test('what a process sends is checked', () => {
   for (const message of [null, 'ready', {}, { type: 'ready' }, { type: 'metrics', request: '1', text: '' }])
     expect(decodeProcessMessage(message)).toBeNull()

@@ -4,14 +4,15 @@
  */
 import { constants } from 'node:os'
 import { fullJitter } from './journal/index.js'
-import type { MetricsWanted, ProcessMessage } from './supervisor-link.js'
+import { combineReadiness, type CombinedReadiness } from './combined-readiness.js'
+import type { ProcessMessage, ProcessQuestion } from './supervisor-link.js'
 import type { ProcessMetrics } from './telemetry/index.js'
 
 /** A process that runs. */
 export interface SupervisedProcess {
   readonly pid: number | undefined
   kill(signal: NodeJS.Signals): void
-  send(message: MetricsWanted): void
+  send(message: ProcessQuestion): void
 }
 
 export interface ProcessEvents {
@@ -54,8 +55,8 @@ const restartDelay = { initial: 200, max: 5_000 }
 /** One Ctrl-C comes twice under `npm start`, from the terminal and from npm: that is not yet "kill". */
 const sameSignalMs = 1_000
 
-/** A process that has not answered by then is missing from the metrics. */
-const metricsTimeoutMs = 2_000
+/** A process that has not answered by then is missing from the answer. */
+const answerTimeoutMs = 2_000
 
 interface Slot {
   readonly number: number
@@ -121,8 +122,23 @@ export class Supervisor {
     return this.slots.map(({ number, restarts }) => ({ process: number, restarts }))
   }
 
+  /** Processes, and those of them that listen. */
+  get health(): { readonly processes: number; readonly up: number } {
+    return { processes: this.slots.length, up: this.slots.filter(({ up }) => up).length }
+  }
+
   /** The metrics of all processes that answer in time. */
-  async metrics(): Promise<ProcessMetrics[]> {
+  metrics(): Promise<ProcessMetrics[]> {
+    return this.ask('metrics')
+  }
+
+  /** What `/readyz` of all processes together answers. */
+  async readiness(): Promise<CombinedReadiness> {
+    const answers = this.stopping ? [] : await this.ask('readiness')
+    return combineReadiness(answers, this.slots.length, this.stopping)
+  }
+
+  private async ask(type: ProcessQuestion['type']): Promise<ProcessMetrics[]> {
     const request = this.nextRequest++
     const asked = new Map(
       this.slots.flatMap(({ number, up, running }) => (up && running !== null ? [[number, running]] : [])),
@@ -131,13 +147,13 @@ export class Supervisor {
     if (asked.size > 0) {
       let timer: NodeJS.Timeout | undefined
       await new Promise<void>((resolve) => {
-        timer = setTimeout(resolve, metricsTimeoutMs)
+        timer = setTimeout(resolve, answerTimeoutMs)
         this.replies.set(request, (process, text) => {
           if (!asked.delete(process)) return
           if (text !== null) found.push({ process, text })
           if (asked.size === 0) resolve()
         })
-        for (const running of asked.values()) running.send({ type: 'metrics', request })
+        for (const running of asked.values()) running.send({ type, request })
       })
       clearTimeout(timer)
       this.replies.delete(request)
@@ -174,6 +190,7 @@ export class Supervisor {
         }
         break
       case 'metrics':
+      case 'readiness':
         this.replies.get(message.request)?.(slot.number, message.text)
         break
     }

@@ -21,6 +21,21 @@ export const checkTls = (config: Pick<Config, 'tlsCertFile' | 'tlsKeyFile'>): vo
   }
 }
 
+/**
+ * What REDIS_CA_FILE holds, if it is set.
+ * @throws {ConfigError} one sentence that names the setting
+ */
+export const readRedisCa = ({ redisCaFile }: Pick<Config, 'redisCaFile'>): string | undefined =>
+  redisCaFile === undefined
+    ? undefined
+    : parsed('REDIS_CA_FILE', redisCaFile, 'a PEM certificate', readBundle)
+
+/** @throws {Error} for what does not begin with a certificate */
+const readBundle = (pem: Buffer): string => {
+  new X509Certificate(pem)
+  return pem.toString()
+}
+
 const parsed = <T>(name: string, path: string, what: string, parse: (pem: Buffer) => T): T => {
   let pem: Buffer
   try {

@@ -7,27 +7,43 @@ const timeoutMs = 3_000
 /** Without a proof for this time, in milliseconds, there is doubt: it comes with each probe. */
 const doubtMs = 1.5 * intervalMs
 
+/** A probe on its way. */
+interface Waiting {
+  readonly timeout: NodeJS.Timeout
+  /** Where it has not been heard yet. */
+  readonly missing: Set<string>
+}
+
 /**
  * Knows whether what is published is delivered, by the only proof there is: a number that goes the whole way and comes back. A
- * connection to a server that was failed over answers PING and delivers nothing.
+ * connection to a server that was failed over answers PING and delivers nothing. A cluster has several ways, one for each of its
+ * masters: the number must come back on all of them.
  */
 export class LivenessProbe {
   private healthy = false
   private last = 0
   private heardAt = -Infinity
   /** Probes on their way, oldest first. */
-  private readonly waiting = new Map<number, NodeJS.Timeout>()
+  private readonly waiting = new Map<number, Waiting>()
   private readonly timer: NodeJS.Timeout
+  private readonly ways: readonly string[]
   private readonly send: (nonce: number) => void
   private readonly changed: (isHealthy: boolean) => void
   private readonly silent: () => void
 
   /**
-   * @param send publishes a probe
+   * @param ways the channels on which a probe is to be heard
+   * @param send publishes a probe on all of them
    * @param changed told when health changes; it begins unhealthy
    * @param silent a probe was not heard in time, and those behind it are given up
    */
-  constructor(send: (nonce: number) => void, changed: (isHealthy: boolean) => void, silent: () => void) {
+  constructor(
+    ways: readonly string[],
+    send: (nonce: number) => void,
+    changed: (isHealthy: boolean) => void,
+    silent: () => void,
+  ) {
+    this.ways = ways
     this.send = send
     this.changed = changed
     this.silent = silent
@@ -45,19 +61,21 @@ export class LivenessProbe {
   /** Sends a probe now, not in its turn. */
   probe(): void {
     const nonce = ++this.last
-    this.waiting.set(
-      nonce,
+    this.waiting.set(nonce, {
       // After the turn's reads: after a long pause of this process the answer may lie in the socket already.
-      setTimeout(() => setImmediate(() => this.expire(nonce)), timeoutMs),
-    )
+      timeout: setTimeout(() => setImmediate(() => this.expire(nonce)), timeoutMs),
+      missing: new Set(this.ways),
+    })
     this.send(nonce)
   }
 
   /** @returns whether it was a probe that is waited for */
-  heard(nonce: number): boolean {
-    if (!this.waiting.has(nonce)) return false
+  heard(nonce: number, way: string): boolean {
+    const probe = this.waiting.get(nonce)
+    if (!probe?.missing.delete(way)) return false
+    if (probe.missing.size > 0) return true
     this.heardAt = performance.now()
-    for (const [earlier, timeout] of this.waiting) {
+    for (const [earlier, { timeout }] of this.waiting) {
       if (earlier > nonce) break
       clearTimeout(timeout)
       this.waiting.delete(earlier)
@@ -85,7 +103,7 @@ export class LivenessProbe {
   }
 
   private forget(): void {
-    for (const timeout of this.waiting.values()) clearTimeout(timeout)
+    for (const { timeout } of this.waiting.values()) clearTimeout(timeout)
     this.waiting.clear()
   }
 

@@ -7,79 +7,9 @@ import { startRedis, type TestRedis } from '../testing/redis.js'
 import { until } from '../testing/until.js'
 import { busContract } from './bus.contract.js'
 import { encodeMessage, encodeSender } from './bus-codec.js'
-import { connectRedisBus, type RedisBus, type RedisBusObserver } from './redis-bus.js'
+import { connectRedisBus } from './redis-bus.js'
+import { Counts, Nodes } from './testing/redis-nodes.js'
 import type { BusMessage } from './types.js'
-
-class Counts implements RedisBusObserver {
-  publishes = 0
-  sends = 0
-  receptions = 0
-  drops = 0
-  ignores = 0
-  readonly reasons: string[] = []
-  readonly faults: unknown[] = []
-  published = (messages: number): void => void (this.publishes += messages)
-  sent = (): number => this.sends++
-  received = (messages: number): void => void (this.receptions += messages)
-  dropped = (messages: number): void => void (this.drops += messages)
-  ignored = (messages: number): void => void (this.ignores += messages)
-  disconnected = (reason: string): void => void this.reasons.push(reason)
-  fault = (_message: string, error: unknown): void => void this.faults.push(error)
-}
-
-/** The nodes of one test. */
-class Nodes {
-  private readonly open = new Set<RedisBus>()
-  private markers = 1_000_000
-  private readonly url: string
-
-  constructor(url: string) {
-    this.url = url
-  }
-
-  /** Without waiting for health. */
-  async start(node: string, counts = new Counts()): Promise<RedisBus> {
-    const bus = await connectRedisBus({ url: this.url, node, observer: counts })
-    this.open.add(bus)
-    const close = bus.close.bind(bus)
-    return Object.assign(bus, {
-      close: () => {
-        this.open.delete(bus)
-        return close()
-      },
-    })
-  }
-
-  async connect(node: string, counts = new Counts()): Promise<RedisBus> {
-    const bus = await this.start(node, counts)
-    await until(() => bus.isHealthy, `${node} is healthy`)
-    return bus
-  }
-
-  /**
-   * What was published before has been delivered, and subscriptions hold: every node hears a marker of every other node in a
-   * room that it subscribes to after all that. Redis keeps the order of each connection.
-   */
-  async settled(): Promise<void> {
-    const room = asRoomId(this.markers++)
-    const nodes = [...this.open]
-    const missing = new Set(
-      nodes.flatMap((a) => nodes.filter((b) => b !== a).map((b) => `${a.node}>${b.node}`)),
-    )
-    const stops = nodes.map((bus) =>
-      bus.subscribe(room, (_message, from) => missing.delete(`${from}>${bus.node}`)),
-    )
-    await until(() => {
-      for (const bus of nodes) bus.publish(room, { kind: 'presence_wanted' })
-      return missing.size === 0
-    }, 'every node hears every other')
-    for (const stop of stops) stop()
-  }
-
-  async close(): Promise<void> {
-    await Promise.all([...this.open].map((bus) => bus.close()))
-  }
-}
 
 let redis: TestRedis
 let nodes: Nodes

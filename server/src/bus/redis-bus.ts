@@ -15,6 +15,7 @@ import { LivenessProbe } from './liveness-probe.js'
 import { OlderNodes } from './older-nodes.js'
 import { Outbox, type OutboxLimits } from './outbox.js'
 import { openRedisLinks, type RedisLinks } from './redis-links.js'
+import { spreadTags } from './redis-slots.js'
 import { parseRedisUrl } from './redis-url.js'
 import type { Bus, BusMessage, NodeId, NodeMessage } from './types.js'
 
@@ -40,6 +41,8 @@ export interface RedisBusObserver {
 export interface RedisBusOptions {
   /** See `parseRedisUrl`. */
   readonly url: string
+  /** Certificates (PEM) of the authorities that sign the servers' own, with `rediss`. Default: those that Node trusts. */
+  readonly ca?: string
   readonly node: NodeId
   readonly observer: RedisBusObserver
   /** Begins the name of every channel: deployments that share a Redis need different ones. Default `weft:`. */
@@ -49,6 +52,9 @@ export interface RedisBusOptions {
 }
 
 const defaultLimits: OutboxLimits = { bytes: 16 * 1024 ** 2, publishes: 10_000 }
+
+/** Probes on a cluster: masters with an equal share of the slots have one at least, if they are no more than this. */
+const clusterProbes = 16
 
 /** What a close waits for the last messages to leave, in milliseconds. */
 const closeTimeoutMs = 1_000
@@ -71,7 +77,7 @@ export class RedisBus implements Bus {
   private readonly probe: LivenessProbe
   private readonly prefix: string
   private readonly nodesChannel: string
-  private readonly probeChannel: string
+  private readonly probeChannels: ReadonlySet<string>
   private readonly commitsChannel: string
   private readonly older = new OlderNodes()
   private readonly rooms = new Map<string, Set<{ readonly listener: RoomListener }>>()
@@ -81,21 +87,27 @@ export class RedisBus implements Bus {
   private outageTold = false
   private closing: Promise<void> | null = null
 
-  constructor({ url, node, observer, prefix = 'weft:', limits = defaultLimits }: RedisBusOptions) {
+  constructor({ url, ca, node, observer, prefix = 'weft:', limits = defaultLimits }: RedisBusOptions) {
     const target = parseRedisUrl(url)
     if (!target) throw new TypeError('the address of Redis is not a URL like redis://host:6379')
     this.node = node
     this.observer = observer
     this.prefix = prefix
     this.nodesChannel = `${prefix}nodes`
-    this.probeChannel = `${prefix}probe:${node}`
     this.commitsChannel = `${prefix}commits`
+    const probeChannel = `${prefix}probe:${node}`
+    this.probeChannels = new Set(
+      target.kind === 'cluster'
+        ? spreadTags(clusterProbes).map((tag) => `${probeChannel}:{${tag}}`)
+        : [probeChannel],
+    )
     this.probe = new LivenessProbe(
+      [...this.probeChannels],
       (nonce) => this.sendProbe(nonce),
       (isHealthy) => this.healthChanged(isHealthy),
       () => this.links.reconnect(),
     )
-    this.links = openRedisLinks(target, {
+    this.links = openRedisLinks(target, ca, {
       ready: () => {
         this.probe.lost()
         this.probe.probe()
@@ -106,7 +118,7 @@ export class RedisBus implements Bus {
     })
     this.outbox = new Outbox(this.links, encodeSender(node), limits, observer)
     this.links.subscribe(this.nodesChannel)
-    this.links.subscribe(this.probeChannel)
+    for (const channel of this.probeChannels) this.links.subscribe(channel)
     this.links.subscribe(this.commitsChannel)
   }
 
@@ -202,15 +214,18 @@ export class RedisBus implements Bus {
   /** Not through the outbox: a full one is no reason to call the connection dead. */
   private sendProbe(nonce: number): void {
     if (!this.links.canPublish) return
-    this.links.publish(this.probeChannel, Buffer.from(String(nonce))).catch(() => {
-      // Not heard, then: that tells.
-    })
+    for (const channel of this.probeChannels) {
+      this.links.publish(channel, Buffer.from(String(nonce))).catch(() => {
+        // Not heard, then: that tells.
+      })
+    }
   }
 
   private heard(channel: string, payload: Uint8Array): void {
     if (this.closing) return
-    if (channel === this.probeChannel) {
-      if (!this.probe.heard(Number(Buffer.from(payload).toString('latin1')))) this.observer.ignored(1)
+    if (this.probeChannels.has(channel)) {
+      if (!this.probe.heard(Number(Buffer.from(payload).toString('latin1')), channel))
+        this.observer.ignored(1)
       return
     }
     // A copy: listeners keep parts of it, and the buffer of the socket would stay with them.

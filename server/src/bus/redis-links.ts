@@ -44,10 +44,15 @@ const channelsPerCommand = 1_000
 const retryDelay = (attempt: number): number =>
   Math.random() * Math.min(maxRetryMs, firstRetryMs * 2 ** Math.min(attempt, 10))
 
-const commonOptions = (target: RedisTarget) => ({
+/** `ca`: certificates (PEM) of the authorities to trust, in place of Node's own. */
+type Ca = string | undefined
+
+const tlsOptions = (ca: Ca) => (ca === undefined ? {} : { ca })
+
+const commonOptions = (target: RedisTarget, ca: Ca) => ({
   ...(target.username === undefined ? {} : { username: target.username }),
   ...(target.password === undefined ? {} : { password: target.password }),
-  ...(target.tls ? { tls: {} } : {}),
+  ...(target.tls ? { tls: tlsOptions(ca) } : {}),
   connectTimeout: 5_000,
   disconnectTimeout: disconnectTimeoutMs,
   // What is in flight when the connection breaks is given up at once, neither kept nor sent again.
@@ -55,17 +60,17 @@ const commonOptions = (target: RedisTarget) => ({
   autoResendUnfulfilledCommands: false,
 })
 
-const connectServer = (target: RedisTarget): Redis => {
+const connectServer = (target: RedisTarget, ca: Ca): Redis => {
   const [first = { host: 'localhost', port: 6_379 }] = target.hosts
   return new Redis({
-    ...commonOptions(target),
+    ...commonOptions(target, ca),
     ...(target.kind === 'sentinel'
       ? {
           sentinels: [...target.hosts],
           name: target.master,
           sentinelRetryStrategy: retryDelay,
           enableTLSForSentinelMode: target.tls,
-          ...(target.tls ? { sentinelTLS: {} } : {}),
+          ...(target.tls ? { sentinelTLS: tlsOptions(ca) } : {}),
           // Follows the sentinels' word of a failover, before the old master is noticed to be gone.
           failoverDetector: true,
         }
@@ -77,9 +82,9 @@ const connectServer = (target: RedisTarget): Redis => {
   })
 }
 
-const connectCluster = (target: RedisTarget, sharded: boolean): Cluster =>
+const connectCluster = (target: RedisTarget, ca: Ca, sharded: boolean): Cluster =>
   new Cluster([...target.hosts], {
-    redisOptions: commonOptions(target),
+    redisOptions: commonOptions(target, ca),
     clusterRetryStrategy: retryDelay,
     shardedSubscribers: sharded,
     // Subscriptions may wait for the cluster (one for each open room); messages may not.
@@ -88,8 +93,8 @@ const connectCluster = (target: RedisTarget, sharded: boolean): Cluster =>
     ...(target.tls ? { dnsLookup: (address, callback) => callback(null, address) } : {}),
   })
 
-export const openRedisLinks = (target: RedisTarget, listener: RedisLinksListener): RedisLinks =>
-  target.kind === 'cluster' ? new ClusterLinks(target, listener) : new ServerLinks(target, listener)
+export const openRedisLinks = (target: RedisTarget, ca: Ca, listener: RedisLinksListener): RedisLinks =>
+  target.kind === 'cluster' ? new ClusterLinks(target, ca, listener) : new ServerLinks(target, ca, listener)
 
 const messageOf = (error: unknown): string => (error instanceof Error ? error.message : String(error))
 
@@ -105,10 +110,10 @@ class ServerLinks implements RedisLinks {
   private readonly channels = new Set<string>()
   private readonly listener: RedisLinksListener
 
-  constructor(target: RedisTarget, listener: RedisLinksListener) {
+  constructor(target: RedisTarget, ca: Ca, listener: RedisLinksListener) {
     this.listener = listener
-    this.publisher = connectServer(target)
-    this.subscriber = connectServer(target)
+    this.publisher = connectServer(target, ca)
+    this.subscriber = connectServer(target, ca)
     for (const connection of [this.publisher, this.subscriber]) {
       // `error` tells why; `close` always follows. Errors of AUTH carry the password beside their message.
       connection.on('error', (error: unknown) => listener.error(messageOf(error)))
@@ -178,16 +183,22 @@ class ServerLinks implements RedisLinks {
 
 class ClusterLinks implements RedisLinks {
   private readonly target: RedisTarget
+  private readonly ca: Ca
   private readonly listener: RedisLinksListener
   private readonly publisher: Cluster
   private subscriber: Cluster
   private readonly channels = new Set<string>()
+  /** Subscriptions that are not confirmed. */
+  private unconfirmed = 0
+  /** The subscriber is new: nothing arrives until its first subscriptions are confirmed. */
+  private isFresh = true
   private closed = false
 
-  constructor(target: RedisTarget, listener: RedisLinksListener) {
+  constructor(target: RedisTarget, ca: Ca, listener: RedisLinksListener) {
     this.target = target
+    this.ca = ca
     this.listener = listener
-    this.publisher = this.watch(connectCluster(target, false))
+    this.publisher = this.watch(connectCluster(target, ca, false))
     this.subscriber = this.openSubscriber()
   }
 
@@ -237,27 +248,43 @@ class ClusterLinks implements RedisLinks {
   }
 
   private openSubscriber(): Cluster {
-    const subscriber = this.watch(connectCluster(this.target, true))
+    const subscriber = this.watch(connectCluster(this.target, this.ca, true))
     // One of the subscribers of the shards is gone: messages of its rooms may be lost.
     subscriber.on('-subscriber', () => this.listener.lost())
     subscriber.on('smessageBuffer', (channel: Buffer, payload: Buffer) =>
       this.listener.message(channel.toString(), payload),
     )
     this.subscriber = subscriber
+    this.unconfirmed = 0
+    this.isFresh = true
     for (const channel of this.channels) this.send(channel)
     return subscriber
   }
 
   private send(channel: string): void {
     const { subscriber } = this
-    subscriber.ssubscribe(channel).catch((error: unknown) => {
-      if (this.closed) return
-      this.listener.error(messageOf(error))
-      // The shards are being found: this channel is asked for again, unless somebody made a new subscriber meanwhile.
-      setTimeout(() => {
-        if (!this.closed && subscriber === this.subscriber && this.channels.has(channel)) this.send(channel)
-      }, retryDelay(5)).unref()
-    })
+    this.unconfirmed++
+    subscriber
+      .ssubscribe(channel)
+      .then(() => this.confirmed(subscriber))
+      .catch((error: unknown) => this.refused(subscriber, channel, error))
+  }
+
+  private confirmed(subscriber: Cluster): void {
+    if (this.closed || subscriber !== this.subscriber || --this.unconfirmed > 0 || !this.isFresh) return
+    this.isFresh = false
+    this.listener.ready()
+  }
+
+  private refused(subscriber: Cluster, channel: string, error: unknown): void {
+    if (this.closed) return
+    this.listener.error(messageOf(error))
+    // The shards are being found: this channel is asked for again, unless somebody made a new subscriber meanwhile.
+    setTimeout(() => {
+      if (this.closed || subscriber !== this.subscriber) return
+      this.unconfirmed--
+      if (this.channels.has(channel)) this.send(channel)
+    }, retryDelay(5)).unref()
   }
 }
 

