@@ -70,6 +70,10 @@ export const events = pgTable(
     uniqueIndex('events_message_key')
       .on(t.roomId, sql`coalesce(author, '')`, t.clientId, t.clientSeq)
       .where(sql`kind = 1`),
+    // Pages of a room's past: its messages may be few among millions of updates.
+    index('events_messages')
+      .on(t.roomId, t.seq)
+      .where(sql`kind = 1`),
     check('events_kind_name', sql`(kind = 0 and name is null) or (kind = 1 and name is not null)`),
   ],
 )

@@ -16,7 +16,7 @@ import {
 } from './gateway/index.js'
 import { CommitPacing, Journal, type JournalEntry } from './journal/index.js'
 import { createPlayground } from './playground/index.js'
-import { BaseMemory, Rooms, Sweep, type RoomObserver } from './room/index.js'
+import { BaseMemory, HistoryReads, Rooms, Sweep, type RoomObserver } from './room/index.js'
 import { openStore, type Store } from './store/index.js'
 import { createLogger, Metrics, type Logger } from './telemetry/index.js'
 import { checkTls } from './tls.js'
@@ -263,6 +263,12 @@ const run = async (
     limits: limitsOf(config),
     auth,
     rooms,
+    // The driver takes 20 ms for a MiB (I5), and a frame has its limit (P52).
+    history: new HistoryReads(store, {
+      pageBytes: Math.min(256 * 1024, config.maxFrameBytes - 64),
+      concurrent: 2,
+      waiting: 1_000,
+    }),
     observer: {
       error: (code) => metrics.error(code),
       fault,

@@ -3,6 +3,7 @@ import fc from 'fast-check'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { asRoomId } from '../ids.js'
 import { quarantineEvent, readEventRows } from './events.js'
+import { historyContract } from './history.contract.js'
 import { migrateStore } from './migrate.js'
 import { connectWorker, readLatestSnapshot, readSnapshotSeqs, writeSnapshot } from './snapshots.js'
 import type { Sql } from './sql.js'
@@ -129,6 +130,8 @@ export function storeContract(makeBackend: () => Promise<StoreBackend>): void {
       expect(again.headSeq).toBe(0)
     })
   })
+
+  historyContract({ newRoom, store: () => store, sql: () => sql })
 
   describe('commit', () => {
     test('I2: seqs are dense from 1 and in batch order, in each room of the batch', async () => {

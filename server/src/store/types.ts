@@ -50,6 +50,28 @@ export interface StoredEvent {
   readonly createdAt: number
 }
 
+/** A room in one of its lives. */
+export type RoomLife = Pick<RoomRow, 'id' | 'epoch'>
+
+/** Which messages of a room are wanted. */
+export interface MessageRange {
+  /** Those with a greater seq, the oldest first; null for the newest. */
+  readonly after: Seq | null
+  /** Those with a lower seq; null for no bound. */
+  readonly before: Seq | null
+  /** Messages, at most. */
+  readonly limit: number
+  /** Their bytes together, at most, with what they cost on the wire beside their payloads; the first one always comes. */
+  readonly maxBytes: number
+}
+
+export interface MessagePage {
+  /** In seq order. */
+  readonly messages: readonly StoredEvent[]
+  /** Whether the range holds further ones. */
+  readonly more: boolean
+}
+
 /** What the journal needs of the store: one batch, one round trip. */
 export interface CommitLog {
   /**
@@ -88,6 +110,12 @@ export interface Store extends CommitLog {
    * @throws {StoreError}
    */
   readEvents(roomId: RoomId, after: Seq, upTo: Seq, limit: number): Promise<StoredEvent[]>
+  /**
+   * Durable messages of a room: with `after` the first of the range, without it the last.
+   * @returns null when the room is gone, or has another epoch
+   * @throws {StoreError}
+   */
+  readMessages(room: RoomLife, range: MessageRange): Promise<MessagePage | null>
   /** The newest seq and epoch of each room that still exists. @throws {StoreError} */
   heads(roomIds: readonly RoomId[]): Promise<Heads>
   /**

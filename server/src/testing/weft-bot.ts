@@ -40,6 +40,13 @@ export interface JoinOptions {
   readonly stateVector?: Uint8Array
 }
 
+export interface HistoryOptions {
+  readonly after?: number
+  readonly before?: number
+  /** Default: 100. */
+  readonly limit?: number
+}
+
 interface Waiter {
   readonly matches: (frame: ServerFrame) => boolean
   readonly resolve: (frame: ServerFrame) => void
@@ -168,6 +175,13 @@ export class WeftBot {
     return request
   }
 
+  /** Asks for messages of a room's past. @returns the number of the request */
+  askHistory(room: number, { after, before, limit = 100 }: HistoryOptions = {}): number {
+    const request = this.nextRequest++
+    this.send({ type: 'history', request, room, after: after ?? null, before: before ?? null, limit })
+    return request
+  }
+
   /** What has arrived for a room. */
   roomOf(joined: FrameOf<'joined'>): BotRoom {
     const room = this.rooms.get(joined.room)
@@ -268,6 +282,12 @@ export class BotRoom {
     this.n = n
     this.bot.send({ type: 'append', room: this.number, n, name, payload: encodeValue(payload) })
     return n
+  }
+
+  /** A page of the room's past. */
+  async history(options: HistoryOptions = {}): Promise<FrameOf<'historyPage'>> {
+    const request = this.bot.askHistory(this.number, options)
+    return await this.bot.next('historyPage', (frame) => frame.request === request)
   }
 
   /** Shows presence. */
