@@ -34,6 +34,8 @@ export const rooms = pgTable(
     epoch: bigint('epoch', { mode: 'number' }).notNull(),
     /** The seq of the newest event; the row lock on it is what makes `events.seq` dense. */
     headSeq: bigint('head_seq', { mode: 'number' }).notNull().default(0),
+    /** The seq of the first update, null while there is none; 0 in a room older than this column: not looked up yet. */
+    firstUpdateSeq: bigint('first_update_seq', { mode: 'number' }),
     deletedAt: moment('deleted_at'),
     createdAt: moment('created_at').notNull().defaultNow(),
   },

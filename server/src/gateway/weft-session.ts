@@ -105,7 +105,8 @@ export class WeftSession extends BaseSession implements ChangeSource, HistorySou
     const { hello } = this
     if (hello === null) throw new ProtocolError('unexpected_frame', 'the first frame is not HELLO')
     switch (frame.type) {
-      case 'update': {
+      case 'update':
+      case 'seed': {
         const member = this.changing(frame)
         return member === null ? null : takeUpdate(this, member, frame)
       }
@@ -131,8 +132,6 @@ export class WeftSession extends BaseSession implements ChangeSource, HistorySou
       case 'history':
         this.history ??= new HistoryRequests(this)
         this.history.ask(this.memberships.get(frame.room) ?? null, frame)
-        return null
-      case 'seed':
         return null
       case 'join':
         this.join(hello, frame)

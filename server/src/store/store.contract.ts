@@ -5,6 +5,7 @@ import { asRoomId } from '../ids.js'
 import { quarantineEvent, readEventRows } from './events.js'
 import { historyContract } from './history.contract.js'
 import { migrateStore } from './migrate.js'
+import { seedContract } from './seed.contract.js'
 import { connectWorker, readLatestSnapshot, readSnapshotSeqs, writeSnapshot } from './snapshots.js'
 import type { Sql } from './sql.js'
 import { StoreError, type CommitEntry, type RoomRow, type Store } from './types.js'
@@ -132,6 +133,7 @@ export function storeContract(makeBackend: () => Promise<StoreBackend>): void {
   })
 
   historyContract({ newRoom, store: () => store, sql: () => sql })
+  seedContract({ newRoom, store: () => store, sql: () => sql })
 
   describe('commit', () => {
     test('I2: seqs are dense from 1 and in batch order, in each room of the batch', async () => {

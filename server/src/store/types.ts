@@ -24,18 +24,21 @@ export interface CommitEntry {
   readonly name: string | null
   /** A Yjs update (v1 encoding), or the MessagePack bytes of a message's payload. */
   readonly payload: Uint8Array
+  /** An update that is committed only as the first content of its room. Default: false. */
+  readonly seed?: boolean
 }
 
 /**
  * What became of one entry.
  * - `committed`: it is in the log as `seq`.
- * - `duplicate`: a message that was in the log already, as `seq`: a retry.
- * - `conflict`: the message's key is in the log, as `seq`, with another name or payload. Not stored.
+ * - `duplicate`: a message or seed that was in the log already, as `seq`: a retry.
+ * - `conflict`: the key of the message or seed is in the log, as `seq`, with another name or payload. Not stored.
+ * - `not_empty`: a seed of a room that has an update already, or a snapshot with content. Not stored.
  * - `fenced`: the room has another epoch now, or is gone. Not stored.
  */
 export type CommitResult =
   | { readonly status: 'committed' | 'duplicate' | 'conflict'; readonly seq: Seq }
-  | { readonly status: 'fenced' }
+  | { readonly status: 'fenced' | 'not_empty' }
 
 /** One event read back from the log. */
 export interface StoredEvent {

@@ -126,14 +126,19 @@ export class WeftBot {
   ): Promise<FrameOf<T>> {
     const matches = (frame: ServerFrame): frame is FrameOf<T> =>
       frame.type === type && where(frame as FrameOf<T>)
+    return await this.nextOf(matches, `a frame ${type}`)
+  }
+
+  /** The next frame, of whatever type, that no `next` has given yet. */
+  async nextOf<F extends ServerFrame>(matches: (frame: ServerFrame) => frame is F, what: string): Promise<F> {
     const known = this.frames.find((frame) => !this.taken.has(frame) && matches(frame))
     const promise =
       known === undefined
         ? new Promise<ServerFrame>((resolve, reject) => this.waiters.push({ matches, resolve, reject }))
         : Promise.resolve(known)
-    const frame = await within(promise, `a frame ${type}`)
+    const frame = await within(promise, what)
     this.taken.add(frame)
-    return frame as FrameOf<T>
+    return frame as F
   }
 
   /** Answered once everything sent before has been handled: PONG comes in order. */
@@ -275,6 +280,28 @@ export class BotRoom {
     this.n = n
     this.bot.send({ type: 'update', room: this.number, n, update })
     return n
+  }
+
+  /** Sends what is to be the first content: a text, or any update. Its own document gets it when it comes back. @returns its number */
+  seed(content: string | Uint8Array, n = this.n + 1): number {
+    this.n = n
+    let update = content
+    if (typeof update === 'string') {
+      const doc = new Y.Doc()
+      doc.getText('text').insert(0, update)
+      update = Y.encodeStateAsUpdate(doc)
+    }
+    this.bot.send({ type: 'seed', room: this.number, n, update })
+    return n
+  }
+
+  /** What becomes of a change: the seq of the ACK that covers it, or the code of its NACK. */
+  async fate(n: number): Promise<number | string> {
+    const settles = (frame: ServerFrame): frame is FrameOf<'ack' | 'nack'> =>
+      ((frame.type === 'ack' && frame.n >= n) || (frame.type === 'nack' && frame.n === n)) &&
+      frame.room === this.number
+    const frame = await this.bot.nextOf(settles, `the ACK or NACK of ${n}`)
+    return frame.type === 'ack' ? frame.seq : frame.code
   }
 
   /** Sends a durable message. @returns its number */
