@@ -3,7 +3,7 @@
  * the receivers.
  */
 import * as Y from 'yjs'
-import { encodeServerFrame, type DurableMessage } from '@weft/protocol'
+import { encodeServerFrame, type DurableMessage, type PresenceUser } from '@weft/protocol'
 import type { Seq } from '../ids.js'
 import type { Room, RoomMember, RoomOutput } from '../room/index.js'
 import type { StoredEvent } from '../store/types.js'
@@ -114,8 +114,10 @@ export class RoomChannel implements RoomOutput {
     }
   }
 
-  presence(awareness: Uint8Array): void {
+  presence(awareness: Uint8Array, users: readonly PresenceUser[]): void {
     if (this.live.weft.size > 0) {
+      if (users.length > 0)
+        this.publish('weft', encodeServerFrame({ type: 'users', room: this.number, users }), null, 0)
       this.publish('weft', encodeServerFrame({ type: 'presences', room: this.number, awareness }), null, 0)
     }
     if (this.live.yjs.size > 0) this.publish('yjs', encodeAwareness(awareness), null, 0)

@@ -271,9 +271,13 @@ export class WeftSession extends BaseSession implements ChangeSource, HistorySou
 
   private showPresence(member: Membership): void {
     if (!member.isLive) return
-    const awareness = member.room.presence.snapshot()
+    const { presence } = member.room
+    const awareness = presence.snapshot()
     if (awareness === null) return
-    this.socket.sendLossy(encodeServerFrame({ type: 'presences', room: member.channel.number, awareness }))
+    const { number: room } = member.channel
+    // It must arrive: what is shown later tells the user of new ids only (P58).
+    this.send({ type: 'users', room, users: presence.users() })
+    this.socket.sendLossy(encodeServerFrame({ type: 'presences', room, awareness }))
   }
 
   grant(room: string, access: Access | null): void {
