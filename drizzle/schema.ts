@@ -34,6 +34,8 @@ export const rooms = pgTable(
     epoch: bigint('epoch', { mode: 'number' }).notNull(),
     /** The seq of the newest event; the row lock on it is what makes `events.seq` dense. */
     headSeq: bigint('head_seq', { mode: 'number' }).notNull().default(0),
+    /** The seq of the first update, null while there is none; 0 in a room older than this column: not looked up yet. */
+    firstUpdateSeq: bigint('first_update_seq', { mode: 'number' }),
     deletedAt: moment('deleted_at'),
     createdAt: moment('created_at').notNull().defaultNow(),
   },
@@ -69,6 +71,10 @@ export const events = pgTable(
     primaryKey({ columns: [t.roomId, t.seq] }),
     uniqueIndex('events_message_key')
       .on(t.roomId, sql`coalesce(author, '')`, t.clientId, t.clientSeq)
+      .where(sql`kind = 1`),
+    // Pages of a room's past: its messages may be few among millions of updates.
+    index('events_messages')
+      .on(t.roomId, t.seq)
       .where(sql`kind = 1`),
     check('events_kind_name', sql`(kind = 0 and name is null) or (kind = 1 and name is not null)`),
   ],

@@ -58,6 +58,7 @@ export const closeCodeFor = (code: ErrorCode): CloseCode => {
     case 'invalid_update':
     case 'invalid_presence':
     case 'conflict':
+    case 'not_empty':
     case 'quarantined':
       return CloseCode.protocolError
     case 'unsupported_version':

@@ -2,7 +2,7 @@
  * Frames that a client sends, to bytes and back. Decoding throws ProtocolError and nothing else. Binary fields of decoded
  * frames are views into the given bytes: copy what is to outlive them.
  */
-import { arityOf, close, open, readChangeNumber, readClientId } from './codec-common.js'
+import { arityOf, close, open, readChangeNumber, readClientId, readHistoryLimit } from './codec-common.js'
 import { ProtocolError } from './errors.js'
 import { FrameType, type ClientFrame, type UnknownFrame } from './frames.js'
 import { PROTOCOL_VERSION, WireLimits } from './limits.js'
@@ -93,6 +93,26 @@ export const decodeClientFrame = (bytes: Uint8Array): ClientFrame | UnknownFrame
       surplus = arityOf('AUTH', arity, 2)
       frame = { type: 'auth', token: reader.string('the token', WireLimits.tokenBytes) }
       break
+    case FrameType.history:
+      surplus = arityOf('HISTORY', arity, 6)
+      frame = {
+        type: 'history',
+        request: reader.uint('the request number'),
+        room: reader.uint('the room number'),
+        after: reader.uintOrNil('after'),
+        before: reader.uintOrNil('before'),
+        limit: readHistoryLimit(reader),
+      }
+      break
+    case FrameType.seed:
+      surplus = arityOf('SEED', arity, 4)
+      frame = {
+        type: 'seed',
+        room: reader.uint('the room number'),
+        n: readChangeNumber(reader),
+        update: reader.binary('the update'),
+      }
+      break
     case FrameType.ping:
     case FrameType.pong:
       surplus = arityOf(type === FrameType.ping ? 'PING' : 'PONG', arity, 2)
@@ -108,7 +128,7 @@ export const decodeClientFrame = (bytes: Uint8Array): ClientFrame | UnknownFrame
 
 /** Room for the whole frame: the writer need not grow. */
 const capacity = (frame: ClientFrame): number => {
-  if (frame.type === 'update') return frame.update.length + 32
+  if ('update' in frame) return frame.update.length + 32
   if (frame.type === 'presence') return frame.awareness.length + 32
   return 'payload' in frame ? frame.payload.length + 128 : 64
 }
@@ -129,7 +149,8 @@ export const encodeClientFrame = (frame: ClientFrame): Uint8Array => {
       writer.arrayHeader(2).uint(FrameType.leave).uint(frame.room)
       break
     case 'update':
-      writer.arrayHeader(4).uint(FrameType.update).uint(frame.room).uint(frame.n).binary(frame.update)
+    case 'seed':
+      writer.arrayHeader(4).uint(FrameType[frame.type]).uint(frame.room).uint(frame.n).binary(frame.update)
       break
     case 'presence':
       writer.arrayHeader(3).uint(FrameType.presence).uint(frame.room).binary(frame.awareness)
@@ -140,6 +161,10 @@ export const encodeClientFrame = (frame: ClientFrame): Uint8Array => {
       break
     case 'broadcast':
       writer.arrayHeader(4).uint(FrameType.broadcast).uint(frame.room).string(frame.name).raw(frame.payload)
+      break
+    case 'history':
+      writer.arrayHeader(6).uint(FrameType.history).uint(frame.request).uint(frame.room)
+      writer.uintOrNil(frame.after).uintOrNil(frame.before).uint(frame.limit)
       break
     case 'auth':
       writer.arrayHeader(2).uint(FrameType.auth).string(frame.token)

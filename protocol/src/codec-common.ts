@@ -42,6 +42,18 @@ export const readChangeNumber = (reader: Reader): number => {
   return n
 }
 
+/** Reads the limit of HISTORY. */
+export const readHistoryLimit = (reader: Reader): number => {
+  const limit = reader.uint('the limit')
+  if (limit === 0 || limit > WireLimits.historyLimit) {
+    throw new ProtocolError(
+      'invalid_frame',
+      `the limit is ${limit} and goes from 1 to ${WireLimits.historyLimit}`,
+    )
+  }
+  return limit
+}
+
 /** Reads an integer that stands for one of several names. */
 export const oneOf = <T extends string>(reader: Reader, what: string, names: readonly T[]): T => {
   const index = reader.uint(what)

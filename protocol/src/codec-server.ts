@@ -6,7 +6,9 @@ import { arityOf, close, oneOf, open, readChangeNumber, readClientId } from './c
 import { ProtocolError } from './errors.js'
 import {
   FrameType,
+  type DurableMessage,
   type JoinedFrame,
+  type PresenceUser,
   type ServerFrame,
   type SyncMode,
   type SyncPart,
@@ -73,13 +75,25 @@ export const decodeServerFrame = (bytes: Uint8Array): ServerFrame | UnknownFrame
       frame = {
         type: 'event',
         room: reader.uint('the room number'),
-        seq: reader.uint('seq'),
-        author: reader.stringOrNil('the author', WireLimits.userBytes),
-        clientId: readClientId(reader),
-        n: readChangeNumber(reader),
-        time: reader.uint('the time'),
-        name: reader.string('the name', WireLimits.eventNameBytes),
-        payload: reader.value('the payload', WireLimits.payloadDepth),
+        ...readMessage(reader),
+      }
+      break
+    case FrameType.historyPage:
+      surplus = arityOf('HISTORY_PAGE', arity, 5)
+      frame = {
+        type: 'historyPage',
+        request: reader.uint('the request number'),
+        room: reader.uint('the room number'),
+        events: readRows(reader, 'the events', 7, readMessage),
+        more: reader.boolean('more'),
+      }
+      break
+    case FrameType.users:
+      surplus = arityOf('USERS', arity, 3)
+      frame = {
+        type: 'users',
+        room: reader.uint('the room number'),
+        users: readRows(reader, 'the users', 2, readUser),
       }
       break
     case FrameType.broadcasted:
@@ -161,6 +175,36 @@ export const decodeServerFrame = (bytes: Uint8Array): ServerFrame | UnknownFrame
   return frame
 }
 
+/** The last fields of EVENT, and one row of HISTORY_PAGE. */
+const readMessage = (reader: Reader): DurableMessage => ({
+  seq: reader.uint('seq'),
+  author: reader.stringOrNil('the author', WireLimits.userBytes),
+  clientId: readClientId(reader),
+  n: readChangeNumber(reader),
+  time: reader.uint('the time'),
+  name: reader.string('the name', WireLimits.eventNameBytes),
+  payload: reader.value('the payload', WireLimits.payloadDepth),
+})
+
+const readUser = (reader: Reader): PresenceUser => ({
+  id: reader.uint('the presence id'),
+  user: reader.stringOrNil('the user', WireLimits.userBytes),
+})
+
+/** An array of arrays, each of at least `width` elements: further ones are skipped, as in frames (P4). */
+const readRows = <T>(reader: Reader, what: string, width: number, read: (reader: Reader) => T): T[] => {
+  const count = reader.arrayHeader(what)
+  const rows: T[] = []
+  for (let i = 0; i < count; i++) {
+    const surplus = reader.arrayHeader(`one of ${what}`) - width
+    if (surplus < 0)
+      throw new ProtocolError('invalid_frame', `one of ${what} has fewer than ${width} elements`)
+    rows.push(read(reader))
+    for (let j = 0; j < surplus; j++) reader.skip('a field', WireLimits.payloadDepth)
+  }
+  return rows
+}
+
 const readJoined = (reader: Reader): JoinedFrame => ({
   type: 'joined',
   request: reader.uint('the request number'),
@@ -207,8 +251,17 @@ const clip = (message: string): string => {
 const capacity = (frame: ServerFrame): number => {
   if (frame.type === 'updates') return frame.updates.reduce((sum, update) => sum + update.length + 5, 32)
   if (frame.type === 'presences') return frame.awareness.length + 32
+  if (frame.type === 'historyPage')
+    return frame.events.reduce((sum, { payload }) => sum + payload.length + 128, 64)
   if (frame.type === 'sync') return frame.data.length + 32
   return 'payload' in frame ? frame.payload.length + 128 : 64
+}
+
+const writeMessage = (
+  writer: Writer,
+  { seq, author, clientId, n, time, name, payload }: DurableMessage,
+): void => {
+  writer.uint(seq).stringOrNil(author).binary(clientId).uint(n).uint(time).string(name).raw(payload)
 }
 
 /** Encodes a frame for a client. The bytes are the caller's own. */
@@ -252,8 +305,17 @@ export const encodeServerFrame = (frame: ServerFrame): Uint8Array => {
       writer.arrayHeader(3).uint(FrameType.presences).uint(frame.room).binary(frame.awareness)
       break
     case 'event':
-      writer.arrayHeader(9).uint(FrameType.event).uint(frame.room).uint(frame.seq).stringOrNil(frame.author)
-      writer.binary(frame.clientId).uint(frame.n).uint(frame.time).string(frame.name).raw(frame.payload)
+      writeMessage(writer.arrayHeader(9).uint(FrameType.event).uint(frame.room), frame)
+      break
+    case 'historyPage':
+      writer.arrayHeader(5).uint(FrameType.historyPage).uint(frame.request).uint(frame.room)
+      writer.arrayHeader(frame.events.length)
+      for (const event of frame.events) writeMessage(writer.arrayHeader(7), event)
+      writer.boolean(frame.more)
+      break
+    case 'users':
+      writer.arrayHeader(3).uint(FrameType.users).uint(frame.room).arrayHeader(frame.users.length)
+      for (const { id, user } of frame.users) writer.arrayHeader(2).uint(id).stringOrNil(user)
       break
     case 'broadcasted':
       writer.arrayHeader(5).uint(FrameType.broadcasted).uint(frame.room).stringOrNil(frame.author)

@@ -48,6 +48,14 @@ const clientFrame: fc.Arbitrary<ClientFrame> = fc.oneof(
   }),
   frame('leave', { room: int }),
   frame('update', { room: int, n, update: bytes }),
+  frame('seed', { room: int, n, update: bytes }),
+  frame('history', {
+    request: int,
+    room: int,
+    after: orNull(int),
+    before: orNull(int),
+    limit: fc.integer({ min: 1, max: WireLimits.historyLimit }),
+  }),
   frame('presence', { room: int, awareness: bytes }),
   frame('append', { room: int, n, name, payload }),
   frame('broadcast', { room: int, name, payload }),
@@ -66,6 +74,8 @@ const limits = fc.record(
   },
   { noNullPrototype: true },
 )
+
+const message = { seq: int, author: orNull(text(500)), clientId: id, n, time: int, name, payload }
 
 const serverFrame: fc.Arbitrary<ServerFrame> = fc.oneof(
   frame('welcome', {
@@ -94,15 +104,18 @@ const serverFrame: fc.Arbitrary<ServerFrame> = fc.oneof(
   frame('ack', { room: int, n, seq: int }),
   frame('nack', { room: int, n, code: label, message: text(1000) }),
   frame('presences', { room: int, awareness: bytes }),
-  frame('event', {
+  frame('event', { room: int, ...message }),
+  frame('historyPage', {
+    request: int,
     room: int,
-    seq: int,
-    author: orNull(text(500)),
-    clientId: id,
-    n,
-    time: int,
-    name,
-    payload,
+    events: fc.array(fc.record(message, { noNullPrototype: true }), { maxLength: 20 }),
+    more: fc.boolean(),
+  }),
+  frame('users', {
+    room: int,
+    users: fc.array(fc.record({ id: int, user: orNull(text(500)) }, { noNullPrototype: true }), {
+      maxLength: 20,
+    }),
   }),
   frame('broadcasted', { room: int, author: orNull(text(500)), name, payload }),
   frame('watermark', { room: int, seq: int }),
@@ -176,7 +189,7 @@ describe.each(decoders)('P3, P34: %s throws ProtocolError and nothing else', (_,
   })
 
   test('for arrays of arbitrary bytes that begin like a frame', () => {
-    const type = fc.integer({ min: 1, max: 30 })
+    const type = fc.integer({ min: 1, max: 32 })
     const header = fc.tuple(fc.integer({ min: 0x90, max: 0x9f }), type)
     fc.assert(
       fc.property(header, fc.uint8Array({ maxLength: 40 }), (start, rest) => {

@@ -31,6 +31,8 @@ export const errorCodes = {
   too_large: { retry: false },
   /** A message that was committed before under the same number, with another name or payload. */
   conflict: { retry: false },
+  /** A seed of a room whose document has content already. */
+  not_empty: { retry: false },
   /** The database refuses this entry for good. It has been set aside, and is not part of the room. */
   quarantined: { retry: false },
   /** The room has been deleted, or deleted and made again. */

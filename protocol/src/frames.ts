@@ -15,6 +15,8 @@ export const FrameType = {
   auth: 8,
   ping: 9,
   pong: 10,
+  history: 11,
+  seed: 12,
   welcome: 16,
   joined: 17,
   sync: 18,
@@ -29,6 +31,8 @@ export const FrameType = {
   error: 27,
   authed: 28,
   drain: 29,
+  historyPage: 30,
+  users: 31,
 } as const
 
 /** What a member may do in a room. */
@@ -120,6 +124,30 @@ export interface PongFrame {
   readonly id: number
 }
 
+/** Asks for durable messages of the room's past. `[11, request, room, after, before, limit]` */
+export interface HistoryFrame {
+  readonly type: 'history'
+  /** Chosen by the client, as in JOIN; comes back in HISTORY_PAGE or ERROR. */
+  readonly request: number
+  readonly room: number
+  /** Messages with a greater seq, the oldest of them first; null for the newest ones. */
+  readonly after: number | null
+  /** Messages with a lower seq; null for no bound. */
+  readonly before: number | null
+  /** Messages wanted, from 1 to `WireLimits.historyLimit`. */
+  readonly limit: number
+}
+
+/** A change of the document that counts only if it is the first (P54). `[12, room, n, update]` */
+export interface SeedFrame {
+  readonly type: 'seed'
+  readonly room: number
+  /** The client's number, shared with UPDATE and APPEND. */
+  readonly n: number
+  /** A Yjs update, v1 encoding. */
+  readonly update: Uint8Array
+}
+
 /** A frame of a type that this side does not know. It is ignored (P4). */
 export interface UnknownFrame {
   readonly type: 'unknown'
@@ -209,10 +237,8 @@ export interface PresencesFrame {
   readonly awareness: Uint8Array
 }
 
-/** A durable message, in seq order, once. `[23, room, seq, author, clientId, n, time, name, payload]` */
-export interface EventFrame {
-  readonly type: 'event'
-  readonly room: number
+/** A durable message as it stands in the log. */
+export interface DurableMessage {
   readonly seq: number
   readonly author: string | null
   readonly clientId: Uint8Array
@@ -221,6 +247,12 @@ export interface EventFrame {
   readonly time: number
   readonly name: string
   readonly payload: Uint8Array
+}
+
+/** A durable message, in seq order, once. `[23, room, seq, author, clientId, n, time, name, payload]` */
+export interface EventFrame extends DurableMessage {
+  readonly type: 'event'
+  readonly room: number
 }
 
 /** An ephemeral message. `[24, room, author, name, payload]` */
@@ -271,6 +303,29 @@ export interface DrainFrame {
   readonly delay: number
 }
 
+/** Messages of the room's past, in seq order. `[30, request, room, [[seq, author, clientId, n, time, name, payload], ...], more]` */
+export interface HistoryPageFrame {
+  readonly type: 'historyPage'
+  readonly request: number
+  readonly room: number
+  readonly events: readonly DurableMessage[]
+  /** Whether there are more of those that were asked for, beyond this page. */
+  readonly more: boolean
+}
+
+/** A presence id and the verified user id of its connection, null for an anonymous one. */
+export interface PresenceUser {
+  readonly id: number
+  readonly user: string | null
+}
+
+/** Whose the ids in PRESENCES are. `[31, room, [[id, user], ...]]` */
+export interface UsersFrame {
+  readonly type: 'users'
+  readonly room: number
+  readonly users: readonly PresenceUser[]
+}
+
 /** Every frame that a client sends. */
 export type ClientFrame =
   | HelloFrame
@@ -283,6 +338,8 @@ export type ClientFrame =
   | AuthFrame
   | PingFrame
   | PongFrame
+  | HistoryFrame
+  | SeedFrame
 
 /** Every frame that a server sends. */
 export type ServerFrame =
@@ -300,5 +357,7 @@ export type ServerFrame =
   | ErrorFrame
   | AuthedFrame
   | DrainFrame
+  | HistoryPageFrame
+  | UsersFrame
   | PingFrame
   | PongFrame

@@ -27,6 +27,8 @@ export const WireLimits = {
   presenceClock: 2 ** 52,
   /** Length of a client id, in bytes: 128 random bits. */
   clientIdBytes: 16,
+  /** Messages that one HISTORY asks for, at most. */
+  historyLimit: 1000,
   /** Payload bytes of one SYNC frame, at most: larger state travels in several. */
   syncChunkBytes: 64 * 1024,
 } as const

@@ -104,6 +104,12 @@ export class Reader {
     return value
   }
 
+  boolean(what: string): boolean {
+    const tag = this.byte()
+    if (tag !== 0xc2 && tag !== 0xc3) throw malformed(`${what} is not a boolean`)
+    return tag === 0xc3
+  }
+
   uintOrNil(what: string): number | null {
     return this.nil() ? null : this.uint(what)
   }

@@ -132,6 +132,11 @@ export class Writer {
     return this
   }
 
+  boolean(value: boolean): this {
+    this.byte(value ? 0xc3 : 0xc2)
+    return this
+  }
+
   uintOrNil(value: number | null): this {
     return value === null ? this.nil() : this.uint(value)
   }

@@ -44,7 +44,9 @@ describe('PROTOCOL.md', () => {
     const rows = [...table('### Client to server'), ...table('### Server to client')]
     const listed = rows.flatMap(([names = '', fields = '']) => {
       const numbers = [...fields.matchAll(/\[(\d+),/g)].map((match) => Number(match[1]))
-      return names.split(', ').map((name, index) => [name.toLowerCase(), numbers[index]] as const)
+      const camelCase = (name: string): string =>
+        name.toLowerCase().replace(/_(\w)/g, (_, letter: string) => letter.toUpperCase())
+      return names.split(', ').map((name, index) => [camelCase(name), numbers[index]] as const)
     })
     expect(Object.fromEntries(listed)).toEqual(FrameType)
   })

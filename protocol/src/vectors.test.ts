@@ -25,6 +25,7 @@ interface FrameVector {
   readonly number: number
   readonly frame: VectorJson
   readonly value?: VectorJson
+  readonly values?: readonly VectorJson[]
   readonly canonical: boolean
   readonly hex: string
 }
@@ -55,12 +56,24 @@ const elements = (vector: FrameVector): unknown[] => {
   return Object.entries(frame).flatMap(([key, field]) => {
     if (key === 'type') return []
     if (key === 'payload') return [asMaps(fromVectorJson(vector.value ?? null))]
+    if (key === 'events' && Array.isArray(field)) return [messages(field, vector.values ?? [])]
+    if (key === 'users' && Array.isArray(field)) {
+      return [field.map((user: object) => Object.values(user).map(asMaps))]
+    }
     if (key === 'access' || key === 'mode' || key === 'part') {
       return [enums[key].findIndex((name) => name === field)]
     }
     return [asMaps(field)]
   })
 }
+
+/** The messages of HISTORY_PAGE: an array each, with the value of its payload. */
+const messages = (events: readonly object[], payloads: readonly VectorJson[]): unknown[] =>
+  events.map((event, index) =>
+    Object.entries(event).map(([key, field]) =>
+      asMaps(key === 'payload' ? fromVectorJson(payloads[index] ?? null) : field),
+    ),
+  )
 
 /** Objects as Maps, which keep a key `__proto__`; bytes as plain Uint8Arrays. */
 const asMaps = (value: unknown): unknown => {
@@ -93,6 +106,10 @@ describe.each(directions)('frames of a $sender', ({ vectors, decode, encode }) =
     deepStrictEqual(frame, fromVectorJson(vector.frame))
     if ('payload' in frame) {
       expect(asMaps(decodeValue(frame.payload))).toEqual(asMaps(fromVectorJson(vector.value ?? null)))
+    }
+    if ('events' in frame) {
+      const decoded = frame.events.map((event) => asMaps(decodeValue(event.payload)))
+      expect(decoded).toEqual(vector.values?.map((each) => asMaps(fromVectorJson(each))))
     }
     if (vector.canonical) expect(toHex(encode(fromVectorJson(vector.frame)))).toBe(vector.hex)
 

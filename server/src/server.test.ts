@@ -32,6 +32,7 @@ const idleStore = (): Store & { closed: boolean } => {
     commit: unused,
     openRoom: unused,
     readEvents: unused,
+    readMessages: unused,
     deleteRoom: unused,
     heads: unused,
     sweep: unused,

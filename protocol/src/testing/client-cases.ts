@@ -122,6 +122,30 @@ export const clientCases: readonly FrameCase<ClientFrame>[] = [
     rules: ['P35'],
     frame: { type: 'broadcast', room: 7, name: 'pointer', payload: encodeValue({ x: 1.5, y: -20 }) },
   },
+  ...ints('HISTORY after', ['P2', 'P50'], (after): ClientFrame => {
+    return { type: 'history', request: 9, room: 7, after, before: null, limit: 100 }
+  }),
+  {
+    name: 'HISTORY before a seq',
+    rules: ['P50', 'P51'],
+    frame: { type: 'history', request: 0, room: 7, after: null, before: 70_000, limit: 1 },
+  },
+  {
+    name: 'HISTORY between two seqs, as much as may be asked for',
+    rules: ['P50', 'P51'],
+    frame: { type: 'history', request: 10, room: 7, after: 5, before: 2 ** 53 - 1, limit: 1000 },
+  },
+  {
+    name: 'HISTORY, the newest',
+    rules: ['P51'],
+    frame: { type: 'history', request: 11, room: 7, after: null, before: null, limit: 128 },
+  },
+  { name: 'SEED', rules: ['P54'], frame: { type: 'seed', room: 7, n: 1, update } },
+  {
+    name: 'SEED with the greatest numbers',
+    rules: ['P2', 'P54'],
+    frame: { type: 'seed', room: 2 ** 53 - 1, n: 2 ** 53 - 1, update: filled(256) },
+  },
   { name: 'AUTH', rules: ['P9'], frame: { type: 'auth', token: 'eyJhbGciOi.J9.c2ln' } },
   { name: 'AUTH with the longest token', rules: ['P45'], frame: { type: 'auth', token: 't'.repeat(16_384) } },
   ...ints('PING', ['P2', 'P10'], (id): ClientFrame => ({ type: 'ping', id })),
@@ -175,6 +199,12 @@ export const clientCases: readonly FrameCase<ClientFrame>[] = [
     ['P4'],
     { type: 'unknown', number: 2 ** 53 - 1 },
     '91 cf001fffffffffffff',
+  ),
+  other(
+    'HISTORY with a surplus field',
+    ['P4'],
+    { type: 'history', request: 1, room: 7, after: 2, before: null, limit: 3 },
+    '97 0b 01 07 cd0002 c0 03 a473656564',
   ),
   other('WELCOME, which clients do not send', ['P4'], { type: 'unknown', number: 16 }, '91 10'),
 ]

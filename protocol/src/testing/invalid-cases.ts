@@ -98,6 +98,14 @@ export const invalidCases: readonly InvalidCase[] = [
   bad('client', ['P45'])('APPEND with a name of 129 bytes', `95 06 07 01 d981${'61'.repeat(129)} c0`),
   fromClient('BROADCAST whose name is nil', '94 07 07 c0 c0'),
   fromClient('AUTH with nil', '92 08 c0'),
+  fromClient('HISTORY without a limit', '95 0b 01 07 c0 c0'),
+  fromClient('HISTORY with a nil limit', '96 0b 01 07 c0 c0 c0'),
+  fromClient('HISTORY whose after is negative', '96 0b 01 07 ff c0 01'),
+  bad('client', ['P50'])('HISTORY with the limit 0', '96 0b 01 07 c0 c0 00'),
+  bad('client', ['P50'])('HISTORY with the limit 1,001', '96 0b 01 07 c0 c0 cd03e9'),
+  fromClient('SEED without content', '93 0c 07 01'),
+  fromClient('SEED whose content is a string', '94 0c 07 01 a20000'),
+  bad('client', ['P45'])('SEED with n 0', '94 0c 07 00 c4020000'),
 
   fromServer('WELCOME without limits', '96 10 01 a0 a0 c0 01'),
   fromServer('WELCOME whose limits are an array', '97 10 01 a0 a0 c0 01 90'),
@@ -115,6 +123,14 @@ export const invalidCases: readonly InvalidCase[] = [
   bad('server', ['P45'])('ERROR with a message of 4,097 bytes', `95 1b c0 a0 da1001${'61'.repeat(4097)} 00`),
   fromServer('EVENT without a payload', `98 17 07 01 c0 ${id} 01 00 a0`),
   fromServer('DRAIN with nil', '92 1d c0'),
+  fromServer('HISTORY_PAGE without more', '94 1e 01 07 90'),
+  fromServer('HISTORY_PAGE whose more is an integer', '95 1e 01 07 90 01'),
+  fromServer('HISTORY_PAGE with a message of six elements', `95 1e 01 07 91 96 02 c0 ${id} 01 03 a161 c2`),
+  fromServer('HISTORY_PAGE with 2^32 - 1 messages that are not there', '95 1e 01 07 ddffffffff 90'),
+  fromServer('HISTORY_PAGE whose messages are a map', '95 1e 01 07 80 c2'),
+  fromServer('USERS with an id and no user', '93 1f 07 91 91 05'),
+  fromServer('USERS whose user is an integer', '93 1f 07 91 92 05 06'),
+  fromServer('USERS with 2^32 - 1 users that are not there', '93 1f 07 ddffffffff 92'),
 ]
 
 /** Awareness updates that decode. */

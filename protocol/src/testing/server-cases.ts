@@ -192,6 +192,80 @@ export const serverCases: readonly FrameCase<ServerFrame>[] = [
   { name: 'AUTHED', rules: ['P9'], frame: { type: 'authed', user: 'ada', expires: 1_750_000_000_000 } },
   { name: 'AUTHED for good', rules: ['P9'], frame: { type: 'authed', user: null, expires: null } },
   { name: 'DRAIN', rules: ['P11'], frame: { type: 'drain', delay: 1_500 } },
+  {
+    name: 'HISTORY_PAGE without a message',
+    rules: ['P50'],
+    frame: { type: 'historyPage', request: 9, room: 7, events: [], more: false },
+  },
+  {
+    name: 'HISTORY_PAGE of two, with more to come',
+    rules: ['P50', 'P52'],
+    frame: {
+      type: 'historyPage',
+      request: 2 ** 32,
+      room: 7,
+      events: [
+        {
+          seq: 12,
+          author: 'ada',
+          clientId: id,
+          n: 3,
+          time: 1_750_000_000_000,
+          name: 'comment',
+          payload: encodeValue({ text: 'hi', at: [1, 2] }),
+        },
+        { seq: 300, author: null, clientId: id, n: 1, time: 0, name: '', payload: encodeValue(null) },
+      ],
+      more: true,
+    },
+  },
+  {
+    name: 'HISTORY_PAGE of every kind of payload',
+    rules: ['P2', 'P50'],
+    frame: {
+      type: 'historyPage',
+      request: 1,
+      room: 7,
+      events: values.map(([name, value], index) => ({
+        seq: index + 1,
+        author: 'ада',
+        clientId: id,
+        n: index + 1,
+        time: 1_750_000_000_000 + index,
+        name,
+        payload: encodeValue(value),
+      })),
+      more: false,
+    },
+  },
+  { name: 'USERS, none', rules: ['P58'], frame: { type: 'users', room: 7, users: [] } },
+  {
+    name: 'USERS',
+    rules: ['P58'],
+    frame: {
+      type: 'users',
+      room: 7,
+      users: [
+        { id: 5, user: 'ada' },
+        { id: 2 ** 32 - 1, user: null },
+        { id: 2 ** 53 - 1, user: '日本 🧶' },
+      ],
+    },
+  },
+  {
+    name: 'HISTORY_PAGE with surplus fields, also in a message',
+    rules: ['P4'],
+    frame: {
+      type: 'historyPage',
+      request: 1,
+      room: 7,
+      events: [{ seq: 2, author: null, clientId: id, n: 1, time: 3, name: 'a', payload: encodeValue(true) }],
+      more: true,
+    },
+    bytes: fromHex(
+      '96 1e 01 07 91 99 02 c0 c410000102030405060708090a0b0c0d0e0f 01 03 a161 c3 c0 93010203 c3 a0',
+    ),
+  },
   { name: 'PING', rules: ['P10'], frame: { type: 'ping', id: 77 } },
   { name: 'PONG', rules: ['P10'], frame: { type: 'pong', id: 2 ** 32 } },
   {

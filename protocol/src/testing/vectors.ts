@@ -23,6 +23,9 @@ const frameVector = <F extends ClientFrame | ServerFrame>(
   rules: [...rules],
   number: isUnknown(frame) ? frame.number : FrameType[frame.type],
   frame: toVectorJson(frame),
+  ...('events' in frame
+    ? { values: frame.events.map(({ payload }) => toVectorJson(decodeValue(payload))) }
+    : {}),
   ...('payload' in frame ? { value: toVectorJson(decodeValue(frame.payload)) } : {}),
   // What an encoder writes: every value in its shortest encoding, no surplus.
   canonical: bytes === undefined,

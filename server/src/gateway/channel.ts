@@ -3,7 +3,7 @@
  * the receivers.
  */
 import * as Y from 'yjs'
-import { encodeServerFrame } from '@weft/protocol'
+import { encodeServerFrame, type DurableMessage, type PresenceUser } from '@weft/protocol'
 import type { Seq } from '../ids.js'
 import type { Room, RoomMember, RoomOutput } from '../room/index.js'
 import type { StoredEvent } from '../store/types.js'
@@ -22,19 +22,20 @@ export interface ChannelObserver {
 const hexToBytes = (hex: string): Uint8Array => Buffer.from(hex, 'hex')
 const noClient = new Uint8Array(16)
 
+/** A message in the log as the wire has it. */
+export const durableMessage = (event: StoredEvent): DurableMessage => ({
+  seq: event.seq,
+  author: event.author,
+  clientId: event.clientId === null ? noClient : hexToBytes(event.clientId),
+  n: event.clientSeq ?? 1,
+  time: event.createdAt,
+  name: event.name ?? '',
+  payload: event.payload,
+})
+
 /** The EVENT frame of a message in the log. */
 export const eventFrame = (room: number, event: StoredEvent): Uint8Array =>
-  encodeServerFrame({
-    type: 'event',
-    room,
-    seq: event.seq,
-    author: event.author,
-    clientId: event.clientId === null ? noClient : hexToBytes(event.clientId),
-    n: event.clientSeq ?? 1,
-    time: event.createdAt,
-    name: event.name ?? '',
-    payload: event.payload,
-  })
+  encodeServerFrame({ type: 'event', room, ...durableMessage(event) })
 
 export class RoomChannel implements RoomOutput {
   /** The room's number on this node. */
@@ -113,8 +114,10 @@ export class RoomChannel implements RoomOutput {
     }
   }
 
-  presence(awareness: Uint8Array): void {
+  presence(awareness: Uint8Array, users: readonly PresenceUser[]): void {
     if (this.live.weft.size > 0) {
+      if (users.length > 0)
+        this.publish('weft', encodeServerFrame({ type: 'users', room: this.number, users }), null, 0)
       this.publish('weft', encodeServerFrame({ type: 'presences', room: this.number, awareness }), null, 0)
     }
     if (this.live.yjs.size > 0) this.publish('yjs', encodeAwareness(awareness), null, 0)

@@ -3,7 +3,7 @@ import type { Access, ErrorCode } from '@weft/protocol'
 import type { Authenticator, Identity } from '../auth/index.js'
 import { DocWorkerError } from '../compaction/index.js'
 import { UpdateInvalidError } from '../crdt/index.js'
-import type { Rooms } from '../room/index.js'
+import type { HistoryReads, Rooms } from '../room/index.js'
 import type { RoomChannel } from './channel.js'
 
 export interface GatewayLimits extends SessionLimits {
@@ -34,6 +34,7 @@ export interface SessionContext {
   readonly limits: GatewayLimits
   readonly auth: Authenticator
   readonly rooms: Rooms<RoomChannel>
+  readonly history: HistoryReads
   readonly observer: SessionObserver
 }
 

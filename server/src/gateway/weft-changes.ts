@@ -1,5 +1,11 @@
 /* Changes that a Weft client makes: which are taken, and what the others are told (P21 to P24). */
-import { isRetryable, type AppendFrame, type ErrorCode, type UpdateFrame } from '@weft/protocol'
+import {
+  isRetryable,
+  type AppendFrame,
+  type ErrorCode,
+  type SeedFrame,
+  type UpdateFrame,
+} from '@weft/protocol'
 import { inspectUpdate, isLarge, type Inspection } from '../crdt/index.js'
 import type { Room } from '../room/index.js'
 import type { Membership } from './membership.js'
@@ -12,11 +18,11 @@ export interface ChangeSource {
   readonly isDraining: boolean
 }
 
-/** @returns null when the update was taken or refused at once. Later frames of the connection wait for the promise. */
+/** Takes an update or a seed. @returns null when it was taken or refused at once. Later frames of the connection wait for the promise. */
 export const takeUpdate = (
   source: ChangeSource,
   member: Membership,
-  frame: UpdateFrame,
+  frame: UpdateFrame | SeedFrame,
 ): Promise<void> | null => {
   const { update, n } = frame
   if (!mayChange(source, member, n)) return null
@@ -26,7 +32,7 @@ export const takeUpdate = (
     return null
   }
   if (refusesNow(source, member, n, update.length)) return null
-  if (isLarge(update)) return takeLargeUpdate(source, member, n, update)
+  if (isLarge(update)) return takeLargeUpdate(source, member, frame)
   let inspection: Inspection
   try {
     inspection = inspectUpdate(update)
@@ -34,31 +40,32 @@ export const takeUpdate = (
     invalid(source, member, n, error)
     return null
   }
-  accept(source, member, n, update, inspection)
+  accept(source, member, frame, update, inspection)
   return null
 }
 
 const takeLargeUpdate = async (
   source: ChangeSource,
   member: Membership,
-  n: number,
-  update: Uint8Array,
+  frame: UpdateFrame | SeedFrame,
 ): Promise<void> => {
+  const { n, update } = frame
   let checked: Awaited<ReturnType<Room['inspectLarge']>>
   try {
-    checked = await member.room.inspectLarge(update)
+    // A seed that is sent again is known by its bytes (P56).
+    checked = await member.room.inspectLarge(update, frame.type === 'seed')
   } catch (error) {
     invalid(source, member, n, error)
     return
   }
   if (member.hasLeft || refusesNow(source, member, n, checked.update.length)) return
-  accept(source, member, n, checked.update, checked.inspection)
+  accept(source, member, frame, checked.update, checked.inspection)
 }
 
 const accept = (
   source: ChangeSource,
   member: Membership,
-  n: number,
+  { type, n }: UpdateFrame | SeedFrame,
   update: Uint8Array,
   inspection: Inspection,
 ): void => {
@@ -66,8 +73,13 @@ const accept = (
     nack(source, member, n, 'overloaded', 'too much waits for changes that never came')
     return
   }
+  if (type === 'seed' && member.room.isFilledWithout(inspection)) {
+    nack(source, member, n, 'not_empty', 'the document has content already')
+    return
+  }
   member.decided(n)
-  member.room.change(member, n, update, inspection)
+  if (type === 'seed') member.room.seed(member, n, update, inspection)
+  else member.room.change(member, n, update, inspection)
 }
 
 /** Takes a durable message, or refuses it. */

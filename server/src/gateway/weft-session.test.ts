@@ -1,7 +1,7 @@
 import { afterEach, beforeEach, expect, test, vi } from 'vitest'
 import { encodeClientFrame, PROTOCOL_VERSION } from '@weft/protocol'
 import type { Identity } from '../auth/index.js'
-import { Rooms } from '../room/index.js'
+import { HistoryReads, Rooms } from '../room/index.js'
 import type { RoomChannel } from './channel.js'
 import type { SessionContext } from './session.js'
 import { Socket } from './socket.js'
@@ -52,6 +52,7 @@ beforeEach(() => {
     },
     auth: { open: false, verify: () => new Promise((resolve) => verified.push(resolve)) },
     rooms: Object.create(Rooms.prototype) as Rooms<RoomChannel>, // no room is joined
+    history: Object.create(HistoryReads.prototype) as HistoryReads, // nor asked for its past
     observer: { error: nothing, fault: nothing, behind: nothing, info: nothing },
   }
   session = new WeftSession('s', socket, context)

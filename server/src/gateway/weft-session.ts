@@ -15,6 +15,7 @@ import { withGrant, type Identity } from '../auth/index.js'
 import { BaseSession } from './base-session.js'
 import { Membership, type SyncRequest } from './membership.js'
 import { tellable } from './session.js'
+import { HistoryRequests, type HistorySource } from './weft-history.js'
 import { takeMessage, takeUpdate, type ChangeSource } from './weft-changes.js'
 import { WeftWire, type WeftWireOwner } from './weft-member-wire.js'
 
@@ -23,11 +24,13 @@ interface Hello {
   identity: Identity
 }
 
-export class WeftSession extends BaseSession implements ChangeSource, WeftWireOwner {
+export class WeftSession extends BaseSession implements ChangeSource, HistorySource, WeftWireOwner {
   private readonly memberships = new Map<number, Membership>()
   /** Names being joined; null while there are none, which is most of the time. */
   private joining: Set<string> | null = null
   private hello: Hello | null = null
+  /** Made by the first HISTORY: most connections ask for none. */
+  private history: HistoryRequests | null = null
   private readonly opened = performance.now()
   private lastPing = performance.now()
   private pings = 0
@@ -102,7 +105,8 @@ export class WeftSession extends BaseSession implements ChangeSource, WeftWireOw
     const { hello } = this
     if (hello === null) throw new ProtocolError('unexpected_frame', 'the first frame is not HELLO')
     switch (frame.type) {
-      case 'update': {
+      case 'update':
+      case 'seed': {
         const member = this.changing(frame)
         return member === null ? null : takeUpdate(this, member, frame)
       }
@@ -125,6 +129,10 @@ export class WeftSession extends BaseSession implements ChangeSource, WeftWireOw
         } else member.room.broadcast(member, frame.name, frame.payload)
         return null
       }
+      case 'history':
+        this.history ??= new HistoryRequests(this)
+        this.history.ask(this.memberships.get(frame.room) ?? null, frame)
+        return null
       case 'join':
         this.join(hello, frame)
         return null
@@ -268,9 +276,13 @@ export class WeftSession extends BaseSession implements ChangeSource, WeftWireOw
 
   private showPresence(member: Membership): void {
     if (!member.isLive) return
-    const awareness = member.room.presence.snapshot()
+    const { presence } = member.room
+    const awareness = presence.snapshot()
     if (awareness === null) return
-    this.socket.sendLossy(encodeServerFrame({ type: 'presences', room: member.channel.number, awareness }))
+    const { number: room } = member.channel
+    // It must arrive: what is shown later tells the user of new ids only (P58).
+    this.send({ type: 'users', room, users: presence.users() })
+    this.socket.sendLossy(encodeServerFrame({ type: 'presences', room, awareness }))
   }
 
   grant(room: string, access: Access | null): void {
@@ -337,7 +349,7 @@ export class WeftSession extends BaseSession implements ChangeSource, WeftWireOw
     }
   }
 
-  private refuse(request: number | null, code: ErrorCode, message: string): void {
+  refuse(request: number | null, code: ErrorCode, message: string): void {
     this.context.observer.error(code)
     this.send({ type: 'error', request, code, message, retryAfter: 0 })
   }

@@ -14,6 +14,8 @@ export interface ChangeContent {
   readonly payload: Uint8Array
   /** What an update holds and refers to; null for a message. */
   readonly inspection: Inspection | null
+  /** Whether the update counts only as the first content of the room. Default: false. */
+  readonly seed?: boolean
 }
 
 /**
@@ -29,6 +31,7 @@ export class Change implements JournalEntry, RelayItem, WaitingChange {
   readonly name: string | null
   readonly payload: Uint8Array
   readonly inspection: Inspection | null
+  readonly seed: boolean
   readonly sender: RoomMember
   /** `performance.now()` of its arrival. */
   readonly arrived: number
@@ -60,6 +63,7 @@ export class Change implements JournalEntry, RelayItem, WaitingChange {
     this.name = content.name
     this.payload = content.payload
     this.inspection = content.inspection
+    this.seed = content.seed === true
     this.sender = sender
     this.arrived = arrived
   }

@@ -1,5 +1,6 @@
 import * as Y from 'yjs'
 import { afterEach, beforeEach, expect, test, vi } from 'vitest'
+import type { StoredEvent } from '../store/types.js'
 import { ClusterNode, SharedLog, Typist } from './testing/cluster.js'
 import { SeededBus, type BusFaults } from './testing/seeded-bus.js'
 
@@ -32,21 +33,51 @@ interface Outcome {
   readonly log: SharedLog
 }
 
-/** Six people type on three nodes; one of the nodes may be killed in the middle. */
-const run = async (seed: number, faults: BusFaults, kills: boolean): Promise<Outcome> => {
+/** How the seeds of all runs ended. */
+const fates = { none: 0, waits: 0, taken: 0, refused: 0 }
+
+/** P54, P56: one seed at most is in the log, before any other update, and whoever sent one was told what became of it. */
+const seedProblems = (log: SharedLog, everybody: readonly Typist[], here: readonly Typist[]): string[] => {
+  const problems: string[] = []
+  const [first, ...later] = log.events.filter(({ kind }) => kind === 'update')
+  const isSeedOf = (event: StoredEvent | undefined, { clientId, seedNumber }: Typist): boolean =>
+    event?.clientId === clientId && event.clientSeq === seedNumber
+  for (const typist of everybody) {
+    const { seedFate, doc } = typist
+    fates[seedFate]++
+    const isFirst = isSeedOf(first, typist)
+    if (later.some((event) => isSeedOf(event, typist))) problems.push(`the seed of ${doc.clientID} came late`)
+    if (seedFate === 'waits' && here.includes(typist))
+      problems.push(`the seed of ${doc.clientID} is not settled`)
+    if (seedFate === 'taken' && !isFirst)
+      problems.push(`the seed of ${doc.clientID} is not the first content`)
+    if (seedFate === 'refused' && isFirst)
+      problems.push(`the seed of ${doc.clientID} was refused and is there`)
+  }
+  return problems
+}
+
+/** Six people type on three nodes; one of the nodes may be killed in the middle. Some want to fill the room first. */
+const run = async (seed: number, faults: BusFaults, kills: boolean, fills = false): Promise<Outcome> => {
   const random = chance(seed)
   const log = new SharedLog()
   const bus = new SeededBus(random, faults)
   const nodes = ['a', 'b', 'c'].map((name) => new ClusterNode(name, bus, log, () => 1 + random() * 30))
   let typists = Array.from({ length: 6 }, (_, i) => new Typist(100 + i, log))
   for (const [i, typist] of typists.entries()) typist.join(nodes[i % 3]!)
-  const killAt = kills ? Math.floor(random() * 60) : -1
+  // Seeds come first: the node dies while they are on their way.
+  const killAt = kills ? Math.floor(random() * (fills ? 8 : 60)) : -1
+  const dice = fills ? random : () => 1
+  const everybody = [...typists]
   for (let step = 0; step < 60; step++) {
     const typist = typists[Math.floor(random() * typists.length)]!
-    if (random() < 0.15) typist.say()
+    if (dice() < 0.5 && typist.seedFate === 'none') typist.seed()
+    else if (random() < 0.15) typist.say()
     else typist.type(random(), random() < 0.25)
     if (step === killAt) {
       nodes[1]!.kill()
+      // The others hear of a commit, whose ack was lost, before its author is back.
+      if (fills) await vi.advanceTimersByTimeAsync(random() * 500)
       for (const [i, moved] of typists.entries()) {
         if (i % 3 !== 1) continue
         moved.leave()
@@ -72,6 +103,7 @@ const run = async (seed: number, faults: BusFaults, kills: boolean): Promise<Out
     if (typist.doc.getText('t').toJSON() !== text)
       problems.push(`${typist.doc.clientID} has ${typist.doc.getText('t').toJSON()}, the log ${text}`)
   }
+  if (fills) problems.push(...seedProblems(log, everybody, typists))
   for (const { room, output, isDead, end } of nodes) {
     if (isDead) continue
     if (room.head !== log.events.length)
@@ -96,10 +128,10 @@ const faultsOf = (seed: number): BusFaults => {
   }
 }
 
-const failures = async (kills: boolean): Promise<string[]> => {
+const failures = async (kills: boolean, fills = false, runs = seeds): Promise<string[]> => {
   const failed: string[] = []
-  for (let seed = 1; seed <= seeds; seed++) {
-    const { problems } = await run(seed, faultsOf(seed), kills)
+  for (let seed = 1; seed <= runs; seed++) {
+    const { problems } = await run(seed, faultsOf(seed), kills, fills)
     if (problems.length > 0) failed.push(`seed ${seed}: ${problems.slice(0, 3).join('; ')}`)
   }
   return failed
@@ -111,6 +143,14 @@ test('I4, I2: whatever the bus drops, doubles, delays and reorders, nodes and cl
 
 test('I1: a node that is killed loses nothing acknowledged; what it relayed stays, committed by those who hold it', async () => {
   expect(await failures(true)).toEqual([])
+}, 120_000)
+
+test('P54, P56: of those who want to fill the room one does, whatever the bus loses and whoever is killed', async () => {
+  const runs = Math.ceil(seeds / 5)
+  expect(await failures(true, true, runs)).toEqual([])
+  // The runs had something to decide.
+  expect(fates.taken).toBeGreaterThan(runs / 2)
+  expect(fates.refused).toBeGreaterThan(runs)
 }, 120_000)
 
 test('a healthy bus is enough: no node reads the log', async () => {

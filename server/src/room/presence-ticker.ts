@@ -63,7 +63,8 @@ export class PresenceTicker {
     this.stop()
     this.last = performance.now()
     this.tell(this.table.takeTold())
+    const users = this.table.takeUsers()
     const update = this.table.takeChanges()
-    if (update !== null) this.output.presence(update)
+    if (update !== null) this.output.presence(update, users)
   }
 }

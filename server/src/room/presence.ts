@@ -11,7 +11,7 @@
  * the id meanwhile; it tells that node, which goes beyond it: clocks are the same everywhere then, also for a client that
  * moves from one node to another.
  */
-import { writeAwareness, type AwarenessEntry } from '@weft/protocol'
+import { writeAwareness, type AwarenessEntry, type PresenceUser } from '@weft/protocol'
 import type { BusPresence, NodeId } from '../bus/index.js'
 import { GoneIds } from './presence-gone.js'
 import { outranks, sameConnection, type Holder, type PresenceOwner } from './presence-owner.js'
@@ -61,6 +61,8 @@ export class PresenceTable {
   private readonly owned = new Map<PresenceOwner | NodeId, Set<number>>()
   private readonly gone = new GoneIds()
   private readonly dirty = new Set<number>()
+  /** The users that ids were last shown under. */
+  private readonly announced = new Map<number, string | null>()
   /** Ids that other nodes are to hear of, where they are of this node. */
   private readonly untold = new Set<number>()
   /** Clocks that owners on other nodes are to go beyond. */
@@ -167,6 +169,25 @@ export class PresenceTable {
     }
     this.owned.delete(owner)
     return true
+  }
+
+  /** Whose the ids are that `takeChanges` is about to show for the first time, again, or under another user (P58). */
+  takeUsers(): PresenceUser[] {
+    const users: PresenceUser[] = []
+    for (const id of this.dirty) {
+      const user = this.entries.get(id)?.owner.user
+      if (user === undefined) this.announced.delete(id)
+      else if (this.announced.get(id) !== user) {
+        this.announced.set(id, user)
+        users.push({ id, user })
+      }
+    }
+    return users
+  }
+
+  /** Whose the ids in `snapshot` are. */
+  users(): PresenceUser[] {
+    return [...this.entries].map(([id, { owner }]) => ({ id, user: owner.user }))
   }
 
   /** What changed since the last call, as one awareness update, or null. */
@@ -325,6 +346,7 @@ export class PresenceTable {
     this.gone.add(clientId, { owner, node, clock, at: now, told }, (id) => {
       this.dirty.delete(id)
       this.untold.delete(id)
+      this.announced.delete(id)
     })
     this.changed(clientId)
     this.forget(now)

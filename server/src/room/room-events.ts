@@ -123,7 +123,8 @@ export class RoomEvents {
     // well: its first commit happened, and the answer was lost.
     const { kind, author, clientId, clientSeq, name, payload } = change
     const event = { seq, kind, author, clientId, clientSeq, name, payload, createdAt: Date.now() }
-    this.pass(this.tail.add(event), kind === 'update' ? seq : null)
+    // A seed has not been relayed: until now it might have been refused (I3).
+    this.pass(this.tail.add(event), kind === 'update' && !change.seed ? seq : null)
     if (this.options.bus.isAlone) return
     const { notice } = this
     notice.head = Math.max(notice.head, seq)

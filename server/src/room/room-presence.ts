@@ -2,7 +2,7 @@
  * The presence of a room on this node and on the others. Nodes that open a room ask for it (`presence_wanted`), those that
  * have it open answer with all that their connections show, and from then on tell what changes.
  */
-import type { AwarenessEntry } from '@weft/protocol'
+import type { AwarenessEntry, PresenceUser } from '@weft/protocol'
 import type { Bus, BusMessage, BusPresence, NodeId } from '../bus/index.js'
 import type { RoomId } from '../ids.js'
 import { guarded } from './guard.js'
@@ -63,6 +63,11 @@ export class RoomPresence {
   /** Everybody's state as one awareness update, or null when nobody shows any. */
   snapshot(): Uint8Array | null {
     return this.table.snapshot()
+  }
+
+  /** Whose the ids in `snapshot` are. */
+  users(): PresenceUser[] {
+    return this.table.users()
   }
 
   /** Another node says what its connections show. */

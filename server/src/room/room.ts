@@ -17,7 +17,7 @@ import { nobody } from './nobody.js'
 import { Relay } from './relay.js'
 import { RoomCompaction } from './room-compaction.js'
 import { RoomEvents } from './room-events.js'
-import { RoomLog } from './room-log.js'
+import { emptyUpdate, RoomLog } from './room-log.js'
 import { RoomPresence } from './room-presence.js'
 import { EventTail } from './tail.js'
 import { Watermarks } from './watermarks.js'
@@ -171,12 +171,16 @@ export class Room {
 
   /**
    * Inspects an update that is too large for the event loop, without what is committed already (I5).
+   * @param whole leaves it as it is
    * @throws {UpdateInvalidError} and DocWorkerError
    */
-  async inspectLarge(update: Uint8Array): Promise<{ update: Uint8Array; inspection: Inspection }> {
+  async inspectLarge(
+    update: Uint8Array,
+    whole = false,
+  ): Promise<{ update: Uint8Array; inspection: Inspection }> {
     const { workers } = this.context
     const inspection = await workers.inspect({ update })
-    if (!this.coverage.overlaps(inspection)) return { update, inspection }
+    if (whole || !this.coverage.overlaps(inspection)) return { update, inspection }
     const rest = await workers.diff({ parts: [update], stateVector: this.stateVector })
     return { update: rest, inspection: await workers.inspect({ update: rest }) }
   }
@@ -197,6 +201,24 @@ export class Room {
       return
     }
     this.accept(member, n, update, inspection, arrived)
+  }
+
+  /**
+   * Whether the document is known to have another first content than this. Without a hole in what is known: the seed may have
+   * been committed before, by whichever node, and its ack been lost (P56). What is not known for certain the log decides.
+   */
+  isFilledWithout(seed: Inspection): boolean {
+    const filled = this.tail.hasUpdate || this.content.baseBytes > emptyUpdate.length
+    return filled && !this.knowsStructs(seed) && this.coverage.covers(seed.deps)
+  }
+
+  /** Takes in what is to be the first content of the document: members get it once the log has decided so (P54, P55). */
+  seed(member: RoomMember, n: number, update: Uint8Array, inspection: Inspection): void {
+    this.context.observer.updateIn(update.length)
+    const content = { name: null, payload: update, inspection, seed: true }
+    const change = new Change(this, member, n, content, performance.now())
+    this.acks.add(member, change)
+    this.journal(change)
   }
 
   /** Takes a durable message in. Members get it once it is committed, in seq order. */
@@ -371,6 +393,10 @@ export class Room {
         return result.seq
       case 'conflict':
         member.nack(n, 'conflict', `change ${n} was committed as ${result.seq} with another content`)
+        return null
+      case 'not_empty':
+        this.context.observer.refused('not_empty')
+        member.nack(n, 'not_empty', 'the document has content already')
         return null
       case 'quarantined':
         this.context.observer.refused('quarantined')

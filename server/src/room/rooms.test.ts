@@ -33,6 +33,7 @@ beforeEach(() => {
       return entries.map((_, index) => ({ status: 'committed', seq: index + 1 }))
     },
     readEvents: unused,
+    readMessages: unused,
     deleteRoom: unused,
     heads: (ids) => Promise.resolve(new Map(ids.filter(isThere).map((id) => [id, { headSeq: 0, epoch: 1 }]))),
     sweep: unused,

@@ -52,6 +52,11 @@ export class EventTail {
     return this.byteLength
   }
 
+  /** Whether an update is among what is held without a hole. */
+  get hasUpdate(): boolean {
+    return this.events.some(({ kind }) => kind === 'update')
+  }
+
   get length(): number {
     return this.events.length
   }

@@ -1,4 +1,4 @@
-import type { Access, ErrorCode } from '@weft/protocol'
+import type { Access, ErrorCode, PresenceUser } from '@weft/protocol'
 import type { Seq } from '../ids.js'
 import type { StoredEvent } from '../store/types.js'
 import type { PresenceOwner } from './presence-owner.js'
@@ -25,7 +25,8 @@ export interface RoomOutput {
   /** Members that get frames now. */
   readonly receivers: number
   updates(updates: readonly Uint8Array[], sender: RoomMember | null): void
-  presence(awareness: Uint8Array): void
+  /** @param users whose the ids are that have not been shown before, or under another user */
+  presence(awareness: Uint8Array, users: readonly PresenceUser[]): void
   message(event: StoredEvent): void
   /** @param sender null when it is a member on another node */
   broadcast(sender: RoomMember | null, author: string | null, name: string, payload: Uint8Array): void

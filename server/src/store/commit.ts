@@ -16,6 +16,9 @@ export interface CommitRow {
   readonly numbers: string | null
 }
 
+/** In place of a message's name: the entry is a seed. */
+const seedName = -1
+
 const clientIdForm = /^[0-9a-f]{32}$/
 
 /**
@@ -40,12 +43,13 @@ export function encodeBatch(entries: readonly CommitEntry[]): string[] {
     const { author, clientId, clientSeq, name, payload } = entry
     if ((entry.kind === 'message') !== (name !== null))
       throw rejected('a message has a name, an update has none')
+    if (entry.seed === true && name !== null) throw rejected('a seed is an update')
     if (clientId !== null && !clientIdForm.test(clientId)) throw rejected('a client id is not 32 hex digits')
     entryRooms += `${comma}${rooms.place(entry.roomId, entry.epoch)}`
     entryAuthors += `${comma}${author === null ? 0 : authors.place(author)}`
     clients += comma + (clientId ?? 'NULL')
     clientSeqs += comma + (clientSeq === null ? 'NULL' : integer(clientSeq))
-    entryNames += `${comma}${name === null ? 0 : names.place(name)}`
+    entryNames += `${comma}${name === null ? (entry.seed === true ? seedName : 0) : names.place(name)}`
     lengths += `${comma}${payload.length}`
     payloads.push(payload)
     bytes += payload.length
@@ -89,6 +93,9 @@ export function decodeResults(row: CommitRow | undefined, count: number): Commit
         break
       case 'x':
         results.push({ status: 'conflict', seq: number })
+        break
+      case 'n':
+        results.push({ status: 'not_empty' })
         break
       case 'f':
         results.push({ status: 'fenced' })

@@ -6,6 +6,7 @@ import { Database } from './database.js'
 import { EmbeddedPostgres, type StoreLogger } from './embedded.js'
 import { assertText } from './errors.js'
 import { quarantineEvent, readEventRows } from './events.js'
+import { readMessageRows } from './messages.js'
 import { migrateStore } from './migrate.js'
 import { removeDeadNodes, removeNode, sweepOnce } from './nodes.js'
 import {
@@ -13,6 +14,9 @@ import {
   type CommitEntry,
   type CommitResult,
   type Heads,
+  type MessagePage,
+  type MessageRange,
+  type RoomLife,
   type RoomRow,
   type Store,
   type StoreConnection,
@@ -166,6 +170,10 @@ class SqlStore implements Store {
 
   readEvents(roomId: RoomId, after: Seq, upTo: Seq, limit: number): Promise<StoredEvent[]> {
     return this.#reads.query((sql) => readEventRows(sql, roomId, after, upTo, limit, maxPageBytes))
+  }
+
+  readMessages(room: RoomLife, range: MessageRange): Promise<MessagePage | null> {
+    return this.#reads.query((sql) => readMessageRows(sql, room, range))
   }
 
   async heads(roomIds: readonly RoomId[]): Promise<Heads> {

@@ -3,7 +3,9 @@ import fc from 'fast-check'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { asRoomId } from '../ids.js'
 import { quarantineEvent, readEventRows } from './events.js'
+import { historyContract } from './history.contract.js'
 import { migrateStore } from './migrate.js'
+import { seedContract } from './seed.contract.js'
 import { connectWorker, readLatestSnapshot, readSnapshotSeqs, writeSnapshot } from './snapshots.js'
 import type { Sql } from './sql.js'
 import { StoreError, type CommitEntry, type RoomRow, type Store } from './types.js'
@@ -129,6 +131,9 @@ export function storeContract(makeBackend: () => Promise<StoreBackend>): void {
       expect(again.headSeq).toBe(0)
     })
   })
+
+  historyContract({ newRoom, store: () => store, sql: () => sql })
+  seedContract({ newRoom, store: () => store, sql: () => sql })
 
   describe('commit', () => {
     test('I2: seqs are dense from 1 and in batch order, in each room of the batch', async () => {

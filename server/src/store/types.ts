@@ -24,18 +24,21 @@ export interface CommitEntry {
   readonly name: string | null
   /** A Yjs update (v1 encoding), or the MessagePack bytes of a message's payload. */
   readonly payload: Uint8Array
+  /** An update that is committed only as the first content of its room. Default: false. */
+  readonly seed?: boolean
 }
 
 /**
  * What became of one entry.
  * - `committed`: it is in the log as `seq`.
- * - `duplicate`: a message that was in the log already, as `seq`: a retry.
- * - `conflict`: the message's key is in the log, as `seq`, with another name or payload. Not stored.
+ * - `duplicate`: a message or seed that was in the log already, as `seq`: a retry.
+ * - `conflict`: the key of the message or seed is in the log, as `seq`, with another name or payload. Not stored.
+ * - `not_empty`: a seed of a room that has an update already, or a snapshot with content. Not stored.
  * - `fenced`: the room has another epoch now, or is gone. Not stored.
  */
 export type CommitResult =
   | { readonly status: 'committed' | 'duplicate' | 'conflict'; readonly seq: Seq }
-  | { readonly status: 'fenced' }
+  | { readonly status: 'fenced' | 'not_empty' }
 
 /** One event read back from the log. */
 export interface StoredEvent {
@@ -48,6 +51,28 @@ export interface StoredEvent {
   readonly payload: Uint8Array
   /** When it was committed, in milliseconds since 1970. */
   readonly createdAt: number
+}
+
+/** A room in one of its lives. */
+export type RoomLife = Pick<RoomRow, 'id' | 'epoch'>
+
+/** Which messages of a room are wanted. */
+export interface MessageRange {
+  /** Those with a greater seq, the oldest first; null for the newest. */
+  readonly after: Seq | null
+  /** Those with a lower seq; null for no bound. */
+  readonly before: Seq | null
+  /** Messages, at most. */
+  readonly limit: number
+  /** Their bytes together, at most, with what they cost on the wire beside their payloads; the first one always comes. */
+  readonly maxBytes: number
+}
+
+export interface MessagePage {
+  /** In seq order. */
+  readonly messages: readonly StoredEvent[]
+  /** Whether the range holds further ones. */
+  readonly more: boolean
 }
 
 /** What the journal needs of the store: one batch, one round trip. */
@@ -88,6 +113,12 @@ export interface Store extends CommitLog {
    * @throws {StoreError}
    */
   readEvents(roomId: RoomId, after: Seq, upTo: Seq, limit: number): Promise<StoredEvent[]>
+  /**
+   * Durable messages of a room: with `after` the first of the range, without it the last.
+   * @returns null when the room is gone, or has another epoch
+   * @throws {StoreError}
+   */
+  readMessages(room: RoomLife, range: MessageRange): Promise<MessagePage | null>
   /** The newest seq and epoch of each room that still exists. @throws {StoreError} */
   heads(roomIds: readonly RoomId[]): Promise<Heads>
   /**

@@ -120,6 +120,10 @@ export class FaultyStore implements Store {
     return this.alive(() => this.inner.readEvents(roomId, after, upTo, limit))
   }
 
+  readMessages(...asked: Parameters<Store['readMessages']>): ReturnType<Store['readMessages']> {
+    return this.alive(() => this.inner.readMessages(...asked))
+  }
+
   deleteRoom(tenant: string, name: string): Promise<RoomId | null> {
     return this.alive(() => this.inner.deleteRoom(tenant, name))
   }

@@ -40,6 +40,13 @@ export interface JoinOptions {
   readonly stateVector?: Uint8Array
 }
 
+export interface HistoryOptions {
+  readonly after?: number
+  readonly before?: number
+  /** Default: 100. */
+  readonly limit?: number
+}
+
 interface Waiter {
   readonly matches: (frame: ServerFrame) => boolean
   readonly resolve: (frame: ServerFrame) => void
@@ -119,14 +126,19 @@ export class WeftBot {
   ): Promise<FrameOf<T>> {
     const matches = (frame: ServerFrame): frame is FrameOf<T> =>
       frame.type === type && where(frame as FrameOf<T>)
+    return await this.nextOf(matches, `a frame ${type}`)
+  }
+
+  /** The next frame, of whatever type, that no `next` has given yet. */
+  async nextOf<F extends ServerFrame>(matches: (frame: ServerFrame) => frame is F, what: string): Promise<F> {
     const known = this.frames.find((frame) => !this.taken.has(frame) && matches(frame))
     const promise =
       known === undefined
         ? new Promise<ServerFrame>((resolve, reject) => this.waiters.push({ matches, resolve, reject }))
         : Promise.resolve(known)
-    const frame = await within(promise, `a frame ${type}`)
+    const frame = await within(promise, what)
     this.taken.add(frame)
-    return frame as FrameOf<T>
+    return frame as F
   }
 
   /** Answered once everything sent before has been handled: PONG comes in order. */
@@ -165,6 +177,13 @@ export class WeftBot {
       after: after ?? null,
       stateVector: stateVector ?? null,
     })
+    return request
+  }
+
+  /** Asks for messages of a room's past. @returns the number of the request */
+  askHistory(room: number, { after, before, limit = 100 }: HistoryOptions = {}): number {
+    const request = this.nextRequest++
+    this.send({ type: 'history', request, room, after: after ?? null, before: before ?? null, limit })
     return request
   }
 
@@ -263,11 +282,39 @@ export class BotRoom {
     return n
   }
 
+  /** Sends what is to be the first content: a text, or any update. Its own document gets it when it comes back. @returns its number */
+  seed(content: string | Uint8Array, n = this.n + 1): number {
+    this.n = n
+    let update = content
+    if (typeof update === 'string') {
+      const doc = new Y.Doc()
+      doc.getText('text').insert(0, update)
+      update = Y.encodeStateAsUpdate(doc)
+    }
+    this.bot.send({ type: 'seed', room: this.number, n, update })
+    return n
+  }
+
+  /** What becomes of a change: the seq of the ACK that covers it, or the code of its NACK. */
+  async fate(n: number): Promise<number | string> {
+    const settles = (frame: ServerFrame): frame is FrameOf<'ack' | 'nack'> =>
+      ((frame.type === 'ack' && frame.n >= n) || (frame.type === 'nack' && frame.n === n)) &&
+      frame.room === this.number
+    const frame = await this.bot.nextOf(settles, `the ACK or NACK of ${n}`)
+    return frame.type === 'ack' ? frame.seq : frame.code
+  }
+
   /** Sends a durable message. @returns its number */
   append(name: string, payload: unknown, n = this.n + 1): number {
     this.n = n
     this.bot.send({ type: 'append', room: this.number, n, name, payload: encodeValue(payload) })
     return n
+  }
+
+  /** A page of the room's past. */
+  async history(options: HistoryOptions = {}): Promise<FrameOf<'historyPage'>> {
+    const request = this.bot.askHistory(this.number, options)
+    return await this.bot.next('historyPage', (frame) => frame.request === request)
   }
 
   /** Shows presence. */

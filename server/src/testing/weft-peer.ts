@@ -201,6 +201,8 @@ export class WeftPeer {
         }, this.options.retryDelay())
         break
       case 'presences':
+      case 'users':
+      case 'historyPage':
       case 'broadcasted':
       case 'authed':
       case 'drain':

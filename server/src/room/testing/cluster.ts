@@ -21,11 +21,16 @@ export class SharedLog {
   readonly doc = new Y.Doc()
   reads = 0
 
-  append({ kind, author, clientId, clientSeq, name, payload }: CommitEntry): CommitResult {
+  append({ kind, author, clientId, clientSeq, name, payload, seed }: CommitEntry): CommitResult {
     const known = this.events.find(
-      (event) => kind === 'message' && event.clientId === clientId && event.clientSeq === clientSeq,
+      (event) =>
+        (kind === 'message' || seed === true) &&
+        event.kind === kind &&
+        event.clientId === clientId &&
+        event.clientSeq === clientSeq,
     )
     if (known !== undefined) return { status: 'duplicate', seq: known.seq }
+    if (seed === true && this.events.some((event) => event.kind === 'update')) return { status: 'not_empty' }
     const seq = this.events.length + 1
     this.events.push({ seq, kind, author, clientId, clientSeq, name, payload, createdAt: 0 })
     if (kind === 'update') Y.applyUpdate(this.doc, payload)
@@ -141,6 +146,14 @@ const throws = (error: unknown): never => {
   throw error instanceof Error ? error : new Error(String(error))
 }
 
+interface TypedChange {
+  readonly n: number
+  /** Null for a message. */
+  readonly update: Uint8Array | null
+  readonly clock: number
+  readonly seed?: boolean
+}
+
 /** Somebody who types, on one node after the other, and sends again what was not acknowledged. */
 export class Typist implements RoomMember {
   readonly user = null
@@ -149,7 +162,10 @@ export class Typist implements RoomMember {
   readonly connection: string
   readonly doc = new Y.Doc()
   /** What was not acknowledged yet, in order. */
-  readonly outbox: { readonly n: number; readonly update: Uint8Array | null; readonly clock: number }[] = []
+  readonly outbox: TypedChange[] = []
+  /** What became of its seed: the log's word for it. */
+  seedFate: 'none' | 'waits' | 'taken' | 'refused' = 'none'
+  seedNumber: number | null = null
   readonly problems: string[] = []
   acked = 0
   private node: ClusterNode | null = null
@@ -173,7 +189,7 @@ export class Typist implements RoomMember {
     const { updates } = node.room.rest(0)
     for (const update of updates) this.receive(update)
     node.typists.add(this)
-    for (const change of this.outbox) this.submit(change)
+    for (const change of [...this.outbox]) this.submit(change)
     this.bringBack(node)
   }
 
@@ -209,6 +225,16 @@ export class Typist implements RoomMember {
     this.send({ n: ++this.n, update: null, clock: 0 })
   }
 
+  /** Wants to fill the room: the content becomes its own when it comes back (P57). */
+  seed(): void {
+    const doc = new Y.Doc()
+    doc.clientID = this.doc.clientID + 1_000
+    doc.getText('t').insert(0, 'SEED')
+    this.seedFate = 'waits'
+    this.seedNumber = ++this.n
+    this.send({ n: this.seedNumber, update: Y.encodeStateAsUpdate(doc), clock: 0, seed: true })
+  }
+
   receive(update: Uint8Array): void {
     Y.applyUpdate(this.doc, update, this)
   }
@@ -217,6 +243,7 @@ export class Typist implements RoomMember {
     for (let first = this.outbox[0]; first !== undefined && first.n <= n; first = this.outbox[0]) {
       this.outbox.shift()
       this.acked++
+      if (first.seed === true) this.seedFate = 'taken'
       // I1: what is acknowledged can be read from the log alone, with all that it refers to.
       if (Y.getState(this.log.doc.store, this.doc.clientID) < first.clock) {
         this.problems.push(
@@ -227,6 +254,12 @@ export class Typist implements RoomMember {
   }
 
   nack(n: number, code: ErrorCode): void {
+    const index = this.outbox.findIndex((change) => change.n === n)
+    if (code === 'not_empty' && this.outbox[index]?.seed === true) {
+      this.outbox.splice(index, 1)
+      this.seedFate = 'refused'
+      return
+    }
     this.problems.push(`change ${n} of ${this.doc.clientID} was refused: ${code}`)
   }
 
@@ -234,13 +267,18 @@ export class Typist implements RoomMember {
     this.problems.push(`${this.doc.clientID} was sent away: ${code}`)
   }
 
-  private send(change: Typist['outbox'][number]): void {
+  private send(change: TypedChange): void {
     this.outbox.push(change)
     this.submit(change)
   }
 
-  private submit({ n, update }: Typist['outbox'][number]): void {
-    if (update === null) this.node?.room.append(this, n, 'said', Uint8Array.of(n & 127))
+  private submit({ n, update, seed }: TypedChange): void {
+    const room = this.node?.room
+    if (update !== null && seed === true) {
+      const inspection = inspectUpdate(update)
+      if (room?.isFilledWithout(inspection) === true) this.nack(n, 'not_empty')
+      else room?.seed(this, n, update, inspection)
+    } else if (update === null) this.node?.room.append(this, n, 'said', Uint8Array.of(n & 127))
     else this.node?.room.change(this, n, update, inspectUpdate(update))
   }
 }

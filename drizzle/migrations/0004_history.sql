@@ -1,0 +1,1 @@
+CREATE INDEX "events_messages" ON "events" USING btree ("room_id","seq") WHERE kind = 1;
