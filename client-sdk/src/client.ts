@@ -11,6 +11,7 @@ import { systemClock } from './clock.js'
 import { defaultTiming, type ConnectionState, type Failure } from './connection.js'
 import { Emitter, type Unsubscribe } from './emitter.js'
 import { WeftError } from './errors.js'
+import { hex } from './event-log.js'
 import { Link } from './link.js'
 import { Memberships } from './memberships.js'
 import { watchPlatform } from './platform.js'
@@ -64,13 +65,14 @@ class ClientImpl implements Client {
     const logger: Logger = options.logger ?? console
     const clock = options.clock ?? systemClock
     const random = options.random ?? Math.random
+    const clientId = crypto.getRandomValues(new Uint8Array(WireLimits.clientIdBytes))
     this.emitter = new Emitter(logger)
     this.link = new Link(
       {
         url: endpoint(options.url),
         auth: options.auth,
         WebSocket: options.WebSocket,
-        clientId: crypto.getRandomValues(new Uint8Array(WireLimits.clientIdBytes)),
+        clientId,
         agent: options.agent ?? '@weft/client',
         timing: { ...defaultTiming, ...options.timing },
         clock,
@@ -97,6 +99,7 @@ class ClientImpl implements Client {
       clock,
       random,
       logger,
+      clientId: hex(clientId),
       presenceInterval: options.presenceInterval ?? defaultPresenceInterval,
       get limits() {
         return limits()
@@ -112,6 +115,7 @@ class ClientImpl implements Client {
       },
       send: (frame) => link.send(frame),
       roomOf: (room) => memberships.roomOf(room),
+      read: (room, query) => memberships.read(room, query),
       join: (room) => memberships.join(room),
       leaveConnection: (room) => memberships.leave(room),
       forget: (room) => memberships.forget(room),
@@ -145,10 +149,11 @@ class ClientImpl implements Client {
     return sum
   }
 
-  room<P extends object = Record<string, unknown>, E extends object = Record<string, unknown>>(
-    name: string,
-    options: RoomOptions = {},
-  ): Room<P, E> {
+  room<
+    P extends object = Record<string, unknown>,
+    E extends object = Record<string, unknown>,
+    B extends object = Record<string, unknown>,
+  >(name: string, options: RoomOptions = {}): Room<P, E, B> {
     if (this.info.status === 'closed') throw new WeftError('client_closed', 'the client was closed')
     let room = this.rooms.get(name)
     if (room !== undefined) {
@@ -167,7 +172,7 @@ class ClientImpl implements Client {
       if (this.host.connected) room.up()
     }
     // The one place where the caller's claim about the shapes is taken at its word.
-    return room as unknown as Room<P, E>
+    return room as unknown as Room<P, E, B>
   }
 
   connect(): void {

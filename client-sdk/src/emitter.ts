@@ -8,7 +8,7 @@ export type Unsubscribe = () => void
  * the other listeners nor the connection.
  */
 export class Emitter<Events extends object> {
-  private listeners: { [K in keyof Events]?: Set<(payload: Events[K]) => unknown> } = {}
+  private readonly listeners = new Map<keyof Events, Set<(payload: never) => unknown>>()
   private readonly logger: Logger
 
   constructor(logger: Logger) {
@@ -16,7 +16,8 @@ export class Emitter<Events extends object> {
   }
 
   on<K extends keyof Events>(event: K, listener: (payload: Events[K]) => void): Unsubscribe {
-    const set = (this.listeners[event] ??= new Set())
+    const set = this.listeners.get(event) ?? new Set()
+    this.listeners.set(event, set)
     // A function of its own per subscription: the same listener may subscribe twice and leave once.
     const entry = (payload: Events[K]): unknown => listener(payload)
     set.add(entry)
@@ -24,9 +25,9 @@ export class Emitter<Events extends object> {
   }
 
   emit<K extends keyof Events>(event: K, payload: Events[K]): void {
-    const set = this.listeners[event]
+    const set = this.listeners.get(event)
     if (set === undefined) return
-    for (const listener of [...set]) {
+    for (const listener of [...set] as ((payload: Events[K]) => unknown)[]) {
       const report = (thrown: unknown): void =>
         this.logger.error(`weft: a listener of '${String(event)}' failed`, thrown)
       try {
@@ -39,6 +40,6 @@ export class Emitter<Events extends object> {
   }
 
   clear(): void {
-    this.listeners = {}
+    this.listeners.clear()
   }
 }

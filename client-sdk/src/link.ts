@@ -263,6 +263,8 @@ export class Link {
       case 'watermark':
       case 'left':
       case 'authed':
+      case 'historyPage':
+      case 'users':
         this.listener.frame(frame)
         break
     }

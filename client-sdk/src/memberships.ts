@@ -3,10 +3,14 @@
  * in JOIN only, and a second JOIN before the answer to LEAVE would be `already_joined` (P13): whoever wants back in
  * waits for LEFT.
  */
-import type { ClientFrame, ErrorFrame, JoinedFrame, ServerFrame } from '@weft/protocol'
+import type { ClientFrame, ErrorFrame, HistoryPageFrame, JoinedFrame, ServerFrame } from '@weft/protocol'
+import { WeftError } from './errors.js'
+import type { Page } from './event-log.js'
+import type { HistoryQuery } from './types.js'
+import { handled } from './waiters.js'
 
 /** Frames that belong to a room which has been joined. */
-export type RoomFrame = Extract<ServerFrame, { readonly room: number }>
+export type RoomFrame = Exclude<Extract<ServerFrame, { readonly room: number }>, HistoryPageFrame>
 
 /** A room as a member of a connection. */
 export interface Member {
@@ -17,6 +21,16 @@ export interface Member {
   refused(frame: ErrorFrame): void
   frame(frame: Exclude<RoomFrame, JoinedFrame>): void
 }
+
+/** A question about a room's log. */
+interface Question {
+  readonly room: number
+  readonly resolve: (page: Page) => void
+  readonly reject: (error: WeftError) => void
+}
+
+/** Events of a page when nothing else is asked for. */
+const defaultLimit = 100
 
 interface Membership {
   readonly name: string
@@ -34,6 +48,7 @@ export class Memberships {
   private readonly byName = new Map<string, Membership>()
   private readonly byRequest = new Map<number, Membership>()
   private readonly byRoom = new Map<number, Membership>()
+  private readonly questions = new Map<number, Question>()
   private lastRequest = 0
 
   constructor(send: (frame: ClientFrame) => void) {
@@ -83,6 +98,18 @@ export class Memberships {
     return membership?.member === member && membership.phase === 'joined' ? membership.room : null
   }
 
+  /** Reads the log of a member's room. */
+  read(member: Member, { after, before, limit = defaultLimit }: HistoryQuery): Promise<Page> {
+    const room = this.roomOf(member)
+    if (room === null) return handled(Promise.reject(lost()))
+    const request = ++this.lastRequest
+    const answer = new Promise<Page>((resolve, reject) => {
+      this.questions.set(request, { room, resolve, reject })
+    })
+    this.send({ type: 'history', request, room, after: after ?? null, before: before ?? null, limit })
+    return handled(answer)
+  }
+
   take(frame: ServerFrame): void {
     switch (frame.type) {
       case 'joined':
@@ -90,7 +117,11 @@ export class Memberships {
         break
       case 'error': {
         const membership = frame.request === null ? undefined : this.byRequest.get(frame.request)
-        if (membership === undefined) break
+        if (membership === undefined) {
+          if (frame.request !== null)
+            this.refuseQuestion(frame.request, new WeftError(frame.code, frame.message))
+          break
+        }
         this.remove(membership)
         membership.member?.refused(frame)
         this.admitNext(membership)
@@ -104,6 +135,10 @@ export class Memberships {
         this.admitNext(membership)
         break
       }
+      case 'historyPage':
+        this.questions.get(frame.request)?.resolve(frame)
+        this.questions.delete(frame.request)
+        break
       case 'sync':
       case 'updates':
       case 'ack':
@@ -112,6 +147,7 @@ export class Memberships {
       case 'event':
       case 'broadcasted':
       case 'watermark':
+      case 'users':
         this.byRoom.get(frame.room)?.member?.frame(frame)
         break
       case 'welcome':
@@ -128,6 +164,7 @@ export class Memberships {
     this.byName.clear()
     this.byRequest.clear()
     this.byRoom.clear()
+    for (const request of [...this.questions.keys()]) this.refuseQuestion(request, lost())
   }
 
   private onJoined(frame: JoinedFrame): void {
@@ -149,10 +186,21 @@ export class Memberships {
   private remove(membership: Membership): void {
     this.byName.delete(membership.name)
     this.byRequest.delete(membership.request)
-    if (membership.phase !== 'joining') this.byRoom.delete(membership.room)
+    if (membership.phase === 'joining') return
+    this.byRoom.delete(membership.room)
+    for (const [request, { room }] of [...this.questions])
+      if (room === membership.room) this.refuseQuestion(request, lost())
+  }
+
+  private refuseQuestion(request: number, error: WeftError): void {
+    this.questions.get(request)?.reject(error)
+    this.questions.delete(request)
   }
 
   private admitNext(membership: Membership): void {
     if (membership.next !== null) this.join(membership.next)
   }
 }
+
+const lost = (): WeftError =>
+  new WeftError('connection_lost', 'the room is not joined on a running connection')

@@ -3,8 +3,8 @@
  * deletes that neither the server's state nor the outbox holds. What waits in the outbox is sent under its own number
  * and is left out here.
  */
-import * as encoding from 'lib0/encoding'
 import * as Y from 'yjs'
+import { encodeDeletes } from './discard.js'
 
 interface Range {
   readonly clock: number
@@ -85,20 +85,4 @@ const subtract = (ranges: readonly Range[], others: readonly Range[]): Range[] =
     if (at < end) rest.push({ clock: at, len: end - at })
   }
   return rest
-}
-
-/** A Yjs update, v1 encoding, of deletes alone. */
-const encodeDeletes = (deletes: Deletes): Uint8Array => {
-  const encoder = encoding.createEncoder()
-  encoding.writeVarUint(encoder, 0)
-  encoding.writeVarUint(encoder, deletes.size)
-  for (const [client, ranges] of deletes) {
-    encoding.writeVarUint(encoder, client)
-    encoding.writeVarUint(encoder, ranges.length)
-    for (const { clock, len } of ranges) {
-      encoding.writeVarUint(encoder, clock)
-      encoding.writeVarUint(encoder, len)
-    }
-  }
-  return encoding.toUint8Array(encoder)
 }

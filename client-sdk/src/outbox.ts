@@ -4,8 +4,8 @@ import * as Y from 'yjs'
 /** Edits made while nothing can be sent are gathered in one change up to this size, in bytes. */
 const gatherBytes = 64 * 1024
 
-/** A change with its number. Its bytes are fixed when it is first sent: a retry must carry the same (P21). */
-export interface Change {
+/** Edits of the document. */
+export interface UpdateChange {
   readonly kind: 'update'
   readonly n: number
   /** How many local edits it holds. */
@@ -13,13 +13,39 @@ export interface Change {
   readonly update: Uint8Array
 }
 
-interface Entry {
+/** A durable message. */
+export interface EventChange {
+  readonly kind: 'event'
+  readonly n: number
+  readonly name: string
+  /** MessagePack. */
+  readonly payload: Uint8Array
+}
+
+/** The first content of an empty room. It is not in the document before it is committed. */
+export interface SeedChange {
+  readonly kind: 'seed'
+  readonly n: number
+  readonly update: Uint8Array
+}
+
+/** A change with its number. Its bytes are fixed when it is first sent: a retry must carry the same (P21). */
+export type Change = UpdateChange | EventChange | SeedChange
+
+/** A change that may still take in others: edits that were never sent. */
+interface Gathering {
+  readonly kind: 'gathering'
   readonly n: number
   readonly solo: boolean
   edits: number
   bytes: number
   parts: Uint8Array[]
-  sent: Change | null
+}
+
+interface Entry {
+  readonly n: number
+  sent: boolean
+  content: Change | Gathering
 }
 
 export class Outbox {
@@ -28,7 +54,7 @@ export class Outbox {
   private cursor = 0
   private next: number
   private held = false
-  private edits = 0
+  private count = 0
 
   /** @param first the number of the first change: one more than the last that this client used in this room */
   constructor(first = 1) {
@@ -45,9 +71,9 @@ export class Outbox {
     return this.next - 1
   }
 
-  /** Local edits that are not settled. */
+  /** Local edits and messages that are not settled. */
   get unsaved(): number {
-    return this.edits
+    return this.count
   }
 
   /** The lowest number that is not settled, or null when all is. */
@@ -62,23 +88,28 @@ export class Outbox {
    * @returns the number of the change that it became part of
    */
   add(update: Uint8Array, solo = false): number {
-    this.edits++
-    const tail = this.entries.at(-1)
-    if (
-      tail !== undefined &&
-      tail.sent === null &&
-      !tail.solo &&
-      !solo &&
-      tail.bytes + update.length <= gatherBytes
-    ) {
+    this.count++
+    const tail = this.entries.at(-1)?.content
+    if (tail?.kind === 'gathering' && !tail.solo && !solo && tail.bytes + update.length <= gatherBytes) {
       tail.parts.push(update)
       tail.bytes += update.length
       tail.edits++
       return tail.n
     }
     const n = this.next++
-    this.entries.push({ n, solo, edits: 1, bytes: update.length, parts: [update], sent: null })
+    const content: Gathering = { kind: 'gathering', n, solo, edits: 1, bytes: update.length, parts: [update] }
+    this.entries.push({ n, sent: false, content })
     return n
+  }
+
+  /** Takes a message. It stays where it is among the edits: they keep their order. */
+  addEvent(name: string, payload: Uint8Array): number {
+    return this.addFixed({ kind: 'event', n: this.next, name, payload })
+  }
+
+  /** Takes the first content of an empty room. */
+  addSeed(update: Uint8Array): number {
+    return this.addFixed({ kind: 'seed', n: this.next, update })
   }
 
   /** The next change to send, marked as sent; undefined when there is none, or sending is held. */
@@ -86,6 +117,7 @@ export class Outbox {
     const entry = this.held ? undefined : this.entries[this.cursor]
     if (entry === undefined) return undefined
     this.cursor++
+    entry.sent = true
     return freeze(entry)
   }
 
@@ -111,21 +143,15 @@ export class Outbox {
   }
 
   /**
-   * Everything up to `n` is committed (P22), also what is held back to be sent again. Returns whether that settled
-   * anything.
+   * Everything up to `n` is committed (P22), also what is held back to be sent again.
+   * @returns what that settled, oldest first
    */
-  acknowledge(n: number): boolean {
-    let count = 0
-    for (const entry of this.entries) {
-      // What was never sent cannot be committed, whatever the server says.
-      if (entry.n > n || entry.sent === null) break
-      this.edits -= entry.edits
-      count++
-    }
-    if (count === 0) return false
-    this.entries.splice(0, count)
-    this.cursor = Math.max(0, this.cursor - count)
-    return true
+  acknowledge(n: number): Change[] {
+    // What was never sent cannot be committed, whatever the server says.
+    const end = this.entries.findIndex((entry) => entry.n > n || !entry.sent)
+    const settled = this.entries.splice(0, end === -1 ? this.entries.length : end)
+    this.cursor = Math.max(0, this.cursor - settled.length)
+    return settled.map((entry) => this.uncount(entry))
   }
 
   /** Change `n` was refused for good. Returns it, or undefined when it is not here. */
@@ -135,8 +161,7 @@ export class Outbox {
     if (entry === undefined) return undefined
     this.entries.splice(index, 1)
     if (index < this.cursor) this.cursor--
-    this.edits -= entry.edits
-    return freeze(entry)
+    return this.uncount(entry)
   }
 
   /** Everything that is not settled, oldest first. */
@@ -144,28 +169,42 @@ export class Outbox {
     return this.entries.map(view)
   }
 
-  /** Gives everything up. Numbers go on: they are never used twice (P27). */
-  clear(): Change[] {
-    const lost = this.pending()
-    this.entries = []
-    this.cursor = 0
-    this.held = false
-    this.edits = 0
-    return lost
+  /** Gives up everything from `n` on. Numbers go on: they are never used twice (P27). */
+  clearFrom(n = 0): Change[] {
+    const index = this.entries.findIndex((entry) => entry.n >= n)
+    const lost = index === -1 ? [] : this.entries.splice(index)
+    this.cursor = Math.min(this.cursor, this.entries.length)
+    if (this.entries.length === 0) this.held = false
+    return lost.map((entry) => this.uncount(entry))
+  }
+
+  private addFixed(change: Change): number {
+    this.next++
+    this.count++
+    this.entries.push({ n: change.n, sent: false, content: change })
+    return change.n
+  }
+
+  private uncount(entry: Entry): Change {
+    const change = view(entry)
+    this.count -= change.kind === 'update' ? change.edits : 1
+    return change
   }
 }
 
-const merged = (entry: Entry): Uint8Array => {
-  const [only] = entry.parts
-  if (entry.parts.length === 1 && only !== undefined) return only
+const merged = (gathering: Gathering): Uint8Array => {
+  const [only] = gathering.parts
+  if (gathering.parts.length === 1 && only !== undefined) return only
   // Merged once, however often it is asked for.
-  const update = Y.mergeUpdates(entry.parts)
-  entry.parts = [update]
-  entry.bytes = update.length
+  const update = Y.mergeUpdates(gathering.parts)
+  gathering.parts = [update]
+  gathering.bytes = update.length
   return update
 }
 
-const view = (entry: Entry): Change =>
-  entry.sent ?? { kind: 'update', n: entry.n, edits: entry.edits, update: merged(entry) }
+const view = ({ content }: Entry): Change =>
+  content.kind === 'gathering'
+    ? { kind: 'update', n: content.n, edits: content.edits, update: merged(content) }
+    : content
 
-const freeze = (entry: Entry): Change => (entry.sent ??= view(entry))
+const freeze = (entry: Entry): Change => (entry.content = view(entry))

@@ -1,15 +1,18 @@
 import type { ClientFrame, SessionLimits } from '@weft/protocol'
 import type { Clock } from './clock.js'
 import type { WeftError } from './errors.js'
+import type { Page } from './event-log.js'
 import type { Member } from './memberships.js'
 import type { RoomCore } from './room.js'
-import type { Logger } from './types.js'
+import type { HistoryQuery, Logger } from './types.js'
 
 /** What a room needs of its client. */
 export interface RoomHost {
   readonly clock: Clock
   readonly random: () => number
   readonly logger: Logger
+  /** The client's id, in hexadecimal. */
+  readonly clientId: string
   readonly presenceInterval: number
   /** What the server told in WELCOME; null before the first. */
   readonly limits: SessionLimits | null
@@ -20,6 +23,8 @@ export interface RoomHost {
   /** Sends on the running connection. */
   send(frame: ClientFrame): void
   roomOf(member: Member): number | null
+  /** Reads the log of a member's room. Rejects when the connection or the membership ends before the answer. */
+  read(member: Member, query: HistoryQuery): Promise<Page>
   join(member: Member): void
   leaveConnection(member: Member): void
   /** The server says that the member is not in the room. */

@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest'
 import * as Y from 'yjs'
 import { harness, settle } from './testing/harness.js'
-import type { Reset, Rejection } from './types.js'
+import type { Reset } from './types.js'
 
 const textOf = (doc: Y.Doc): string => doc.getText('t').toJSON()
 
@@ -91,36 +91,6 @@ describe('a room', () => {
     await pass(3_000)
     expect(room.unsaved).toBe(0)
     expect(textOf(server.committed('a'))).toBe('cba')
-  })
-
-  test('NACK final: told, dropped, counted as settled; saved() tells the truth (P22, P23)', async () => {
-    const { server, client } = harness()
-    const room = client().room('a')
-    await room.synced()
-    const rejections: Rejection[] = []
-    room.on('rejected', (rejection) => rejections.push(rejection))
-    server.refuse = (n) => (n === 1 ? 'forbidden' : null)
-    room.doc.getText('t').insert(0, 'no')
-    const first = room.saved()
-    await settle()
-    await expect(first).rejects.toMatchObject({ code: 'forbidden' })
-    expect(rejections).toMatchObject([{ n: 1, code: 'forbidden' }])
-    expect(room.unsaved).toBe(0)
-    // Work goes on. What hangs on the refused change waits for it at the server (P26).
-    room.doc.getMap('m').set('k', 1)
-    await settle()
-    expect(server.socket.sent('update').map((frame) => frame.n)).toEqual([1, 2])
-    expect(room.unsaved).toBe(1)
-  })
-
-  test('a change beyond updateBytes never reaches the wire', async () => {
-    const { server, client } = harness()
-    server.limits = { ...server.limits, updateBytes: 100 }
-    const room = client().room('a')
-    await room.synced()
-    room.doc.getText('t').insert(0, 'x'.repeat(200))
-    await expect(room.saved()).rejects.toMatchObject({ code: 'too_large' })
-    expect(server.socket.sent('update')).toHaveLength(0)
   })
 
   test('what the server lacks is sent once, without what waits in the outbox (P19)', async () => {

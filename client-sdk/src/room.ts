@@ -1,18 +1,21 @@
-/* One room of a client: its document, its outbox, its presence, and where they stand against the server. */
+/* One room of a client: its document, its outbox, its events, its presence, and where they stand against the server. */
 import { isRetryable, type Access, type ErrorFrame, type JoinedFrame } from '@weft/protocol'
 import { Awareness } from 'y-protocols/awareness'
 import * as Y from 'yjs'
 import { applyUpdates } from './apply.js'
 import { fullJitter } from './backoff.js'
+import { Broadcasts } from './broadcasts.js'
 import { Emitter, type Unsubscribe } from './emitter.js'
 import { WeftError } from './errors.js'
+import type { EventLog } from './event-log.js'
+import { LocalChanges } from './local-changes.js'
 import type { Member, RoomFrame } from './memberships.js'
-import { deletesOf, isEmpty, missingDeletes, missingStructs, type Deletes } from './missing.js'
+import { isEmpty } from './missing.js'
 import { PresenceChannel } from './presence.js'
 import type { RoomHost } from './room-host.js'
-import { Sender } from './sender.js'
-import { SyncCollector } from './sync-collector.js'
-import type { Room, RoomEvents, RoomPresence, RoomStatus } from './types.js'
+import { RoomWire } from './room-wire.js'
+import { StateSync, unknownDeletes, type Holding, type SyncedState } from './state-sync.js'
+import type { Broadcast, Reset, Room, RoomEvents, RoomPresence, RoomStatus } from './types.js'
 import { Waiters, handled } from './waiters.js'
 
 /** Bounds of the delay before a refused join is tried again, in milliseconds. */
@@ -26,19 +29,18 @@ export class RoomImpl<P extends object> implements Room<P>, Member {
   readonly name: string
   private readonly host: RoomHost
   private readonly emitter: Emitter<RoomEvents<P>>
-  private readonly sender: Sender
+  private readonly wire: RoomWire
+  private readonly changes: LocalChanges
+  private readonly broadcasts: Broadcasts
   private readonly channel: PresenceChannel<P>
   private readonly syncers = new Waiters()
+  private readonly state = new StateSync()
   private document: Y.Doc
   private references = 1
   private currentStatus: RoomStatus = 'offline'
   private currentAccess: Access | null = null
-  private epoch: number | null = null
-  /** Every event up to here has been applied: where to resume. Null until the first state is complete. */
-  private watermark: number | null = null
   /** The first full state has come. */
   private complete = false
-  private syncing: { collector: SyncCollector; head: number; deletes: Deletes | null } | null = null
   private failures = 0
   private cancelRetry: (() => void) | null = null
   private denial: WeftError | null = null
@@ -48,24 +50,26 @@ export class RoomImpl<P extends object> implements Room<P>, Member {
     this.host = host
     this.document = doc
     this.emitter = new Emitter(host.logger)
-    const number = (): number | null => host.roomOf(this)
-    this.sender = new Sender(firstNumber, {
+    this.wire = new RoomWire(host, this)
+    const failed = (message: string, cause: unknown): void => this.fail('apply_failed', message, cause)
+    this.changes = new LocalChanges(firstNumber, this.wire, {
       clock: host.clock,
       random: host.random,
-      get limits() {
-        return host.limits
-      },
-      get congested() {
-        return host.congested
-      },
-      get number() {
-        return number()
-      },
-      send: (frame) => host.send(frame),
+      logger: host.logger,
+      clientId: host.clientId,
+      over: () => (this.currentStatus === 'left' ? left() : null),
       counted: (unsaved) => this.emitter.emit('unsaved', unsaved),
-      rejected: (rejection) => this.emitter.emit('rejected', rejection),
       settled: () => this.settled(),
+      rejected: (rejection) => this.emitter.emit('rejected', rejection),
+      apply: (update) => this.apply([update]),
+      replace: (lost, kept) => {
+        this.reset('rejected', lost, kept)
+        this.rejoin()
+      },
+      failed,
     })
+    const access = (): Access | null => this.currentAccess
+    this.broadcasts = new Broadcasts(this.wire, { logger: host.logger, access, failed })
     this.channel = new PresenceChannel(new Awareness(doc), {
       clock: host.clock,
       interval: host.presenceInterval,
@@ -83,6 +87,10 @@ export class RoomImpl<P extends object> implements Room<P>, Member {
     return this.channel.awareness
   }
 
+  get events(): EventLog {
+    return this.changes.events
+  }
+
   get presence(): RoomPresence<P> {
     return this.channel
   }
@@ -96,7 +104,7 @@ export class RoomImpl<P extends object> implements Room<P>, Member {
   }
 
   get unsaved(): number {
-    return this.sender.unsaved
+    return this.changes.sender.unsaved
   }
 
   on<K extends keyof RoomEvents<P>>(event: K, listener: (payload: RoomEvents<P>[K]) => void): Unsubscribe {
@@ -112,10 +120,23 @@ export class RoomImpl<P extends object> implements Room<P>, Member {
   }
 
   saved(): Promise<void> {
-    if (this.sender.unsaved === 0) return Promise.resolve()
+    if (this.changes.sender.unsaved === 0) return Promise.resolve()
     const denial = this.currentStatus === 'left' ? left() : (this.denial ?? this.host.denial)
     if (denial !== null) return handled(Promise.reject(denial))
-    return this.sender.saved()
+    return this.changes.sender.saved()
+  }
+
+  broadcast(name: string, payload: unknown): boolean {
+    return this.broadcasts.send(name, payload)
+  }
+
+  onBroadcast<Name extends string>(name: Name, listener: (message: Broadcast<Name>) => void): Unsubscribe {
+    return this.broadcasts.on(name, listener)
+  }
+
+  async seed(fill: (doc: Y.Doc) => void): Promise<boolean> {
+    // Nobody can fill what is known to have been filled.
+    return this.changes.seed(fill, () => isEmpty(this.document))
   }
 
   /** One more `client.room(name)`; takes a room back that is only waiting for its last acks. */
@@ -140,15 +161,16 @@ export class RoomImpl<P extends object> implements Room<P>, Member {
     if (this.currentStatus === 'left') return
     this.host.leaveConnection(this)
     this.stopRetry()
-    this.sender.rewind()
+    this.changes.sender.rewind()
     this.document.off('update', this.onUpdate)
     this.channel.destroy()
-    this.syncing = null
+    this.state.stop()
     this.setStatus('left')
-    this.sender.fail(error)
+    this.changes.end(error)
     this.syncers.fail(error)
+    this.broadcasts.end()
     this.emitter.clear()
-    this.host.released(this as unknown as RoomCore, this.sender.nextNumber)
+    this.host.released(this as unknown as RoomCore, this.changes.sender.nextNumber)
   }
 
   /** The connection is there. */
@@ -163,59 +185,37 @@ export class RoomImpl<P extends object> implements Room<P>, Member {
   /** The connection is gone. */
   down(): void {
     this.stopRetry()
-    this.syncing = null
-    this.sender.rewind()
-    this.channel.down()
+    this.suspend()
     if (this.currentStatus !== 'denied') this.setStatus('offline')
   }
 
   /** The connection was refused for good: nothing comes until somebody acts. */
   connectionDenied(error: WeftError): void {
-    this.sender.fail(error)
+    this.changes.sender.fail(error)
     this.syncers.fail(error)
   }
 
-  holding(): ReturnType<Member['holding']> {
-    const fresh = isEmpty(this.document)
-    return {
-      epoch: this.epoch,
-      after: this.watermark,
-      stateVector: fresh ? null : Y.encodeStateVector(this.document),
-    }
+  holding(): Holding {
+    return this.state.holding(this.document)
   }
 
   joined(frame: JoinedFrame): void {
-    if (this.epoch !== null && this.epoch !== frame.epoch) {
-      this.reset()
+    if (this.state.epoch !== null && this.state.epoch !== frame.epoch) {
+      this.recreated()
       if (frame.mode !== 'full') {
         // The server left out what the old document seemed to hold: ask again, with nothing in hand (P20).
-        this.host.leaveConnection(this)
-        this.join()
+        this.rejoin()
         return
       }
     }
-    this.epoch = frame.epoch
     this.currentAccess = frame.access
-    let missing: Uint8Array | null = null
-    let deletes: Deletes | null = null
-    if (
-      (frame.mode !== 'resume' || this.unsaved > 0) &&
-      frame.access === 'write' &&
-      !isEmpty(this.document)
-    ) {
-      // Before the server's state is applied: what it brings need not be sent back (P19). Also when resuming with changes in
-      // hand: they may hang on what a node relayed and did not commit before it died, and who saw it alone still has it.
-      missing = missingStructs(this.document, frame.stateVector, this.sender.pending)
-      // A Yjs update carries all deletes; only without one do they need a look of their own.
-      if (missing === null && frame.mode !== 'resume') deletes = deletesOf(this.document)
-    }
-    if (frame.mode !== 'resume') this.watermark = null
-    this.syncing = { collector: new SyncCollector(), head: frame.head, deletes }
+    this.events.joined(this.state.from(frame), frame.head)
+    const missing = this.state.begin(frame, this.document, this.changes.sender.pending)
     this.setStatus('syncing')
-    if (missing !== null) this.sender.add(missing, true)
-    this.sender.flush()
+    if (missing !== null) this.changes.sender.add(missing, true)
+    this.changes.sender.flush()
     // A listener may have ended it all.
-    if (this.host.roomOf(this) !== null) this.channel.up()
+    if (this.wire.number !== null) this.channel.up()
   }
 
   refused(frame: ErrorFrame): void {
@@ -230,19 +230,19 @@ export class RoomImpl<P extends object> implements Room<P>, Member {
         this.apply(frame.updates)
         break
       case 'sync': {
-        const updates = this.syncing?.collector.take(frame)
-        if (updates !== undefined && updates !== null) this.completeSync(updates)
+        const state = this.state.take(frame)
+        if (state !== null) this.completeSync(state)
         break
       }
       case 'ack':
-        this.sender.acknowledge(frame.n)
+        this.changes.sender.acknowledge(frame.n, frame.seq)
         break
       case 'nack':
-        if (frame.code !== 'not_joined') this.sender.refused(frame)
+        if (frame.code !== 'not_joined') this.changes.sender.refused(frame)
         else {
           // Nothing was decided about the change: it is sent again after the next JOINED (P14).
           this.host.forget(this)
-          this.sender.rewind()
+          this.changes.sender.rewind()
           this.joinLater(0)
         }
         break
@@ -254,47 +254,43 @@ export class RoomImpl<P extends object> implements Room<P>, Member {
         }
         break
       case 'watermark':
-        // During a sync the events before it wait in the collector: only `done` says that they have been applied.
-        if (this.syncing === null) this.watermark = Math.max(this.watermark ?? 0, frame.seq)
+        if (this.state.reached(frame.seq)) this.events.reached(frame.seq)
         break
       case 'left':
-        this.channel.down()
-        this.syncing = null
-        this.sender.rewind()
+        this.suspend()
         if (frame.code === 'left' || isRetryable(frame.code)) this.joinLater(0)
         else this.deny(new WeftError(frame.code, frame.message))
         break
       case 'event':
+        this.events.receive(frame)
+        break
       case 'broadcasted':
+        this.broadcasts.receive(frame)
+        break
+      case 'users':
         break
     }
   }
 
   private readonly onUpdate = (update: Uint8Array, origin: unknown): void => {
-    if (origin !== this) this.sender.add(update)
+    if (origin !== this) this.changes.sender.add(update)
   }
 
   private settled(): void {
-    if (this.sender.unsaved > 0) return
+    if (this.changes.sender.unsaved > 0) return
     this.emitter.emit('saved', undefined)
     if (this.references === 0) this.leaveWhenSaved()
   }
 
-  private completeSync(updates: readonly Uint8Array[]): void {
-    if (this.syncing === null) return
-    const { head, deletes } = this.syncing
-    this.syncing = null
-    this.apply(updates)
-    if (deletes !== null) {
-      try {
-        const known = [...updates, ...this.sender.pending]
-        const missing = missingDeletes(deletes, known)
-        if (missing !== null) this.sender.add(missing, true)
-      } catch (thrown) {
-        this.fail('apply_failed', 'the deletes of the initial state could not be read', thrown)
-      }
+  private completeSync(state: SyncedState): void {
+    this.apply(state.updates)
+    try {
+      const deletes = unknownDeletes(state, this.changes.sender.pending)
+      if (deletes !== null) this.changes.sender.add(deletes, true)
+    } catch (thrown) {
+      this.fail('apply_failed', 'the deletes of the initial state could not be read', thrown)
     }
-    this.watermark = Math.max(this.watermark ?? 0, head)
+    this.events.reached(state.head)
     this.failures = 0
     this.complete = true
     this.setStatus('live')
@@ -306,19 +302,40 @@ export class RoomImpl<P extends object> implements Room<P>, Member {
     applyUpdates(this.document, updates, this, (message, cause) => this.fail('apply_failed', message, cause))
   }
 
-  private reset(): void {
+  /** The room was deleted and made again: nothing of the old one has a meaning. */
+  private recreated(): void {
+    const unsaved = this.changes.recreated(new WeftError('room_reset', 'the room was deleted and made again'))
+    this.state.epoch = null
+    this.reset('recreated', unsaved, [])
+  }
+
+  /** Goes on with a new document, in which `kept` is applied. */
+  private reset(reason: Reset['reason'], unsaved: readonly Uint8Array[], kept: readonly Uint8Array[]): void {
     const previous = this.document
-    const unsaved = this.sender.clear()
     previous.off('update', this.onUpdate)
     this.document = new Y.Doc({ gc: previous.gc })
+    this.apply(kept)
     this.document.on('update', this.onUpdate)
-    this.epoch = null
-    this.watermark = null
+    this.state.forget()
     this.complete = false
     this.channel.rebind(new Awareness(this.document))
-    this.sender.fail(new WeftError('room_reset', 'the room was deleted and made again'))
-    this.emitter.emit('reset', { doc: this.doc, awareness: this.awareness, previous, unsaved })
-    this.emitter.emit('unsaved', this.sender.unsaved)
+    this.emitter.emit('reset', { reason, doc: this.doc, awareness: this.awareness, previous, unsaved })
+    this.emitter.emit('unsaved', this.changes.sender.unsaved)
+  }
+
+  /** Ends the membership, and asks for a new one. */
+  private rejoin(): void {
+    this.host.leaveConnection(this)
+    this.suspend()
+    this.join()
+  }
+
+  /** The membership is over: nothing is sent or expected until the next one. */
+  private suspend(): void {
+    this.state.stop()
+    this.changes.sender.rewind()
+    this.channel.down()
+    this.events.down()
   }
 
   private join(): void {
@@ -341,34 +358,27 @@ export class RoomImpl<P extends object> implements Room<P>, Member {
     this.denial = error
     this.currentAccess = null
     this.setStatus('denied')
-    this.sender.fail(error)
+    this.changes.sender.fail(error)
     this.syncers.fail(error)
     this.emitter.emit('error', error)
   }
 
-  private fail(code: string, message: string, cause: unknown): void {
+  private fail(code: string, message: string, cause?: unknown): void {
     const error = new WeftError(code, `${message} in room '${this.name}'`, cause)
     this.host.logger.error(`weft: ${error.message}`, cause)
     this.emitter.emit('error', error)
   }
 
   private sendPresence(awareness: Uint8Array): void {
-    const room = this.host.roomOf(this)
-    const limits = this.host.limits
-    if (room === null || limits === null) return
-    if (awareness.length > limits.presenceBytes) {
-      this.fail(
-        'too_large',
-        `the presence has ${awareness.length} bytes and may have ${limits.presenceBytes}`,
-        undefined,
-      )
-      return
-    }
-    this.host.send({ type: 'presence', room, awareness })
+    const { number, limits } = this.wire
+    if (number === null || limits === null) return
+    const { length } = awareness
+    if (length <= limits.presenceBytes) this.wire.send({ type: 'presence', room: number, awareness })
+    else this.fail('too_large', `the presence has ${length} bytes and may have ${limits.presenceBytes}`)
   }
 
   private leaveWhenSaved(): void {
-    if (this.sender.unsaved === 0 || this.denial !== null) this.end(left())
+    if (this.changes.sender.unsaved === 0 || this.denial !== null) this.end(left())
   }
 
   private setStatus(status: RoomStatus): void {

@@ -11,17 +11,20 @@ const make = (): { sender: Sender; clock: FakeClock; sent: number[]; rejected: s
   const clock = new FakeClock()
   const sent: number[] = []
   const rejected: string[] = []
-  const sender = new Sender(1, {
-    clock,
-    random: () => 0.5,
+  const wire = {
     limits: defaultSessionLimits,
     congested: false,
     number: 7,
     send: (frame: ClientFrame) => {
       if (frame.type === 'update') sent.push(frame.n)
     },
+  }
+  const sender = new Sender(1, wire, {
+    clock,
+    random: () => 0.5,
     counted: nothing,
-    rejected: ({ code }) => rejected.push(code),
+    committed: nothing,
+    refused: (_, { code }) => rejected.push(code),
     settled: nothing,
   })
   return { sender, clock, sent, rejected }
@@ -54,7 +57,7 @@ describe('refusals that cross the changes that are sent again', () => {
     nack(sender, 2, 'overloaded')
     clock.advance(20_000)
     nack(sender, 3, 'out_of_order')
-    sender.acknowledge(3)
+    sender.acknowledge(3, 3)
     clock.advance(20_000)
     expect(sent).toEqual([1, 2, 3, 2, 3])
     expect([sender.unsaved, rejected]).toEqual([0, []])
@@ -66,11 +69,11 @@ describe('refusals that cross the changes that are sent again', () => {
     sender.flush()
     const saved = sender.saved()
     nack(sender, 2, 'overloaded')
-    sender.acknowledge(2)
+    sender.acknowledge(2, 2)
     expect(sender.unsaved).toBe(1)
     clock.advance(20_000)
     expect(sent).toEqual([1, 2, 3, 3])
-    sender.acknowledge(3)
+    sender.acknowledge(3, 3)
     await saved
   })
 })

@@ -1,10 +1,10 @@
 /* The way of a room's local changes: into the outbox, onto the wire, settled by ACK or NACK. */
-import { isRetryable, type ClientFrame, type NackFrame, type SessionLimits } from '@weft/protocol'
+import { isRetryable, type ClientFrame, type NackFrame } from '@weft/protocol'
 import { fullJitter } from './backoff.js'
 import type { Clock } from './clock.js'
 import { WeftError } from './errors.js'
-import { Outbox } from './outbox.js'
-import type { Rejection } from './types.js'
+import { Outbox, type Change } from './outbox.js'
+import type { Wire } from './room-wire.js'
 import { Waiters } from './waiters.js'
 
 /** Bounds of the delay before a refused change is sent again, in milliseconds. */
@@ -21,20 +21,21 @@ const frameOverhead = 64
 export interface SenderHost {
   readonly clock: Clock
   readonly random: () => number
-  readonly limits: SessionLimits | null
-  /** Whether the socket has enough to do. */
-  readonly congested: boolean
-  /** The room's number on the running connection; null while it is not joined. */
-  readonly number: number | null
-  send(frame: ClientFrame): void
   /** The number of unsaved edits has changed. */
   counted(unsaved: number): void
-  rejected(rejection: Rejection): void
+  /**
+   * A change is committed.
+   * @param seq as what; null when the ACK stood for several and this is not the last, which is `ackedAs`
+   */
+  committed(change: Change, seq: number | null, ackedAs: number): void
+  /** A change was refused for good. It has left the outbox. */
+  refused(change: Change, error: WeftError): void
   /** Changes were settled; none may be left. */
   settled(): void
 }
 
 export class Sender {
+  private readonly wire: Wire
   private readonly host: SenderHost
   private readonly outbox: Outbox
   private readonly waiters = new Waiters()
@@ -44,8 +45,9 @@ export class Sender {
   private cancelPause: (() => void) | null = null
 
   /** @param first the number of the first change */
-  constructor(first: number, host: SenderHost) {
+  constructor(first: number, wire: Wire, host: SenderHost) {
     this.outbox = new Outbox(first)
+    this.wire = wire
     this.host = host
   }
 
@@ -57,43 +59,44 @@ export class Sender {
     return this.outbox.nextNumber
   }
 
-  /** The updates that are not settled, oldest first. */
+  /** The updates of the document that are not settled, oldest first. */
   get pending(): Uint8Array[] {
-    return this.outbox.pending().map((change) => change.update)
+    return this.outbox.pending().flatMap((change) => (change.kind === 'update' ? [change.update] : []))
   }
 
-  /** Takes a local change. It leaves at the end of this microtask, together with those that follow it until then. */
-  add(update: Uint8Array, solo = false): void {
-    this.outbox.add(update, solo)
-    this.host.counted(this.outbox.unsaved)
-    if (this.scheduled) return
-    this.scheduled = true
-    queueMicrotask(() => {
-      this.scheduled = false
-      this.flush()
-    })
+  /**
+   * Takes a local change. It leaves at the end of this microtask, together with those that follow it until then.
+   * @returns its number
+   */
+  add(update: Uint8Array, solo = false): number {
+    return this.added(this.outbox.add(update, solo))
+  }
+
+  addEvent(name: string, payload: Uint8Array): number {
+    return this.added(this.outbox.addEvent(name, payload))
+  }
+
+  addSeed(update: Uint8Array): number {
+    return this.added(this.outbox.addSeed(update))
   }
 
   /** Sends what may be sent. */
   flush(): void {
-    const { limits } = this.host
+    const { limits } = this.wire
     if (limits === null || this.cancelPause !== null) return
-    const limit = Math.min(limits.updateBytes, limits.frameBytes - frameOverhead)
-    while (!this.host.congested) {
+    while (!this.wire.congested) {
       // Asked each time: a listener that hears of a rejection may leave the room.
-      const room = this.host.number
+      const room = this.wire.number
       const change = room === null ? undefined : this.outbox.take()
       if (room === null || change === undefined) return
-      if (change.update.length <= limit) {
-        this.host.send({ type: 'update', room, n: change.n, update: change.update })
-      } else {
-        // Sent, it could cost the connection (P5), again and again.
-        this.reject(
-          change.n,
-          'too_large',
-          `the change has ${change.update.length} bytes and may have ${limit}`,
-        )
-      }
+      const { length } = change.kind === 'event' ? change.payload : change.update
+      const limit = Math.min(
+        change.kind === 'event' ? limits.eventBytes : limits.updateBytes,
+        limits.frameBytes - frameOverhead,
+      )
+      if (length <= limit) this.wire.send(frameOf(room, change))
+      // Sent, it could cost the connection (P5), again and again.
+      else this.reject(change.n, 'too_large', `the ${change.kind} has ${length} bytes and may have ${limit}`)
     }
     this.cancelPause = this.host.clock.after(congestionPause, () => {
       this.cancelPause = null
@@ -101,10 +104,12 @@ export class Sender {
     })
   }
 
-  /** Everything up to `n` is committed (P22). */
-  acknowledge(n: number): void {
-    if (!this.outbox.acknowledge(n)) return
+  /** Everything up to `n` is committed, `n` itself as `seq` (P22). */
+  acknowledge(n: number, seq: number): void {
+    const settled = this.outbox.acknowledge(n)
+    if (settled.length === 0) return
     this.failures = 0
+    for (const change of settled) this.host.committed(change, change.n === n ? seq : null, seq)
     this.settle()
   }
 
@@ -145,17 +150,34 @@ export class Sender {
     this.waiters.fail(error)
   }
 
-  /** Gives up everything that is pending, and returns it. */
-  clear(): Uint8Array[] {
+  /** Gives up everything from `n` on, and returns it. Who waits for one of them is told `error`. */
+  clearFrom(n: number, error: WeftError): Change[] {
     this.rewind()
-    return this.outbox.clear().map((change) => change.update)
+    const lost = this.outbox.clearFrom(n)
+    if (lost.length === 0) return lost
+    for (const change of lost) this.waiters.refused(change.n, error)
+    this.settle()
+    return lost
+  }
+
+  private added(n: number): number {
+    this.host.counted(this.outbox.unsaved)
+    if (this.scheduled) return n
+    this.scheduled = true
+    queueMicrotask(() => {
+      this.scheduled = false
+      this.flush()
+    })
+    return n
   }
 
   private reject(n: number, code: string, message: string): void {
     const change = this.outbox.refuse(n)
     if (change === undefined) return
-    this.waiters.refused(n, new WeftError(code, message))
-    this.host.rejected({ n, code, message, update: change.update })
+    const error = new WeftError(code, message)
+    // A seed that comes too late has been answered, not refused.
+    if (code !== 'not_empty') this.waiters.refused(n, error)
+    this.host.refused(change, error)
     this.settle()
   }
 
@@ -163,5 +185,17 @@ export class Sender {
     this.waiters.settle(this.outbox.firstNumber)
     this.host.counted(this.outbox.unsaved)
     this.host.settled()
+  }
+}
+
+const frameOf = (room: number, change: Change): ClientFrame => {
+  const { n } = change
+  switch (change.kind) {
+    case 'update':
+      return { type: 'update', room, n, update: change.update }
+    case 'event':
+      return { type: 'append', room, n, name: change.name, payload: change.payload }
+    case 'seed':
+      return { type: 'seed', room, n, update: change.update }
   }
 }

@@ -84,10 +84,14 @@ export interface Client {
    * often as `room()`. The type parameters are the caller's claim about what members show and send.
    * @throws {WeftError} `invalid_room_name`, `client_closed`, `room_in_use` (the room is open with another document)
    */
-  room<Presence extends object = Record<string, unknown>, Events extends object = Record<string, unknown>>(
+  room<
+    Presence extends object = Record<string, unknown>,
+    Events extends object = Record<string, unknown>,
+    Broadcasts extends object = Record<string, unknown>,
+  >(
     name: string,
     options?: RoomOptions,
-  ): Room<Presence, Events>
+  ): Room<Presence, Events, Broadcasts>
   /** Connects now, also out of a wait, after `disconnect()` and after `denied`. */
   connect(): void
   /** Ends the connection and stays so until `connect()`. Rooms keep their documents and unsaved changes. */
@@ -109,27 +113,45 @@ export interface RoomOptions {
  */
 export type RoomStatus = 'offline' | 'joining' | 'syncing' | 'live' | 'denied' | 'left'
 
-/** A change that the server refused for good. */
-export interface Rejection {
+/** A change that the server refused for good, and what became of it. */
+export type Rejection = {
   /** The change's number. */
   readonly n: number
   /** Why: a code of the protocol's error table. */
   readonly code: string
   readonly message: string
-  /** The refused Yjs update. It is still in the local document. */
-  readonly update: Uint8Array
-}
+} & (
+  | {
+      readonly kind: 'update'
+      /** The refused Yjs update: apply it to a copy of the document to see what it was. */
+      readonly update: Uint8Array
+      /**
+       * `discarded`: its content was taken out of the document, and what was typed since stays. `reset`: that could not
+       * be done in place, and the document was replaced: a `reset` event follows.
+       */
+      readonly outcome: 'discarded' | 'reset'
+    }
+  | {
+      readonly kind: 'event'
+      readonly name: string
+      readonly payload: unknown
+      /** It is not in the log. Its `append` rejects too. */
+      readonly outcome: 'dropped'
+    }
+)
 
-/**
- * The room was deleted and made again: its old document has no meaning there. `room.doc` and `room.awareness` are new;
- * bind editors to them.
- */
+/** `room.doc` and `room.awareness` were replaced: bind editors to the new ones. */
 export interface Reset {
+  /**
+   * `recreated`: the room was deleted and made again, and its old document has no meaning there. `rejected`: changes
+   * were refused that could not be undone in place.
+   */
+  readonly reason: 'recreated' | 'rejected'
   readonly doc: Y.Doc
   readonly awareness: Awareness
   /** The document before, no longer connected to anything. It is not destroyed. */
   readonly previous: Y.Doc
-  /** The changes that were not acknowledged, oldest first, as Yjs updates of `previous`. */
+  /** The changes that are lost with it, oldest first, as Yjs updates of `previous`. */
   readonly unsaved: readonly Uint8Array[]
 }
 
@@ -167,12 +189,88 @@ export interface RoomPresence<Presence extends object> {
   readonly others: readonly Other<Presence>[]
 }
 
+/** A durable message of a room: committed, with its place in the room's order. */
+export interface DurableEvent<Name extends string = string, Payload = unknown> {
+  /** Its place in the log: dense with the document's changes, so that numbers in between may be missing here. */
+  readonly seq: number
+  readonly name: Name
+  readonly payload: Payload
+  /** The verified user who appended it; null for an anonymous one. */
+  readonly author: string | null
+  /** The tab or process that appended it, in hexadecimal. */
+  readonly clientId: string
+  /** Its number at that client. */
+  readonly n: number
+  /** When it was committed, in milliseconds since 1970, by a server's clock. */
+  readonly time: number
+  /** Whether this client appended it. */
+  readonly own: boolean
+}
+
+/** The events of a map from names to payloads. What others append has the shape that they gave it. */
+export type EventOf<Events extends object> = {
+  [Name in keyof Events & string]: DurableEvent<Name, Events[Name]>
+}[keyof Events & string]
+
+/** Which part of the log is wanted. */
+export interface HistoryQuery {
+  /** Only what is newer than this seq. */
+  readonly after?: number | undefined
+  /** Only what is older than this seq. Without `after`: the newest of those. */
+  readonly before?: number | undefined
+  /** At most so many, 1 to 1,000. Default: 100. */
+  readonly limit?: number | undefined
+}
+
+/** A part of the log, oldest first. */
+export interface EventHistory<Events extends object> {
+  readonly events: readonly EventOf<Events>[]
+  /** Whether there are more in the direction of the query: newer ones with `after`, else older ones. */
+  readonly more: boolean
+}
+
+/** The durable, ordered messages of a room. */
+export interface RoomEventLog<Events extends object> {
+  /**
+   * Appends a message. It is sent now or when the connection is back, in order with the edits made before and after it,
+   * and is in the log once, whatever is sent again. Resolves after the commit.
+   * @param payload what MessagePack can say: null, booleans, numbers, strings, Uint8Array, arrays and plain objects
+   * @throws {WeftError} `invalid_payload`; a code of the error table when the server refuses it (`too_large`,
+   *   `forbidden`); `room_left`, `room_reset`, `client_closed` when it was given up
+   */
+  append<Name extends keyof Events & string>(
+    name: Name,
+    payload: Events[Name],
+  ): Promise<{ readonly seq: number }>
+  /** Hears the events of one name that are committed from now on, own ones too: in seq order, each once. */
+  on<Name extends keyof Events & string>(
+    name: Name,
+    listener: (event: DurableEvent<Name, Events[Name]>) => void,
+  ): Unsubscribe
+  /** Hears events of every name. */
+  onAny(listener: (event: EventOf<Events>) => void): Unsubscribe
+  /**
+   * Reads the log.
+   * @throws {WeftError} `connection_lost` when there is no connection, or a code of the error table
+   */
+  history(query?: HistoryQuery): Promise<EventHistory<Events>>
+}
+
+/** An ephemeral message: not stored, not ordered, and not for those who were away. */
+export interface Broadcast<Name extends string = string, Payload = unknown> {
+  readonly name: Name
+  readonly payload: Payload
+  /** The verified user who sent it; null for an anonymous one. */
+  readonly author: string | null
+}
+
 declare const types: unique symbol
 
 /** One shared document and who is in it. */
 export interface Room<
   Presence extends object = Record<string, unknown>,
   Events extends object = Record<string, unknown>,
+  Broadcasts extends object = Record<string, unknown>,
 > {
   readonly name: string
   /** The shared document: bind any Yjs editor. Replaced by the `reset` event only. */
@@ -180,10 +278,12 @@ export interface Room<
   /** For editor bindings; the same data as {@link presence}. Replaced by the `reset` event only. */
   readonly awareness: Awareness
   readonly presence: RoomPresence<Presence>
+  /** The durable, ordered messages of the room. */
+  readonly events: RoomEventLog<Events>
   readonly status: RoomStatus
   /** What the token grants; null until the room has been joined. */
   readonly access: Access | null
-  /** Local edits (Yjs transactions) that the server has not acknowledged as committed. Exact. */
+  /** Local edits (Yjs transactions), events and seeds that the server has not acknowledged as committed. Exact. */
   readonly unsaved: number
   /**
    * Resolves when the room's first full state is here.
@@ -196,6 +296,25 @@ export interface Room<
    */
   saved(): Promise<void>
   /**
+   * Sends a message to whoever is in the room now, except this client.
+   * @returns false when it was dropped: not in the room now, or the socket has enough to do
+   * @throws {WeftError} `invalid_payload`, `too_large`, `forbidden`
+   */
+  broadcast<Name extends keyof Broadcasts & string>(name: Name, payload: Broadcasts[Name]): boolean
+  /** Hears the messages that others broadcast under a name. */
+  onBroadcast<Name extends keyof Broadcasts & string>(
+    name: Name,
+    listener: (message: Broadcast<Name, Broadcasts[Name]>) => void,
+  ): Unsubscribe
+  /**
+   * Fills the room if its document has never been written to: of all who try, at whatever moment, one does. The content
+   * appears in `doc` when the server has committed it, also after a time offline; edits made meanwhile come after it.
+   * @param fill writes the content into an empty document of its own
+   * @returns whether it was this call's content that the room got
+   * @throws {WeftError} when the server refuses the content (`too_large`, `forbidden`), or it was given up
+   */
+  seed(fill: (doc: Y.Doc) => void): Promise<boolean>
+  /**
    * Gives back one `client.room(name)`. After the last one the presence ends at once, and the membership as soon as
    * every change is acknowledged.
    */
@@ -205,5 +324,5 @@ export interface Room<
     listener: (payload: RoomEvents<Presence>[K]) => void,
   ): Unsubscribe
   /** Types only, absent at run time: ties the type parameters to the room. */
-  readonly [types]?: { readonly presence: Presence; readonly events: Events }
+  readonly [types]?: { readonly presence: Presence; readonly events: Events; readonly broadcasts: Broadcasts }
 }

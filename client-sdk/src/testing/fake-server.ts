@@ -8,7 +8,10 @@ import {
   defaultSessionLimits,
   encodeServerFrame,
   type Access,
+  type AppendFrame,
   type ClientFrame,
+  type DurableMessage,
+  type HistoryFrame,
   type JoinFrame,
   type ServerFrame,
   type SessionLimits,
@@ -16,17 +19,21 @@ import {
 import * as Y from 'yjs'
 import type { WebSocketConstructor, WebSocketLike } from '../websocket.js'
 
-interface Pending {
+/** What stands in the log: a change of the document, or a message. */
+type Content = { readonly update: Uint8Array } | { readonly message: Omit<DurableMessage, 'seq'> }
+
+type Pending = Content & {
   readonly socket: FakeSocket
   readonly n: number
-  readonly update: Uint8Array
+  /** Counts only if the log holds no change of the document. */
+  readonly seed?: boolean
 }
 
 interface FakeRoom {
   readonly number: number
   readonly name: string
   epoch: number
-  log: Uint8Array[]
+  log: Content[]
   pending: Pending[]
   /** Committed, and not acknowledged: something that they refer to is not committed (P22, P26). */
   waiting: { readonly socket: FakeSocket; readonly n: number; readonly seq: number }[]
@@ -48,6 +55,8 @@ export class FakeSocket implements WebSocketLike {
   open = false
   gone = false
   closedByClient: { readonly code: number | undefined } | null = null
+  /** What HELLO said. */
+  clientId: Uint8Array = new Uint8Array(16)
   /** The change that has to come next after a retryable refusal (P23), by room number. */
   readonly expected = new Map<number, number>()
 
@@ -116,6 +125,10 @@ export class FakeServer {
   limits: SessionLimits = defaultSessionLimits
   /** Gives a code to refuse a change with, or null. */
   refuse: (n: number, update: Uint8Array) => string | null = () => null
+  /** Acknowledges a batch by its last change only, as a server may (P22). */
+  cumulative = false
+  /** Keeps EVENT frames to itself. */
+  silent = false
   /** Forgets the log for resuming: joins are answered by `diff` or `full`. */
   resumes = true
   private epochs = 1
@@ -167,7 +180,7 @@ export class FakeServer {
   /** What is committed, as a document. */
   committed(name: string): Y.Doc {
     const doc = new Y.Doc()
-    for (const update of this.room(name).log) Y.applyUpdate(doc, update)
+    for (const update of updatesOf(this.room(name).log)) Y.applyUpdate(doc, update)
     return doc
   }
 
@@ -176,7 +189,7 @@ export class FakeServer {
     const room = this.room(name)
     const doc = this.committed(name)
     doc.on('update', (update: Uint8Array) => {
-      room.log.push(update)
+      room.log.push({ update })
       for (const member of room.members)
         member.deliver({ type: 'updates', room: room.number, updates: [update] })
       this.watermark(room)
@@ -187,12 +200,21 @@ export class FakeServer {
   /** Commits pending changes, oldest first, and acknowledges them. */
   commit(name: string, count = Infinity): void {
     const room = this.room(name)
-    for (const { socket, n, update } of room.pending.splice(0, count)) {
-      room.log.push(update)
-      room.waiting.push({ socket, n, seq: room.log.length })
+    for (const change of room.pending.splice(0, count)) {
+      const { socket, n } = change
+      if (change.seed === true && updatesOf(room.log).length > 0) {
+        socket.deliver({ type: 'nack', room: room.number, n, code: 'not_empty', message: '' })
+        continue
+      }
+      room.log.push(change)
+      const seq = room.log.length
+      room.waiting.push({ socket, n, seq })
+      if ('message' in change) this.tell(room, seq, change.message)
+      else if (change.seed === true) this.relay(room, socket, change.update)
     }
     if (this.committed(name).store.pendingStructs === null) {
-      for (const { socket, n, seq } of room.waiting.splice(0)) {
+      const settled = room.waiting.splice(0)
+      for (const { socket, n, seq } of this.cumulative ? settled.slice(-1) : settled) {
         if (!socket.gone) socket.deliver({ type: 'ack', room: room.number, n, seq })
       }
     }
@@ -227,6 +249,7 @@ export class FakeServer {
   take(socket: FakeSocket, frame: ClientFrame): void {
     switch (frame.type) {
       case 'hello':
+        socket.clientId = frame.clientId.slice()
         if (this.autoWelcome) this.welcome(socket)
         break
       case 'ping':
@@ -242,8 +265,31 @@ export class FakeServer {
         break
       }
       case 'update':
-        this.update(socket, frame.room, frame.n, frame.update.slice())
+        this.change(socket, frame.room, { socket, n: frame.n, update: frame.update.slice() })
         break
+      case 'seed':
+        this.change(socket, frame.room, { socket, n: frame.n, update: frame.update.slice(), seed: true })
+        break
+      case 'append':
+        this.append(socket, frame)
+        break
+      case 'history':
+        this.history(socket, frame)
+        break
+      case 'broadcast': {
+        const { name, payload } = frame
+        for (const member of this.numbered(frame.room)?.members ?? []) {
+          if (member !== socket)
+            member.deliver({
+              type: 'broadcasted',
+              room: frame.room,
+              author: null,
+              name,
+              payload: payload.slice(),
+            })
+        }
+        break
+      }
       case 'presence': {
         const room = this.numbered(frame.room)
         for (const member of room?.members ?? []) {
@@ -251,8 +297,6 @@ export class FakeServer {
         }
         break
       }
-      case 'append':
-      case 'broadcast':
       case 'auth':
       case 'pong':
         break
@@ -273,8 +317,8 @@ export class FakeServer {
     const doc = this.committed(frame.room)
     const vector = Y.encodeStateVector(doc)
     room.members.add(socket)
-    const uncommitted = room.pending.map((pending) => pending.update)
-    const events = resume ? log.slice(after) : log
+    const uncommitted = updatesOf(room.pending.filter((pending) => pending.seed !== true))
+    const events = updatesOf(resume ? log.slice(after) : log)
     const whole =
       events.length + uncommitted.length === 0
         ? new Uint8Array(0)
@@ -284,12 +328,16 @@ export class FakeServer {
     const number = room.number
     const { access } = this
     socket.deliver({ type: 'joined', request, room: number, epoch, head, access, mode, stateVector: vector })
+    if (resume)
+      for (const [i, entry] of log.entries())
+        if (i >= after && 'message' in entry) this.tell(room, i + 1, entry.message, [socket])
     const half = Math.floor(state.length / 2)
     socket.deliver({ type: 'sync', room: number, part: 'more', data: state.slice(0, half) })
     socket.deliver({ type: 'sync', room: number, part: 'done', data: state.slice(half) })
   }
 
-  private update(socket: FakeSocket, number: number, n: number, update: Uint8Array): void {
+  private change(socket: FakeSocket, number: number, change: Pending): void {
+    const { n } = change
     const room = this.numbered(number)
     const nack = (code: string): void =>
       socket.deliver({ type: 'nack', room: number, n, code, message: code })
@@ -303,17 +351,57 @@ export class FakeServer {
       return
     }
     socket.expected.delete(number)
-    const code = this.refuse(n, update)
+    const code = this.refuse(n, 'update' in change ? change.update : new Uint8Array())
     if (code !== null) {
       if (code === 'overloaded') socket.expected.set(number, n)
       nack(code)
       return
     }
-    room.pending.push({ socket, n, update })
-    for (const member of room.members) {
-      if (member !== socket) member.deliver({ type: 'updates', room: number, updates: [update] })
-    }
+    room.pending.push(change)
+    if ('update' in change && change.seed !== true) this.relay(room, socket, change.update)
     if (this.autoCommit) this.commit(room.name)
+  }
+
+  private append(socket: FakeSocket, { room, n, name, payload }: AppendFrame): void {
+    const { clientId } = socket
+    // Sent again after a lost ACK, it is known (P27).
+    const log = this.numbered(room)?.log ?? []
+    const known = log.findIndex(
+      (entry) =>
+        'message' in entry && entry.message.n === n && String(entry.message.clientId) === String(clientId),
+    )
+    if (known !== -1) socket.deliver({ type: 'ack', room, n, seq: known + 1 })
+    else {
+      const message = { author: null, clientId, n, time: 0, name, payload: payload.slice() }
+      this.change(socket, room, { socket, n, message })
+    }
+  }
+
+  private history(socket: FakeSocket, { request, room, after, before, limit }: HistoryFrame): void {
+    const log = this.numbered(room)?.log ?? []
+    const found = log.flatMap((entry, i) => {
+      const seq = i + 1
+      const wanted = seq > (after ?? 0) && seq < (before ?? Infinity)
+      return wanted && 'message' in entry ? [{ seq, ...entry.message }] : []
+    })
+    const events = after === null ? found.slice(-limit) : found.slice(0, limit)
+    socket.deliver({ type: 'historyPage', request, room, events, more: found.length > limit })
+  }
+
+  private tell(
+    room: FakeRoom,
+    seq: number,
+    message: Omit<DurableMessage, 'seq'>,
+    to: Iterable<FakeSocket> = room.members,
+  ): void {
+    if (this.silent) return
+    for (const member of to) member.deliver({ type: 'event', room: room.number, seq, ...message })
+  }
+
+  private relay(room: FakeRoom, author: FakeSocket, update: Uint8Array): void {
+    for (const member of room.members) {
+      if (member !== author) member.deliver({ type: 'updates', room: room.number, updates: [update] })
+    }
   }
 
   private watermark(room: FakeRoom): void {
@@ -325,3 +413,6 @@ export class FakeServer {
     return [...this.rooms.values()].find((room) => room.number === number)
   }
 }
+
+const updatesOf = (entries: readonly Content[]): Uint8Array[] =>
+  entries.flatMap((entry) => ('update' in entry ? [entry.update] : []))
