@@ -7,14 +7,17 @@ import {
   type WelcomeFrame,
 } from '@weft/protocol'
 import * as Y from 'yjs'
-import { systemClock } from './clock.js'
-import { defaultTiming, type ConnectionState, type Failure } from './connection.js'
+import { systemClock, type Clock } from './clock.js'
+import { connectionInfo } from './connection-info.js'
+import { defaultTiming, isUp, type ConnectionState } from './connection-states.js'
 import { Emitter, type Unsubscribe } from './emitter.js'
 import { WeftError } from './errors.js'
 import { hex } from './event-log.js'
+import { IdleWatch } from './idle.js'
 import { Link } from './link.js'
+import { LostConnectionWatch } from './lost-connection.js'
 import { Memberships } from './memberships.js'
-import { watchPlatform } from './platform.js'
+import { platform } from './platform.js'
 import type { RoomHost } from './room-host.js'
 import { RoomImpl, type RoomCore } from './room.js'
 import type {
@@ -56,6 +59,9 @@ class ClientImpl implements Client {
   /** The next change number of rooms that were left: a number names one change for the life of the client (P27). */
   private readonly numbers = new Map<string, number>()
   private readonly host: RoomHost
+  private readonly clock: Clock
+  private readonly idle: IdleWatch
+  private readonly lost: LostConnectionWatch
   private readonly unwatch: () => void
   private info: ConnectionInfo = { status: 'idle' }
   private lastLatency: number | null = null
@@ -66,7 +72,18 @@ class ClientImpl implements Client {
     const clock = options.clock ?? systemClock
     const random = options.random ?? Math.random
     const clientId = crypto.getRandomValues(new Uint8Array(WireLimits.clientIdBytes))
+    const timing = { ...defaultTiming, ...options.timing }
+    this.clock = clock
     this.emitter = new Emitter(logger)
+    this.lost = new LostConnectionWatch(clock, timing.lostAfter, (what) =>
+      this.emitter.emit('lost-connection', what),
+    )
+    const idle = new IdleWatch(clock, platform, options.idleAfter ?? null, (away) => {
+      for (const room of [...this.rooms.values()]) room.setIdle(away)
+    })
+    this.idle = idle
+    const unsaved = (): boolean => [...this.rooms.values()].some((room) => room.unsaved > 0)
+    const syncing = (): boolean => [...this.rooms.values()].some((room) => room.status === 'syncing')
     this.link = new Link(
       {
         url: endpoint(options.url),
@@ -74,9 +91,10 @@ class ClientImpl implements Client {
         WebSocket: options.WebSocket,
         clientId,
         agent: options.agent ?? '@weft/client',
-        timing: { ...defaultTiming, ...options.timing },
+        timing,
         clock,
         random,
+        platform,
       },
       {
         up: (welcome) => this.up(welcome),
@@ -88,6 +106,12 @@ class ClientImpl implements Client {
           this.emitter.emit('latency', ms)
         },
         error: (error) => this.emitter.emit('error', error),
+        get unsaved() {
+          return unsaved()
+        },
+        get syncing() {
+          return syncing()
+        },
       },
     )
     const { link } = this
@@ -101,6 +125,10 @@ class ClientImpl implements Client {
       logger,
       clientId: hex(clientId),
       presenceInterval: options.presenceInterval ?? defaultPresenceInterval,
+      get idle() {
+        return idle.idle
+      },
+      active: () => idle.activity(),
       get limits() {
         return limits()
       },
@@ -108,7 +136,7 @@ class ClientImpl implements Client {
         return link.congested
       },
       get connected() {
-        return link.state.name === 'connected'
+        return isUp(link.state)
       },
       get denial() {
         return denial()
@@ -124,7 +152,12 @@ class ClientImpl implements Client {
         if (this.rooms.get(room.name) === room) this.rooms.delete(room.name)
       },
     }
-    this.unwatch = watchPlatform((hint) => link.dispatch({ type: hint }))
+    this.unwatch = platform.watch({
+      wake: () => link.dispatch({ type: 'wake' }),
+      networkLost: () => link.dispatch({ type: 'networkLost' }),
+      hidden: () => idle.hidden(),
+      activity: () => idle.activity(),
+    })
   }
 
   get status(): ConnectionStatus {
@@ -186,6 +219,7 @@ class ClientImpl implements Client {
   close(): void {
     if (this.info.status === 'closed') return
     this.unwatch()
+    this.idle.stop()
     this.link.dispatch({ type: 'close' })
     for (const room of [...this.rooms.values()])
       room.end(new WeftError('client_closed', 'the client was closed'))
@@ -210,40 +244,20 @@ class ClientImpl implements Client {
   private take(frame: ServerFrame): void {
     if (frame.type === 'error' && frame.request === null) {
       this.emitter.emit('error', new WeftError(frame.code, frame.message))
+    } else if (frame.type === 'authed') {
+      // The new token may grant what the old one did not.
+      for (const room of [...this.rooms.values()]) if (room.status === 'denied') room.up()
     } else this.memberships.take(frame)
   }
 
   private changed(state: ConnectionState): void {
-    const info = describe(state)
+    const { clock } = this
+    const info = connectionInfo(state, (time) => clock.date() + time - clock.now())
     if (info.status === this.info.status && info.status !== 'reconnecting') return
     this.info = info
+    this.lost.take(info.status)
     if (info.status === 'denied')
       for (const room of [...this.rooms.values()]) room.connectionDenied(info.reason)
     this.emitter.emit('status', info)
-  }
-}
-
-const failureOf = (failure: Failure): WeftError => new WeftError(failure.code, failure.message)
-
-/** The public side of a state. */
-const describe = (state: ConnectionState): ConnectionInfo => {
-  switch (state.name) {
-    case 'opening':
-    case 'greeting':
-      return { status: 'connecting' }
-    case 'waiting':
-      return {
-        status: 'reconnecting',
-        attempt: state.attempt,
-        delay: state.delay,
-        reason: failureOf(state.failure),
-      }
-    case 'denied':
-      return { status: 'denied', reason: failureOf(state.failure) }
-    case 'idle':
-    case 'authenticating':
-    case 'connected':
-    case 'closed':
-      return { status: state.name }
   }
 }

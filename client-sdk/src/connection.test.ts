@@ -1,134 +1,242 @@
+import { readFileSync } from 'node:fs'
 import { CloseCode } from '@weft/protocol'
 import { describe, expect, test } from 'vitest'
 import fc from 'fast-check'
+import { connectionInfo } from './connection-info.js'
 import {
   defaultTiming,
-  step,
+  isUp,
   type ConnectionEvent,
   type ConnectionState,
   type Facts,
   type Step,
-} from './connection.js'
+} from './connection-states.js'
+import { step } from './connection.js'
 
 const facts = (over: Partial<Facts> = {}): Facts => ({
   now: 100_000,
   random: () => 0.5,
   lastHeard: 100_000,
+  received: 10,
   timing: defaultTiming,
   refreshable: true,
+  online: true,
+  hidden: false,
+  unsaved: false,
+  bulk: false,
   ...over,
 })
 
 const failure = { code: 'connection_lost', message: '' }
-const idle: ConnectionState = { name: 'idle' }
-const authenticating: ConnectionState = { name: 'authenticating', attempt: 0 }
-const opening: ConnectionState = { name: 'opening', attempt: 0, token: 't' }
-const greeting: ConnectionState = { name: 'greeting', attempt: 0, error: null }
-const waiting: ConnectionState = {
-  name: 'waiting',
-  attempt: 4,
-  delay: 9_000,
-  until: 109_000,
-  advised: false,
-  failure,
-}
-const connected: Extract<ConnectionState, { name: 'connected' }> = {
+const credentials = { token: 't', expires: null }
+const greeting = { name: 'greeting', attempt: 0, since: 99_000, credentials, error: null } as const
+const opening = { name: 'opening', attempt: 0, since: 99_000, credentials } as const
+const pause = { attempt: 4, since: 90_000, delay: 9_000, until: 109_000, notBefore: 0, failure } as const
+const connected = {
   name: 'connected',
   attempt: 3,
   since: 99_000,
   heartbeat: 10_000,
   nextPing: 105_000,
+  due: 105_000,
   probe: null,
-  reconnectAt: null,
+  credentials,
+  refresh: null,
   error: null,
+} as const
+/** Tests of what is not about the clock being late: the timer fires when it is due. */
+const dueAt = (now: number): ConnectionState => ({ ...connected, due: now })
+
+const states: { readonly [Name in ConnectionState['name']]: Extract<ConnectionState, { name: Name }> } = {
+  idle: { name: 'idle' },
+  authenticating: { name: 'authenticating', attempt: 0, since: 99_000 },
+  opening,
+  greeting,
+  connected,
+  draining: { ...connected, name: 'draining', reconnectAt: 130_000 },
+  waiting: { name: 'waiting', ...pause },
+  offline: { name: 'offline', ...pause },
+  denied: { name: 'denied', failure },
+  closed: { name: 'closed' },
 }
-const denied: ConnectionState = { name: 'denied', failure }
-const closed: ConnectionState = { name: 'closed' }
-const all = [idle, authenticating, opening, greeting, connected, waiting, denied, closed]
 
 const kinds = ([, effects]: Step): string[] => effects.map((effect) => effect.type)
 const lost = (code: number): ConnectionEvent => ({ type: 'socketClosed', code, reason: '' })
 
+const events: { readonly [Type in ConnectionEvent['type']]: Extract<ConnectionEvent, { type: Type }> } = {
+  connect: { type: 'connect' },
+  disconnect: { type: 'disconnect' },
+  close: { type: 'close' },
+  token: { type: 'token', token: 't', expires: null },
+  tokenFailed: { type: 'tokenFailed', message: '' },
+  impossible: { type: 'impossible', failure },
+  opened: { type: 'opened' },
+  socketClosed: { type: 'socketClosed', code: 1006, reason: '' },
+  welcome: { type: 'welcome', heartbeat: 10_000 },
+  errorFrame: { type: 'errorFrame', error: { code: 'overloaded', message: '', retryAfter: 50 } },
+  authed: { type: 'authed' },
+  garbage: { type: 'garbage', message: '' },
+  drain: { type: 'drain', delay: 3_000 },
+  timer: { type: 'timer' },
+  changeSent: { type: 'changeSent' },
+  wake: { type: 'wake' },
+  networkLost: { type: 'networkLost' },
+}
+
+/** What else a row may say of the moment, after its event. */
+const circumstances: Readonly<Record<string, { facts?: Partial<Facts>; event?: ConnectionEvent }>> = {
+  '(4401)': { event: lost(CloseCode.unauthorized) },
+  '(4407)': { event: lost(CloseCode.tokenExpired) },
+  '(4407 again)': { event: lost(CloseCode.tokenExpired), facts: { refreshable: false } },
+  '(4501)': { event: lost(CloseCode.draining) },
+  '(no network)': { facts: { online: false } },
+  '(too long)': { facts: { timing: { ...defaultTiming, giveUpAfter: 500 } } },
+  '(silence)': { facts: { now: 105_500, lastHeard: 80_000 } },
+  '(reconnect)': { facts: { now: 130_000, lastHeard: 129_000 } },
+}
+
+/* Every state and every event. `=`: the event means nothing there, the state stays as it is, and nothing is done. */
+const table = `
+event                       | idle           | authenticating | opening  | greeting  | connected | draining | waiting        | offline        | denied         | closed
+connect                     | authenticating | =              | =        | =         | =         | =        | authenticating | authenticating | authenticating | =
+disconnect                  | =              | idle           | idle     | idle      | idle      | idle     | idle           | idle           | idle           | =
+close                       | closed         | closed         | closed   | closed    | closed    | closed   | closed         | closed         | closed         | =
+token                       | =              | opening        | =        | =         | connected | draining | =              | =              | =              | =
+tokenFailed                 | =              | waiting        | =        | =         | connected | draining | =              | =              | =              | =
+tokenFailed (no network)    | =              | offline        | =        | =         | connected | draining | =              | =              | =              | =
+tokenFailed (too long)      | =              | denied         | =        | =         | connected | draining | =              | =              | =              | =
+impossible                  | =              | =              | denied   | =         | =         | =        | =              | =              | =              | =
+opened                      | =              | =              | greeting | =         | =         | =        | =              | =              | =              | =
+socketClosed                | =              | =              | waiting  | waiting   | waiting   | waiting  | =              | =              | =              | =
+socketClosed (no network)   | =              | =              | offline  | offline   | offline   | offline  | =              | =              | =              | =
+socketClosed (too long)     | =              | =              | denied   | denied    | waiting   | waiting  | =              | =              | =              | =
+socketClosed (4401)         | =              | =              | denied   | denied    | denied    | denied   | =              | =              | =              | =
+socketClosed (4407)         | =              | =              | waiting  | waiting   | waiting   | waiting  | =              | =              | =              | =
+socketClosed (4407 again)   | =              | =              | denied   | denied    | denied    | denied   | =              | =              | =              | =
+socketClosed (4501)         | =              | =              | waiting  | waiting   | waiting   | waiting  | =              | =              | =              | =
+welcome                     | =              | =              | =        | connected | =         | =        | =              | =              | =              | =
+errorFrame                  | =              | =              | =        | greeting  | connected | draining | =              | =              | =              | =
+authed                      | =              | =              | =        | =         | connected | draining | =              | =              | =              | =
+garbage                     | =              | =              | =        | waiting   | waiting   | waiting  | =              | =              | =              | =
+garbage (no network)        | =              | =              | =        | offline   | offline   | offline  | =              | =              | =              | =
+drain                       | =              | =              | =        | =         | draining  | draining | =              | =              | =              | =
+timer                       | =              | waiting        | waiting  | waiting   | connected | draining | authenticating | authenticating | =              | =
+timer (no network)          | =              | offline        | offline  | offline   | connected | draining | authenticating | authenticating | =              | =
+timer (too long)            | =              | denied         | denied   | denied    | connected | draining | authenticating | authenticating | =              | =
+timer (silence)             | =              | waiting        | waiting  | waiting   | waiting   | waiting  | authenticating | authenticating | =              | =
+timer (reconnect)           | =              | waiting        | waiting  | waiting   | connected | waiting  | authenticating | authenticating | =              | =
+changeSent                  | =              | =              | =        | =         | connected | draining | =              | =              | =              | =
+wake                        | =              | =              | =        | =         | connected | draining | waiting        | waiting        | =              | =
+wake (no network)           | =              | =              | =        | =         | connected | draining | =              | =              | =              | =
+networkLost                 | =              | =              | =        | =         | connected | draining | offline        | =              | =              | =
+`
+  .trim()
+  .split('\n')
+  .map((line) => line.split('|').map((cell) => cell.trim()))
+
+const [header = [], ...rows] = table
+const stateNames = Object.keys(states) as ConnectionState['name'][]
+const eventTypes = Object.keys(events) as ConnectionEvent['type'][]
+
+const run = (row: string, name: ConnectionState['name']): { before: ConnectionState; taken: Step } => {
+  const type = eventTypes.find((each) => row === each || row.startsWith(`${each} (`))
+  if (type === undefined) throw new Error(`the row '${row}' is of no event`)
+  const circumstance = row === type ? {} : circumstances[row.slice(type.length + 1)]
+  if (circumstance === undefined) throw new Error(`the row '${row}' is of no circumstance`)
+  const before = states[name]
+  return { before, taken: step(before, circumstance.event ?? events[type], facts(circumstance.facts)) }
+}
+
 describe('transitions', () => {
-  const table: [string, ConnectionState, ConnectionEvent, ConnectionState['name'], string[]][] = [
-    ['connects', idle, { type: 'connect' }, 'authenticating', ['timer', 'authenticate']],
-    ['connects out of a wait', waiting, { type: 'connect' }, 'authenticating', ['timer', 'authenticate']],
-    ['connects after a denial', denied, { type: 'connect' }, 'authenticating', ['timer', 'authenticate']],
-    ['ignores a second connect', opening, { type: 'connect' }, 'opening', []],
-    ['opens with a token', authenticating, { type: 'token', token: 't' }, 'opening', ['timer', 'open']],
-    ['retries auth()', authenticating, { type: 'tokenFailed', message: '' }, 'waiting', ['abandon', 'timer']],
-    ['gives up on a slow auth()', authenticating, { type: 'timer' }, 'waiting', ['abandon', 'timer']],
-    ['says HELLO', opening, { type: 'opened' }, 'greeting', ['timer', 'greet']],
-    ['gives up on a slow socket', opening, { type: 'timer' }, 'waiting', ['abandon', 'timer']],
-    ['retries a failed socket', opening, lost(1006), 'waiting', ['abandon', 'timer']],
-    ['has no WebSocket', opening, { type: 'impossible', failure }, 'denied', ['stopTimer']],
-    ['is welcome', greeting, { type: 'welcome', heartbeat: 10_000 }, 'connected', ['up', 'ping', 'timer']],
-    ['gives up without WELCOME (P7)', greeting, { type: 'timer' }, 'waiting', ['abandon', 'timer']],
-    ['is unauthorized (P8)', greeting, lost(CloseCode.unauthorized), 'denied', ['stopTimer', 'abandon']],
-    ['renews a token (P9)', greeting, lost(CloseCode.tokenExpired), 'waiting', ['abandon', 'timer']],
-    ['lost', connected, lost(1006), 'waiting', ['abandon', 'down', 'timer']],
-    ['lost for good', connected, lost(4410), 'denied', ['stopTimer', 'abandon', 'down']],
-    [
-      'hears garbage (P3)',
-      connected,
-      { type: 'garbage', message: '' },
-      'waiting',
-      ['abandon', 'down', 'timer'],
-    ],
-    ['probes on a hint', connected, { type: 'networkLost' }, 'connected', ['ping', 'timer']],
-    ['hurries on a hint', waiting, { type: 'wake' }, 'waiting', ['timer']],
-    ['tries again', waiting, { type: 'timer' }, 'authenticating', ['timer', 'authenticate']],
-    ['disconnects', connected, { type: 'disconnect' }, 'idle', ['stopTimer', 'abandon', 'down']],
-    ['disconnects while waiting', waiting, { type: 'disconnect' }, 'idle', ['stopTimer', 'abandon']],
-    ['closes', connected, { type: 'close' }, 'closed', ['stopTimer', 'abandon', 'down']],
-    ['stays closed', closed, { type: 'connect' }, 'closed', []],
-  ]
-  test.each(table)('%s', (_, state, event, name, effects) => {
-    const taken = step(state, event, facts())
-    expect(taken[0].name).toBe(name)
-    expect(kinds(taken)).toEqual(effects)
+  test('the table has every state and every event', () => {
+    expect(header.slice(1)).toEqual(stateNames)
+    const named = rows.map(([row = '']) => row)
+    for (const type of eventTypes) expect(named, `a row for ${type}`).toContain(type)
+    for (const row of rows)
+      expect(row, `a cell for each state: ${row[0]}`).toHaveLength(stateNames.length + 1)
   })
 
-  test('an answer that comes too late changes nothing', () => {
-    const answers: ConnectionEvent[] = [{ type: 'token', token: null }, { type: 'opened' }, lost(1006)]
-    for (const state of [idle, waiting, denied, closed]) {
-      for (const event of answers) expect(step(state, event, facts())).toEqual([state, []])
+  test.each(rows.map((cells) => [cells[0] ?? '', cells.slice(1)] as const))('%s', (row, cells) => {
+    stateNames.forEach((name, i) => {
+      const { before, taken } = run(row, name)
+      if (cells[i] === '=') expect(taken, `${row} in ${name}`).toEqual([before, []])
+      else expect(taken[0].name, `${row} in ${name}`).toBe(cells[i])
+    })
+  })
+
+  test('the README draws these transitions, and no others', () => {
+    const readme = readFileSync(new URL('../README.md', import.meta.url), 'utf8')
+    const drawn = [...readme.matchAll(/^ +(\w+) --> (\w+) *:/gm)].map(([, from, to]) => `${from} ${to}`)
+    const publicName = (state: ConnectionState): string => connectionInfo(state, (time) => time).status
+    const taken = new Set<string>()
+    for (const [row = ''] of rows) {
+      for (const name of stateNames) {
+        const { before, taken: after } = run(row, name)
+        const [from, to] = [publicName(before), publicName(after[0])]
+        // From everywhere, as the text beside the diagram says.
+        if (from !== to && to !== 'idle' && to !== 'closed') taken.add(`${from} ${to}`)
+      }
     }
+    expect([...new Set(drawn)].sort()).toEqual([...taken].sort())
+  })
+
+  const effects: [string, ConnectionState, ConnectionEvent, string[]][] = [
+    ['connects', states.idle, events.connect, ['timer', 'authenticate']],
+    ['opens with a token', states.authenticating, events.token, ['timer', 'open']],
+    ['says HELLO', opening, events.opened, ['timer', 'greet']],
+    ['is welcome', greeting, events.welcome, ['up', 'ping', 'timer']],
+    ['is refused', greeting, lost(CloseCode.unauthorized), ['stopTimer', 'abandon']],
+    ['is lost', connected, lost(1006), ['abandon', 'down', 'timer']],
+    ['is lost for good', connected, lost(4410), ['stopTimer', 'abandon', 'down']],
+    ['hears garbage (P3)', connected, events.garbage, ['abandon', 'down', 'timer']],
+    ['probes on a hint', connected, events.networkLost, ['ping', 'timer']],
+    ['disconnects', connected, events.disconnect, ['stopTimer', 'abandon', 'down']],
+    ['disconnects while waiting', states.waiting, events.disconnect, ['stopTimer', 'abandon']],
+    ['closes while draining', states.draining, events.close, ['stopTimer', 'abandon', 'down']],
+  ]
+  test.each(effects)('%s', (_, state, event, expected) => {
+    expect(kinds(step(state, event, facts()))).toEqual(expected)
   })
 
   test('no event in any state breaks the rules: one timer, down after up, nothing after closed', () => {
     const event = fc.oneof(
-      fc.constantFrom<ConnectionEvent>(
-        { type: 'connect' },
-        { type: 'disconnect' },
-        { type: 'token', token: null },
-        { type: 'tokenFailed', message: '' },
-        { type: 'opened' },
-        { type: 'welcome', heartbeat: 5_000 },
-        { type: 'timer' },
-        { type: 'wake' },
-        { type: 'networkLost' },
-        { type: 'garbage', message: '' },
-        { type: 'errorFrame', error: { code: 'overloaded', message: '', retryAfter: 50 } },
-      ),
+      fc.constantFrom<ConnectionEvent>(...Object.values(events).filter(({ type }) => type !== 'close')),
       fc.integer({ min: 4400, max: 4530 }).map(lost),
       fc.nat(5_000).map((delay): ConnectionEvent => ({ type: 'drain', delay })),
+      fc.nat(200_000).map((expires): ConnectionEvent => ({ type: 'token', token: `${expires}`, expires })),
     )
+    const moment = fc.record({
+      passed: fc.nat(8_000),
+      heard: fc.boolean(),
+      online: fc.boolean(),
+      hidden: fc.boolean(),
+      unsaved: fc.boolean(),
+      bulk: fc.boolean(),
+    })
     fc.assert(
-      fc.property(fc.array(fc.tuple(event, fc.nat(8_000)), { maxLength: 60 }), (events) => {
-        let state: ConnectionState = idle
+      fc.property(fc.array(fc.tuple(event, moment), { maxLength: 60 }), (taken) => {
+        let state: ConnectionState = states.idle
         let timer = false
         let up = false
         let now = 0
-        for (const [next, passed] of events) {
+        let lastHeard = 0
+        let received = 0
+        for (const [next, { passed, heard, ...told }] of taken) {
           now += passed
+          if (heard) {
+            lastHeard = now
+            received++
+          }
           if (next.type === 'timer') {
             if (!timer) continue
             timer = false
           }
-          const [after, effects] = step(state, next, facts({ now, lastHeard: now - 1 }))
-          for (const effect of effects) {
-            if (effect.type === 'timer') timer = true
+          const [after, done] = step(state, next, facts({ now, lastHeard, received, ...told }))
+          for (const effect of done) {
+            if (effect.type === 'timer') {
+              timer = true
+              expect(effect.ms).toBeGreaterThanOrEqual(0)
+            }
             if (effect.type === 'stopTimer') timer = false
             if (effect.type === 'up') {
               expect(up).toBe(false)
@@ -140,7 +248,7 @@ describe('transitions', () => {
             }
           }
           state = after
-          expect(up).toBe(state.name === 'connected')
+          expect(up).toBe(isUp(state))
           // Whatever waits for something has a timer: nothing hangs for ever.
           expect(timer).toBe(!['idle', 'denied', 'closed'].includes(state.name))
         }
@@ -150,7 +258,7 @@ describe('transitions', () => {
 })
 
 describe('retries', () => {
-  const delayOf = (taken: Step): number => (taken[0].name === 'waiting' ? taken[0].delay : NaN)
+  const delayOf = ([state]: Step): number => ('delay' in state ? state.delay : NaN)
 
   test('full jitter from the first retry, doubling to the bound', () => {
     for (const [attempt, bound] of [
@@ -160,7 +268,7 @@ describe('retries', () => {
       [5, 30_000],
       [90, 30_000],
     ] as const) {
-      const from: ConnectionState = { name: 'opening', attempt, token: null }
+      const from: ConnectionState = { ...opening, attempt }
       expect(delayOf(step(from, lost(1006), facts({ random: () => 0 })))).toBe(0)
       expect(delayOf(step(from, lost(1006), facts({ random: () => 0.999 })))).toBeCloseTo(bound * 0.999, -1)
     }
@@ -171,55 +279,114 @@ describe('retries', () => {
     expect(step({ ...connected, since: 80_000 }, lost(1006), facts())[0]).toMatchObject({ attempt: 1 })
   })
 
-  test('overloaded and rate limited are retried more slowly', () => {
+  test('overloaded and rate limited are retried more slowly, and so is everything on a hidden page', () => {
+    expect(delayOf(step(greeting, lost(1006), facts()))).toBe(500)
     expect(delayOf(step(greeting, lost(CloseCode.overloaded), facts()))).toBe(4_000)
     expect(delayOf(step(greeting, lost(CloseCode.rateLimited), facts()))).toBe(4_000)
+    expect(delayOf(step(greeting, lost(1006), facts({ hidden: true })))).toBe(4_000)
+    const often = { ...greeting, attempt: 20 }
+    expect(delayOf(step(often, lost(1006), facts()))).toBe(15_000)
+    expect(delayOf(step(often, lost(CloseCode.rateLimited), facts()))).toBe(60_000)
+    expect(delayOf(step(often, lost(1006), facts({ hidden: true })))).toBe(60_000)
   })
 
-  test('an expired token that cannot be renewed is a denial (4407)', () => {
-    expect(step(greeting, lost(CloseCode.tokenExpired), facts({ refreshable: false }))[0].name).toBe('denied')
+  test('without a network there is one attempt in a while; when it is back, soon', () => {
+    const none = facts({ online: false })
+    expect(delayOf(step(opening, lost(1006), none))).toBe(45_000)
+    const [offline] = step(states.waiting, events.networkLost, none)
+    expect(offline).toMatchObject({ name: 'offline', until: 145_000 })
+    expect(step(offline, events.wake, facts())[0]).toMatchObject({ name: 'waiting', delay: 500 })
   })
 
-  test('the ERROR before a close is its reason, and its retryAfter is kept', () => {
-    const error = { code: 'overloaded', message: 'come back later', retryAfter: 7_000 }
+  test('gives up after the limit, with the last failure, and never by default', () => {
+    const limited = facts({ timing: { ...defaultTiming, giveUpAfter: 1_000 } })
+    expect(step(opening, lost(1006), limited)[0]).toMatchObject({
+      name: 'denied',
+      failure: {
+        code: 'gave_up',
+        message: 'no connection came about: the connection was closed (1006)',
+      },
+    })
+    expect(step({ ...opening, since: 0 }, lost(1006), facts({ now: 1e12 }))[0].name).toBe('waiting')
+  })
+
+  test('the ERROR before a close is its reason, and its retryAfter is kept, whatever the hints say', () => {
+    const error = { code: 'internal', message: 'come back later', retryAfter: 7_000 }
     const [told] = step(greeting, { type: 'errorFrame', error }, facts())
     const [after] = step(told, lost(1006), facts())
-    expect(after).toMatchObject({ delay: 7_500, advised: true, failure: { code: 'overloaded' } })
-    expect(step(after, { type: 'wake' }, facts())).toEqual([after, []])
+    expect(after).toMatchObject({ delay: 7_500, until: 107_500, failure: { code: 'internal' } })
+    expect(step(after, events.wake, facts())).toEqual([after, []])
+    const [offline] = step(after, events.networkLost, facts())
+    expect(step(offline, events.wake, facts({ now: 101_000 }))[0]).toMatchObject({ until: 107_500 })
   })
 
   test('DRAIN: reconnects after the delay, whether the node closes or not (P11)', () => {
     const [draining] = step(connected, { type: 'drain', delay: 3_000 }, facts())
-    expect(draining.name).toBe('connected')
+    expect(draining).toMatchObject({ name: 'draining', reconnectAt: 103_000 })
     expect(delayOf(step(draining, lost(CloseCode.draining), facts({ now: 101_000 })))).toBe(2_000)
-    expect(delayOf(step(draining, { type: 'timer' }, facts({ now: 103_000, lastHeard: 103_000 })))).toBe(0)
+    expect(delayOf(step(draining, events.timer, facts({ now: 103_000, lastHeard: 103_000 })))).toBe(0)
   })
 })
 
 describe('heartbeats (P10)', () => {
   test('pings once a heartbeat', () => {
-    const early = step(connected, { type: 'timer' }, facts({ now: 104_000 }))
+    const early = step(connected, events.timer, facts({ now: 104_000 }))
     expect(kinds(early)).toEqual(['timer'])
-    const due = step(connected, { type: 'timer' }, facts({ now: 105_000 }))
+    const due = step(connected, events.timer, facts({ now: 105_000 }))
     expect(kinds(due)).toEqual(['ping', 'timer'])
   })
 
-  test('gives up after two heartbeats of silence, not before', () => {
+  test('a ping that nothing answers in time is the end, an answer is not', () => {
+    const [asked] = step(dueAt(105_000), events.timer, facts({ now: 105_000 }))
+    expect(asked).toMatchObject({ probe: { received: 10, until: 110_000 }, due: 110_000 })
+    expect(step(asked, events.timer, facts({ now: 110_000 }))[0].name).toBe('waiting')
+    // In the same millisecond, on a fast network: it is the count that tells, not the clock.
+    const answered = facts({ now: 110_000, lastHeard: 105_000, received: 11 })
+    expect(step(asked, events.timer, answered)[0]).toMatchObject({ name: 'connected', probe: null })
+  })
+
+  test('two heartbeats of silence are the end, not less, while much is on its way', () => {
+    const [asked] = step(dueAt(105_000), events.timer, facts({ now: 105_000, bulk: true }))
     const at = (now: number): string =>
-      step(connected, { type: 'timer' }, facts({ now, lastHeard: 90_000 }))[0].name
-    expect(at(109_999)).toBe('connected')
-    expect(at(110_000)).toBe('waiting')
+      step({ ...asked, due: now } as ConnectionState, events.timer, facts({ now, bulk: true }))[0].name
+    expect(at(110_000)).toBe('connected')
+    expect(at(119_999)).toBe('connected')
+    expect(at(120_000)).toBe('waiting')
+  })
+
+  test('with unsaved changes a silent server is pinged after two seconds: a dead link shows within seven', () => {
+    const unsaved = { unsaved: true, lastHeard: 99_500 }
+    const [sent, first] = step(connected, events.changeSent, facts({ lastHeard: 99_500 }))
+    expect([sent, first]).toMatchObject([{ due: 101_500 }, [{ type: 'timer', ms: 1_500 }]])
+    const [asked, second] = step(sent, events.timer, facts({ now: 101_500, ...unsaved }))
+    expect(second.map(({ type }) => type)).toEqual(['ping', 'timer'])
+    expect(asked).toMatchObject({ probe: { until: 106_500 } })
+    expect(
+      step(
+        { ...asked, due: 106_500 } as ConnectionState,
+        events.timer,
+        facts({ now: 106_500, ...unsaved }),
+      )[0],
+    ).toMatchObject({ name: 'waiting', failure: { code: 'heartbeat_timeout' } })
   })
 
   test('a hint is answered by a probe: an answer in time, or a new connection', () => {
-    const [probing] = step(connected, { type: 'networkLost' }, facts())
+    const [probing] = step(connected, events.networkLost, facts())
     const silent = facts({ now: 105_000, lastHeard: 99_999 })
-    expect(step(probing, { type: 'timer' }, silent)[0].name).toBe('waiting')
-    const answered = facts({ now: 105_000, lastHeard: 100_200 })
-    expect(step(probing, { type: 'timer' }, answered)[0]).toMatchObject({ name: 'connected', probe: null })
+    expect(step(probing, events.timer, silent)[0].name).toBe('waiting')
+    const answered = facts({ now: 105_000, lastHeard: 100_200, received: 11 })
+    expect(step(probing, events.timer, answered)[0]).toMatchObject({ name: 'connected', probe: null })
+    expect(step(probing, events.wake, facts({ now: 101_000 }))).toEqual([probing, []])
   })
-})
 
-test('every state takes `close`', () => {
-  for (const state of all) expect(step(state, { type: 'close' }, facts())[0].name).toBe('closed')
+  test('a process that slept looks once more before it gives up, and only once', () => {
+    const slept = facts({ now: 200_000 })
+    const [second, effects] = step(connected, events.timer, slept)
+    expect(second).toMatchObject({ name: 'connected', probe: { until: 205_000, second: true } })
+    expect(effects.map(({ type }) => type)).toEqual(['ping', 'timer'])
+    // Late again, as timers of a hidden page are: that is no excuse any more.
+    expect(step(second, events.timer, facts({ now: 260_000 }))[0].name).toBe('waiting')
+    const answered = facts({ now: 260_000, lastHeard: 201_000, received: 11 })
+    expect(step(second, events.timer, { ...answered, lastHeard: 255_000 })[0].name).toBe('connected')
+  })
 })

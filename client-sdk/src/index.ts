@@ -1,9 +1,11 @@
 /** The Weft client SDK: shared documents and presence with exact acknowledgements. */
 export { createClient } from './client.js'
 export { systemClock, type Clock } from './clock.js'
-export { defaultTiming, type Timing } from './connection.js'
+export { defaultTiming, type Timing } from './connection-states.js'
+export { shallowEqual } from './equality.js'
 export type { Unsubscribe } from './emitter.js'
 export { WeftError } from './errors.js'
+export type { LostConnection } from './lost-connection.js'
 export type {
   Auth,
   Broadcast,
@@ -18,6 +20,7 @@ export type {
   HistoryQuery,
   Logger,
   Other,
+  PresenceEvents,
   Rejection,
   Reset,
   Room,

@@ -10,18 +10,25 @@ import {
 import type { Clock } from './clock.js'
 import {
   initialState,
-  step,
+  isUp,
   type ConnectionEffect,
   type ConnectionEvent,
   type ConnectionState,
+  type Facts,
   type Timing,
-} from './connection.js'
+} from './connection-states.js'
+import { step } from './connection.js'
 import { WeftError, messageOf } from './errors.js'
+import type { Platform } from './platform.js'
+import { expiryOf } from './token-refresh.js'
 import type { Auth } from './types.js'
 import { bytesOf, findWebSocket, type WebSocketConstructor, type WebSocketLike } from './websocket.js'
 
 /** Above this many bytes waiting in the socket, changes stay in the outbox a little longer. */
 const highWater = 1024 * 1024
+
+/** With more bytes than this on their way to the server, the answer to a ping may be late behind them. */
+const bulkBytes = 64 * 1024
 
 /** How long a closing handshake may take before a Node socket is ended without it. */
 const closeGrace = 1_000
@@ -35,6 +42,7 @@ export interface LinkOptions {
   readonly timing: Timing
   readonly clock: Clock
   readonly random: () => number
+  readonly platform: Platform
 }
 
 /** What a link tells its owner. */
@@ -47,6 +55,10 @@ export interface LinkListener {
   state(state: ConnectionState): void
   latency(ms: number): void
   error(error: WeftError): void
+  /** Whether changes wait for their acknowledgement. */
+  readonly unsaved: boolean
+  /** Whether the state of a room is on its way. */
+  readonly syncing: boolean
 }
 
 export class Link {
@@ -58,9 +70,16 @@ export class Link {
   private cancelTimer: (() => void) | null = null
   /** Counts attempts: what belongs to an earlier one is not heard any more. */
   private generation = 0
+  /** Counts calls of `auth()`: only the last one's answer is heard. */
+  private calls = 0
   private lastHeard = 0
+  private received = 0
   private pingId = 0
   private pingSentAt = 0
+  /** Bytes sent on this connection, up to the last ping, and up to the last ping that was answered. */
+  private sent = 0
+  private sentAtPing = 0
+  private sentAtPong = 0
   private readonly queue: ConnectionEvent[] = []
   private running = false
 
@@ -80,7 +99,12 @@ export class Link {
 
   /** Sends a frame on the connection that is up; without one it goes nowhere. */
   send(frame: ClientFrame): void {
-    if (this.current.name === 'connected') this.write(frame)
+    const { current } = this
+    if (!isUp(current)) return
+    this.write(frame)
+    const change = frame.type === 'update' || frame.type === 'append' || frame.type === 'seed'
+    const { clock, timing } = this.options
+    if (change && current.due - clock.now() > timing.unsavedPing) this.dispatch({ type: 'changeSent' })
   }
 
   dispatch(event: ConnectionEvent): void {
@@ -97,18 +121,27 @@ export class Link {
 
   private take(event: ConnectionEvent): void {
     const before = this.current
-    const { clock, random, timing, auth } = this.options
-    const facts = {
+    const [next, effects] = step(before, event, this.facts())
+    this.current = next
+    for (const effect of effects) this.perform(effect)
+    const again = next.name === 'waiting' && next !== before
+    if (next.name !== before.name || again) this.listener.state(next)
+  }
+
+  private facts(): Facts {
+    const { clock, random, timing, auth, platform } = this.options
+    return {
       now: clock.now(),
       random,
       lastHeard: this.lastHeard,
+      received: this.received,
       timing,
       refreshable: typeof auth === 'function',
+      online: platform.online,
+      hidden: platform.hidden,
+      unsaved: this.listener.unsaved,
+      bulk: this.sent - this.sentAtPong > bulkBytes || this.listener.syncing,
     }
-    const [next, effects] = step(before, event, facts)
-    this.current = next
-    for (const effect of effects) this.perform(effect)
-    if (next.name !== before.name || next.name === 'waiting') this.listener.state(next)
   }
 
   private perform(effect: ConnectionEffect): void {
@@ -128,8 +161,15 @@ export class Link {
           agent: this.options.agent,
         })
         break
+      case 'renew':
+        this.write({ type: 'auth', token: effect.token })
+        break
+      case 'report':
+        this.listener.error(new WeftError(effect.failure.code, effect.failure.message))
+        break
       case 'ping':
         this.pingId++
+        this.sentAtPing = this.sent
         this.pingSentAt = this.options.clock.now()
         this.write({ type: 'ping', id: this.pingId })
         break
@@ -158,15 +198,17 @@ export class Link {
 
   /** Never rejects. */
   private async authenticate(): Promise<void> {
-    const generation = ++this.generation
-    const { auth } = this.options
+    const call = ++this.calls
+    const { auth, clock } = this.options
     let event: ConnectionEvent
     try {
-      event = { type: 'token', token: typeof auth === 'function' ? await auth() : (auth ?? null) }
+      const token = typeof auth === 'function' ? await auth() : (auth ?? null)
+      const date = token === null ? null : expiryOf(token)
+      event = { type: 'token', token, expires: date === null ? null : clock.now() + date - clock.date() }
     } catch (thrown) {
       event = { type: 'tokenFailed', message: `auth() failed: ${messageOf(thrown)}` }
     }
-    if (generation === this.generation) this.dispatch(event)
+    if (call === this.calls) this.dispatch(event)
   }
 
   /** Never rejects. */
@@ -195,6 +237,9 @@ export class Link {
   private attach(socket: WebSocketLike, generation: number): void {
     const live = (): boolean => generation === this.generation
     this.socket = socket
+    this.sent = 0
+    this.sentAtPing = 0
+    this.sentAtPong = 0
     socket.binaryType = 'arraybuffer'
     socket.onopen = () => {
       if (!live()) return
@@ -214,6 +259,7 @@ export class Link {
 
   private receive(data: unknown): void {
     this.lastHeard = this.options.clock.now()
+    this.received++
     const bytes = bytesOf(data)
     if (bytes === null) {
       this.dispatch({ type: 'garbage', message: 'the server sent a text message' })
@@ -236,7 +282,9 @@ export class Link {
         this.write({ type: 'pong', id: frame.id })
         break
       case 'pong':
-        if (frame.id === this.pingId) this.listener.latency(this.lastHeard - this.pingSentAt)
+        if (frame.id !== this.pingId) break
+        this.sentAtPong = this.sentAtPing
+        this.listener.latency(this.lastHeard - this.pingSentAt)
         break
       case 'welcome':
         this.welcome = frame
@@ -262,9 +310,12 @@ export class Link {
       case 'broadcasted':
       case 'watermark':
       case 'left':
-      case 'authed':
       case 'historyPage':
       case 'users':
+        this.listener.frame(frame)
+        break
+      case 'authed':
+        this.dispatch({ type: 'authed' })
         this.listener.frame(frame)
         break
     }
@@ -273,7 +324,9 @@ export class Link {
   private write(frame: ClientFrame): void {
     try {
       // The codec makes a buffer of its own for each frame, never a shared one.
-      this.socket?.send(encodeClientFrame(frame) as Uint8Array<ArrayBuffer>)
+      const bytes = encodeClientFrame(frame) as Uint8Array<ArrayBuffer>
+      this.sent += bytes.length
+      this.socket?.send(bytes)
     } catch {
       // A socket that is closing throws in some implementations; its close event follows and what was lost is resent.
     }
@@ -281,6 +334,7 @@ export class Link {
 
   private abandon(code: number, reason: string): void {
     this.generation++
+    this.calls++
     const socket = this.socket
     this.socket = null
     this.welcome = null

@@ -1,28 +1,75 @@
-/* Hints of the platform about the network, where it gives any. They are often wrong, so they only make the SDK look. */
+/* What the platform says of the network and of the page, where it says anything. It is often wrong: hints only. */
 
 interface Target {
-  addEventListener?(type: string, listener: () => void): void
+  addEventListener?(type: string, listener: () => void, options?: { readonly passive: boolean }): void
   removeEventListener?(type: string, listener: () => void): void
 }
 
-/**
- * Tells `wake` when the network is said to be back or the page becomes visible, `networkLost` when it is said to be gone.
- * @returns ends it
- */
-export const watchPlatform = (hint: (type: 'wake' | 'networkLost') => void): (() => void) => {
-  const scope: Target & { document?: Target & { visibilityState?: string } } = globalThis
-  const page = scope.document
-  const online = (): void => hint('wake')
-  const offline = (): void => hint('networkLost')
-  const visible = (): void => {
-    if (page?.visibilityState === 'visible') hint('wake')
-  }
-  scope.addEventListener?.('online', online)
-  scope.addEventListener?.('offline', offline)
-  page?.addEventListener?.('visibilitychange', visible)
-  return () => {
-    scope.removeEventListener?.('online', online)
-    scope.removeEventListener?.('offline', offline)
-    page?.removeEventListener?.('visibilitychange', visible)
-  }
+interface Scope extends Target {
+  readonly document?: Target & { readonly visibilityState?: string }
+  readonly navigator?: { readonly onLine?: boolean }
+}
+
+/** What the platform hints at. */
+export interface PlatformListener {
+  /** The network is said to be back, or the page is visible again, thawed, or shown out of the back/forward cache. */
+  wake(): void
+  networkLost(): void
+  /** The page is no longer to be seen. */
+  hidden(): void
+  /** Its user moves, types, scrolls or looks at it. Often. */
+  activity(): void
+}
+
+/** The platform as the SDK sees it. */
+export interface Platform {
+  /** False only where the platform says that there is no network. */
+  readonly online: boolean
+  /** Whether the page is hidden; false where there is no page. */
+  readonly hidden: boolean
+  /** @returns ends it */
+  watch(listener: PlatformListener): () => void
+}
+
+const activities = ['pointerdown', 'pointermove', 'keydown', 'wheel', 'touchstart', 'focus']
+
+export const platform: Platform = {
+  get online() {
+    const scope: Scope = globalThis
+    return scope.navigator?.onLine !== false
+  },
+  get hidden() {
+    const scope: Scope = globalThis
+    return scope.document?.visibilityState === 'hidden'
+  },
+  watch: (listener) => {
+    const scope: Scope = globalThis
+    const page = scope.document
+    const wake = (): void => listener.wake()
+    const offline = (): void => listener.networkLost()
+    const activity = (): void => listener.activity()
+    const visibility = (): void => {
+      if (platform.hidden) listener.hidden()
+      else {
+        listener.wake()
+        listener.activity()
+      }
+    }
+    const ends: (() => void)[] = []
+    const listen = (target: Target | undefined, types: readonly string[], action: () => void): void => {
+      for (const type of types) {
+        target?.addEventListener?.(type, action, { passive: true })
+        ends.push(() => target?.removeEventListener?.(type, action))
+      }
+    }
+    listen(scope, ['online', 'pageshow'], wake)
+    listen(scope, ['offline'], offline)
+    listen(page, ['visibilitychange'], visibility)
+    // A frozen page hears nothing: its end is what tells.
+    listen(page, ['resume'], wake)
+    if (page !== undefined) listen(scope, activities, activity)
+    return () => {
+      for (const end of ends.splice(0)) end()
+    }
+  },
 }

@@ -1,4 +1,4 @@
-import { readAwareness } from '@weft/protocol'
+import { readAwareness, writeAwareness } from '@weft/protocol'
 import { describe, expect, test } from 'vitest'
 import { harness, settle } from './testing/harness.js'
 import type { FakeSocket } from './testing/fake-server.js'
@@ -40,8 +40,12 @@ describe('presence', () => {
     a.presence.set({ x: 1 })
     b.presence.set({ x: 2 })
     await pass(100)
-    expect(a.presence.others).toEqual([{ clientId: b.doc.clientID, presence: { x: 2 } }])
-    expect(b.presence.others).toEqual([{ clientId: a.doc.clientID, presence: { x: 1 } }])
+    expect(a.presence.others).toEqual([
+      { clientId: b.doc.clientID, user: null, idle: false, presence: { x: 2 } },
+    ])
+    expect(b.presence.others).toEqual([
+      { clientId: a.doc.clientID, user: null, idle: false, presence: { x: 1 } },
+    ])
     expect(a.presence.others).toBe(a.presence.others)
     let told = 0
     a.on('presence', () => told++)
@@ -110,5 +114,16 @@ describe('presence', () => {
     room.presence.set({ text: 'x'.repeat(100) })
     await pass(100)
     expect(codes).toEqual(['too_large'])
+  })
+
+  test('P58: USERS says whose presence it is', async () => {
+    const { server, client } = harness()
+    const a = client().room<Shown>('a')
+    await a.synced()
+    server.socket.deliver({ type: 'users', room: 1, users: [{ id: 9, user: 'ada' }] })
+    const awareness = writeAwareness([{ clientId: 9, clock: 1, state: '{"x":9}' }])
+    server.socket.deliver({ type: 'presences', room: 1, awareness })
+    await settle()
+    expect(a.presence.others).toEqual([{ clientId: 9, user: 'ada', idle: false, presence: { x: 9 } }])
   })
 })

@@ -14,6 +14,10 @@ export interface RoomHost {
   /** The client's id, in hexadecimal. */
   readonly clientId: string
   readonly presenceInterval: number
+  /** Whether the user is away. */
+  readonly idle: boolean
+  /** The user did something. */
+  active(): void
   /** What the server told in WELCOME; null before the first. */
   readonly limits: SessionLimits | null
   readonly congested: boolean

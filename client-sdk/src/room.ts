@@ -73,6 +73,11 @@ export class RoomImpl<P extends object> implements Room<P>, Member {
     this.channel = new PresenceChannel(new Awareness(doc), {
       clock: host.clock,
       interval: host.presenceInterval,
+      logger: host.logger,
+      get idle() {
+        return host.idle
+      },
+      active: () => host.active(),
       send: (awareness) => this.sendPresence(awareness),
       changed: () => this.emitter.emit('presence', this.channel.others),
     })
@@ -173,6 +178,11 @@ export class RoomImpl<P extends object> implements Room<P>, Member {
     this.host.released(this as unknown as RoomCore, this.changes.sender.nextNumber)
   }
 
+  /** The user came or went. */
+  setIdle(idle: boolean): void {
+    this.channel.setIdle(idle)
+  }
+
   /** The connection is there. */
   up(): void {
     if (this.currentStatus === 'left' || this.denial?.code === 'room_deleted') return
@@ -208,7 +218,7 @@ export class RoomImpl<P extends object> implements Room<P>, Member {
         return
       }
     }
-    this.currentAccess = frame.access
+    this.setAccess(frame.access)
     this.events.joined(this.state.from(frame), frame.head)
     const missing = this.state.begin(frame, this.document, this.changes.sender.pending)
     this.setStatus('syncing')
@@ -238,6 +248,7 @@ export class RoomImpl<P extends object> implements Room<P>, Member {
         this.changes.sender.acknowledge(frame.n, frame.seq)
         break
       case 'nack':
+        if (frame.code === 'forbidden') this.setAccess('read')
         if (frame.code !== 'not_joined') this.changes.sender.refused(frame)
         else {
           // Nothing was decided about the change: it is sent again after the next JOINED (P14).
@@ -268,6 +279,7 @@ export class RoomImpl<P extends object> implements Room<P>, Member {
         this.broadcasts.receive(frame)
         break
       case 'users':
+        this.channel.receiveUsers(frame.users)
         break
     }
   }
@@ -356,7 +368,7 @@ export class RoomImpl<P extends object> implements Room<P>, Member {
 
   private deny(error: WeftError): void {
     this.denial = error
-    this.currentAccess = null
+    this.setAccess(null)
     this.setStatus('denied')
     this.changes.sender.fail(error)
     this.syncers.fail(error)
@@ -385,6 +397,12 @@ export class RoomImpl<P extends object> implements Room<P>, Member {
     if (status === this.currentStatus) return
     this.currentStatus = status
     this.emitter.emit('status', status)
+  }
+
+  private setAccess(access: Access | null): void {
+    if (access === this.currentAccess) return
+    this.currentAccess = access
+    this.emitter.emit('access', access)
   }
 
   private stopRetry(): void {

@@ -2,9 +2,10 @@ import type { Access } from '@weft/protocol'
 import type { Awareness } from 'y-protocols/awareness'
 import type * as Y from 'yjs'
 import type { Clock } from './clock.js'
-import type { Timing } from './connection.js'
+import type { Timing } from './connection-states.js'
 import type { Unsubscribe } from './emitter.js'
 import type { WeftError } from './errors.js'
+import type { LostConnection } from './lost-connection.js'
 import type { WebSocketConstructor } from './websocket.js'
 
 /** Where the SDK reports what nobody awaits. `console` fits. */
@@ -13,7 +14,10 @@ export interface Logger {
   error(message: string, detail?: unknown): void
 }
 
-/** A token, or a function that brings one; it is called for each connection, so that a token is fresh. */
+/**
+ * A token, or a function that brings one. It is called for each connection, and on a running connection before a JSON
+ * Web Token expires (`timing.refreshBefore`), so that a token is fresh.
+ */
 export type Auth = string | (() => string | null | Promise<string | null>)
 
 /** Options of {@link createClient}. */
@@ -33,6 +37,12 @@ export interface ClientOptions {
   readonly timing?: Partial<Timing> | undefined
   /** At most one presence frame of a room per this many milliseconds. Default: 33. */
   readonly presenceInterval?: number | undefined
+  /**
+   * After so many milliseconds without activity, and at once when the page is hidden, the presence shows `idle: true`
+   * beside the application's own fields. Activity: the pointer, the keyboard, `presence.set()`, local edits. Default:
+   * null, never.
+   */
+  readonly idleAfter?: number | null | undefined
   /** Name and version of the application, for the server's log. Default: `@weft/client`. */
   readonly agent?: string | undefined
   /** From 0 to below 1. Default: `Math.random`. */
@@ -45,27 +55,49 @@ export interface ClientOptions {
 
 /** What the connection is doing, in one word. The README draws how they follow each other. */
 export type ConnectionStatus =
-  'idle' | 'authenticating' | 'connecting' | 'connected' | 'reconnecting' | 'denied' | 'closed'
+  | 'idle'
+  | 'authenticating'
+  | 'connecting'
+  | 'connected'
+  | 'draining'
+  | 'reconnecting'
+  | 'offline'
+  | 'denied'
+  | 'closed'
 
 /** {@link ConnectionStatus} and what belongs to it. */
 export type ConnectionInfo =
   | { readonly status: 'idle' | 'authenticating' | 'connecting' | 'connected' | 'closed' }
   | {
-      readonly status: 'reconnecting'
+      /** `offline`: the platform says that there is no network. It is tried all the same, rarely. */
+      readonly status: 'reconnecting' | 'offline'
       /** Failed attempts since the last lasting connection, from 1. */
       readonly attempt: number
       /** Milliseconds from the start of this state to the next attempt. */
       readonly delay: number
+      /** When the next attempt begins, in milliseconds since 1970. */
+      readonly at: number
       readonly reason: WeftError
+    }
+  | {
+      /** Connected to a node that shuts down. */
+      readonly status: 'draining'
+      /** When the client leaves it for another, in milliseconds since 1970. */
+      readonly at: number
     }
   | { readonly status: 'denied'; readonly reason: WeftError }
 
 /** Events of a {@link Client}. */
 export interface ClientEvents {
   status: ConnectionInfo
+  /** What to tell a user of the connection: a short loss is left out. */
+  'lost-connection': LostConnection
   /** A new round trip time, in milliseconds. */
   latency: number
-  /** What the server reported outside of any room, or a fault of its frames. The client goes on by itself. */
+  /**
+   * What the server reported outside of any room, a fault of its frames, or a token that could not be renewed
+   * (`auth_failed`). The client goes on by itself.
+   */
   error: WeftError
 }
 
@@ -158,6 +190,8 @@ export interface Reset {
 /** Events of a {@link Room}. */
 export interface RoomEvents<Presence extends object = Record<string, unknown>> {
   status: RoomStatus
+  /** What the client may do in the room has changed, as far as the server has told. */
+  access: Access | null
   /** The room's state is here: at first, and after each reconnect. */
   synced: undefined
   /** The last unsaved change was acknowledged. */
@@ -175,6 +209,10 @@ export interface RoomEvents<Presence extends object = Record<string, unknown>> {
 export interface Other<Presence extends object> {
   /** The Yjs client id, as editor bindings use it. */
   readonly clientId: number
+  /** The verified user id, from the member's token; null when anonymous. */
+  readonly user: string | null
+  /** Whether the member is away: its client has the option `idleAfter`, or shows the field `idle` itself. */
+  readonly idle: boolean
   /** What the member shows. Any field may be missing: members start empty, and other software may share the room. */
   readonly presence: Readonly<Partial<Presence>>
 }
@@ -185,8 +223,35 @@ export interface RoomPresence<Presence extends object> {
   get(): Readonly<Partial<Presence>>
   /** Changes the given fields and keeps the rest. Sent at once, then at most every `presenceInterval`. */
   set(partial: Readonly<Partial<Presence>>): void
-  /** The others. The same array until something changes. */
+  /** The others, in the order in which they came. The same array until something changes, the same objects too. */
   readonly others: readonly Other<Presence>[]
+  /** Whether this client shows that its user is away. */
+  readonly idle: boolean
+  /**
+   * `join`: somebody is here who was not. `leave`: somebody has gone; what was shown last. `update`: somebody shows
+   * something else, or as another user. When the connection is lost, all others leave.
+   */
+  on<K extends keyof PresenceEvents<Presence>>(
+    event: K,
+    listener: (other: PresenceEvents<Presence>[K]) => void,
+  ): Unsubscribe
+  /**
+   * Calls the listener when what the selector takes from the others has changed, and only then: a moving cursor
+   * bothers only those who select it.
+   * @param isEqual default: `Object.is`; `shallowEqual` for selectors that make arrays or objects
+   */
+  subscribe<T>(
+    selector: (others: readonly Other<Presence>[]) => T,
+    listener: (selected: T, previous: T) => void,
+    isEqual?: (a: T, b: T) => boolean,
+  ): Unsubscribe
+}
+
+/** Events of a {@link RoomPresence}. */
+export interface PresenceEvents<Presence extends object> {
+  join: Other<Presence>
+  leave: Other<Presence>
+  update: Other<Presence>
 }
 
 /** A durable message of a room: committed, with its place in the room's order. */
@@ -281,7 +346,10 @@ export interface Room<
   /** The durable, ordered messages of the room. */
   readonly events: RoomEventLog<Events>
   readonly status: RoomStatus
-  /** What the token grants; null until the room has been joined. */
+  /**
+   * What the server last told that the client may do; null until the room has been joined, and after it was refused. A
+   * grant that becomes narrower is told with the first change that it refuses.
+   */
   readonly access: Access | null
   /** Local edits (Yjs transactions), events and seeds that the server has not acknowledged as committed. Exact. */
   readonly unsaved: number

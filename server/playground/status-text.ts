@@ -20,9 +20,12 @@ export const connectionLine = (info: ConnectionInfo, room: RoomStatus): Line => 
       return { tone: 'wait', text: 'Connecting' }
     case 'reconnecting':
       return { tone: 'wait', text: 'Reconnecting' }
+    case 'offline':
+      return { tone: 'wait', text: 'Offline' }
     case 'denied':
       return { tone: 'bad', text: 'Refused' }
     case 'connected':
+    case 'draining':
       return connectedLine(room)
   }
 }

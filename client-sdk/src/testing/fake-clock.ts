@@ -9,6 +9,11 @@ export class FakeClock implements Clock {
     return this.time
   }
 
+  /** It began on the first of January 2030. */
+  date(): number {
+    return Date.UTC(2030, 0, 1) - 1_000_000 + this.time
+  }
+
   after(ms: number, action: () => void): () => void {
     const timer = { at: this.time + ms, action }
     this.timers.add(timer)

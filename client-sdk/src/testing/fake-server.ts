@@ -59,6 +59,8 @@ export class FakeSocket implements WebSocketLike {
   clientId: Uint8Array = new Uint8Array(16)
   /** The change that has to come next after a retryable refusal (P23), by room number. */
   readonly expected = new Map<number, number>()
+  /** Codes of the JOINs that the server refused. */
+  readonly refusals: string[] = []
 
   constructor(server: FakeServer, url: string) {
     this.server = server
@@ -298,6 +300,8 @@ export class FakeServer {
         break
       }
       case 'auth':
+        if (this.autoWelcome) socket.deliver({ type: 'authed', user: null, expires: null })
+        break
       case 'pong':
         break
     }
@@ -309,6 +313,7 @@ export class FakeServer {
     const head = log.length
     const { request, after, stateVector } = frame
     if (room.members.has(socket)) {
+      socket.refusals.push('already_joined')
       socket.deliver({ type: 'error', request, code: 'already_joined', message: '', retryAfter: 0 })
       return
     }

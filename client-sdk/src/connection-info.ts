@@ -1,0 +1,32 @@
+import type { ConnectionState, Failure } from './connection-states.js'
+import { WeftError } from './errors.js'
+import type { ConnectionInfo } from './types.js'
+
+const failureOf = (failure: Failure): WeftError => new WeftError(failure.code, failure.message)
+
+/** The public side of a state. @param dateOf the date of a time on the client's clock */
+export const connectionInfo = (state: ConnectionState, dateOf: (time: number) => number): ConnectionInfo => {
+  switch (state.name) {
+    case 'opening':
+    case 'greeting':
+      return { status: 'connecting' }
+    case 'waiting':
+    case 'offline':
+      return {
+        status: state.name === 'waiting' ? 'reconnecting' : 'offline',
+        attempt: state.attempt,
+        delay: state.delay,
+        at: dateOf(state.until),
+        reason: failureOf(state.failure),
+      }
+    case 'draining':
+      return { status: 'draining', at: dateOf(state.reconnectAt) }
+    case 'denied':
+      return { status: 'denied', reason: failureOf(state.failure) }
+    case 'idle':
+    case 'authenticating':
+    case 'connected':
+    case 'closed':
+      return { status: state.name }
+  }
+}

@@ -1,0 +1,251 @@
+/* The vocabulary of a connection: its states, what happens to it, and what it has done. `connection.ts` has the transitions. */
+
+/** Timeouts and retry delays, in milliseconds. */
+export interface Timing {
+  /** How long `auth()` may take. Default 10,000. */
+  readonly authTimeout: number
+  /** From opening a socket to its being open. A lost SYN otherwise hangs for minutes. Default 10,000. */
+  readonly connectTimeout: number
+  /** From HELLO to WELCOME, and from AUTH to AUTHED. Default 10,000. */
+  readonly welcomeTimeout: number
+  /** Bound of the first retry's delay; it doubles with each failure. Default 1,000. */
+  readonly retryBase: number
+  /** Bound of every retry's delay. Default 30,000. */
+  readonly retryMax: number
+  /** The same while the page is hidden, and after the server has said that it is too much. Default 120,000. */
+  readonly slowRetryMax: number
+  /** The longest delay while the platform says that there is no network, which is often wrong. Default 60,000. */
+  readonly offlineRetry: number
+  /** A connection that held this long starts its retries anew; a shorter one counts as a failure. Default 10,000. */
+  readonly stableAfter: number
+  /** How long the answer to a ping may take before the link is taken for dead. Default 5,000. */
+  readonly probeTimeout: number
+  /** While changes wait for their acknowledgement: how long the server may be silent before it is pinged. Default 2,000. */
+  readonly unsavedPing: number
+  /** How long before its expiry a token is replaced on the running connection; 0 for never. Default 60,000. */
+  readonly refreshBefore: number
+  /** How long a client may be without a connection before `lost-connection` says `lost`. Default 5,000. */
+  readonly lostAfter: number
+  /** How long to try before giving up: the state is then `denied`, with the code `gave_up`. Default: for ever. */
+  readonly giveUpAfter: number
+}
+
+export const defaultTiming: Timing = {
+  authTimeout: 10_000,
+  connectTimeout: 10_000,
+  welcomeTimeout: 10_000,
+  retryBase: 1_000,
+  retryMax: 30_000,
+  slowRetryMax: 120_000,
+  offlineRetry: 60_000,
+  stableAfter: 10_000,
+  probeTimeout: 5_000,
+  unsavedPing: 2_000,
+  refreshBefore: 60_000,
+  lostAfter: 5_000,
+  giveUpAfter: Infinity,
+}
+
+/** Why a connection ended, or did not come about. */
+export interface Failure {
+  readonly code: string
+  readonly message: string
+}
+
+/** An ERROR frame about the connection: the reason of the close that follows it. */
+export interface ErrorReport extends Failure {
+  readonly retryAfter: number
+}
+
+/** What the client shows of itself to the server. */
+export interface Credentials {
+  readonly token: string | null
+  /** When the token expires, on the client's clock; null when it does not say. */
+  readonly expires: number | null
+}
+
+interface Attempt {
+  /** Failures so far. */
+  readonly attempt: number
+  /** Since when there has been no connection. */
+  readonly since: number
+}
+
+interface Pause extends Attempt {
+  readonly delay: number
+  readonly until: number
+  /** The server gave the delay: hints do not shorten it. 0 when it did not. */
+  readonly notBefore: number
+  readonly failure: Failure
+}
+
+interface Authenticating extends Attempt {
+  readonly name: 'authenticating'
+}
+
+interface Opening extends Attempt {
+  readonly name: 'opening'
+  readonly credentials: Credentials
+}
+
+interface Greeting extends Attempt {
+  readonly name: 'greeting'
+  readonly credentials: Credentials
+  readonly error: ErrorReport | null
+}
+
+interface Waiting extends Pause {
+  readonly name: 'waiting'
+}
+
+/** Waiting while the platform says that there is no network. */
+interface Offline extends Pause {
+  readonly name: 'offline'
+}
+
+interface Up {
+  readonly attempt: number
+  /** Since when it has been connected. */
+  readonly since: number
+  readonly heartbeat: number
+  readonly nextPing: number
+  /** When the timer fires. */
+  readonly due: number
+  readonly probe: Probe | null
+  readonly credentials: Credentials
+  readonly refresh: Refresh | null
+  readonly error: ErrorReport | null
+}
+
+interface Connected extends Up {
+  readonly name: 'connected'
+}
+
+/** Connected to a node that shuts down. */
+interface Draining extends Up {
+  readonly name: 'draining'
+  readonly reconnectAt: number
+}
+
+/** A ping that has not been answered. */
+export interface Probe {
+  /** Messages that had arrived when it was sent. */
+  readonly received: number
+  /** Without another message the link is taken for dead then. */
+  readonly until: number
+  /** This process slept through the first: a second chance, the last one. */
+  readonly second: boolean
+}
+
+/** Where the replacement of a token stands. */
+export type Refresh =
+  | { readonly phase: 'due'; readonly at: number; readonly failures: number }
+  | { readonly phase: 'asking'; readonly until: number; readonly failures: number }
+  | {
+      readonly phase: 'sent'
+      readonly until: number
+      readonly failures: number
+      readonly credentials: Credentials
+    }
+
+export type ConnectionState =
+  | { readonly name: 'idle' }
+  | Authenticating
+  | Opening
+  | Greeting
+  | Connected
+  | Draining
+  | Waiting
+  | Offline
+  | { readonly name: 'denied'; readonly failure: Failure }
+  | { readonly name: 'closed' }
+
+/** The states in which frames flow. */
+export type UpState = Connected | Draining
+/** The states in which an attempt runs, or a connection. */
+export type ActiveState = Authenticating | Opening | Greeting | UpState
+/** The states between two attempts. */
+export type PauseState = Waiting | Offline
+
+export type ConnectionEvent =
+  | { readonly type: 'connect' }
+  | { readonly type: 'disconnect' }
+  | { readonly type: 'close' }
+  | ({ readonly type: 'token' } & Credentials)
+  | { readonly type: 'tokenFailed'; readonly message: string }
+  /** No attempt can ever succeed here: there is no WebSocket. */
+  | { readonly type: 'impossible'; readonly failure: Failure }
+  | { readonly type: 'opened' }
+  | { readonly type: 'socketClosed'; readonly code: number; readonly reason: string }
+  | { readonly type: 'welcome'; readonly heartbeat: number }
+  | { readonly type: 'errorFrame'; readonly error: ErrorReport }
+  | { readonly type: 'authed' }
+  /** The server sent what is no frame. */
+  | { readonly type: 'garbage'; readonly message: string }
+  | { readonly type: 'drain'; readonly delay: number }
+  | { readonly type: 'timer' }
+  /** A change has been sent: its author waits for the acknowledgement. */
+  | { readonly type: 'changeSent' }
+  /** The platform says that the network is back, the page visible again, or thawed. */
+  | { readonly type: 'wake' }
+  /** The platform says that the network is gone. It is often wrong. */
+  | { readonly type: 'networkLost' }
+
+export type ConnectionEffect =
+  /** Ask for a token; answered by `token` or `tokenFailed`. */
+  | { readonly type: 'authenticate' }
+  /** Open a socket; answered by `opened`, `socketClosed` or `impossible`. */
+  | { readonly type: 'open' }
+  /** Send HELLO. */
+  | { readonly type: 'greet'; readonly token: string | null }
+  /** Send AUTH; answered by `authed`, or a close. */
+  | { readonly type: 'renew'; readonly token: string }
+  | { readonly type: 'ping' }
+  /** Tell the application of what does not end the connection. */
+  | { readonly type: 'report'; readonly failure: Failure }
+  /** Forget the running attempt: close its socket, expect nothing from it any more. */
+  | { readonly type: 'abandon'; readonly code: number; readonly reason: string }
+  /** Start the one timer, instead of the one before. */
+  | { readonly type: 'timer'; readonly ms: number }
+  | { readonly type: 'stopTimer' }
+  /** Frames may be sent from now on. */
+  | { readonly type: 'up' }
+  /** The connection that was up is gone. */
+  | { readonly type: 'down' }
+
+/** What a step may know of the world. */
+export interface Facts {
+  readonly now: number
+  readonly random: () => number
+  /** When the last message arrived, or the socket opened. */
+  readonly lastHeard: number
+  /** How many messages have arrived. */
+  readonly received: number
+  readonly timing: Timing
+  /** Whether asking for a token again may bring another one. */
+  readonly refreshable: boolean
+  /** What the platform says of the network; true where it says nothing. */
+  readonly online: boolean
+  /** Whether the page is hidden; false where there is none. */
+  readonly hidden: boolean
+  /** Changes wait for their acknowledgement. */
+  readonly unsaved: boolean
+  /** So much is on its way, out or in, that the answer to a ping may be late behind it. */
+  readonly bulk: boolean
+}
+
+export type Step = readonly [ConnectionState, readonly ConnectionEffect[]]
+
+export const initialState: ConnectionState = { name: 'idle' }
+
+/** Whether frames may be sent. */
+export const isUp = (state: ConnectionState): state is UpState =>
+  state.name === 'connected' || state.name === 'draining'
+
+/** Whether it waits for its next attempt. */
+export const isPause = (state: ConnectionState): state is PauseState =>
+  state.name === 'waiting' || state.name === 'offline'
+
+/** Whether an attempt runs, or a connection. */
+export const isActive = (state: ConnectionState): state is ActiveState =>
+  isUp(state) || state.name === 'authenticating' || state.name === 'opening' || state.name === 'greeting'

@@ -1,0 +1,104 @@
+/* Replaces the token on the running connection before it expires (P9), and knows when a token does. */
+import { fullJitter } from './backoff.js'
+import type { ConnectionEffect, Credentials, Facts, Refresh, UpState } from './connection-states.js'
+
+/** A connection whose plan has changed, and what is to be done for it. */
+type Renewal = readonly [UpState, readonly ConnectionEffect[]]
+
+/**
+ * When a JSON Web Token expires, read without verifying it: whoever holds a token may read it.
+ * @returns milliseconds since 1970; null when it is no such token, or does not expire
+ */
+export const expiryOf = (token: string): number | null => {
+  const [, payload, signature] = token.split('.')
+  if (payload === undefined || signature === undefined) return null
+  try {
+    const claims: unknown = JSON.parse(atob(payload.replaceAll('-', '+').replaceAll('_', '/')))
+    if (typeof claims !== 'object' || claims === null || !('exp' in claims)) return null
+    return typeof claims.exp === 'number' && Number.isFinite(claims.exp) ? claims.exp * 1_000 : null
+  } catch {
+    // Not base64 or not JSON: no JSON Web Token, and nothing to know about it.
+    return null
+  }
+}
+
+/**
+ * The plan for a new connection. A token that seems to have expired, though the server takes it, tells that the device's
+ * clock is wrong: there is nothing to plan by, and the server's 4407 is the plan.
+ */
+export const firstRefresh = ({ expires }: Credentials, facts: Facts): Refresh | null => {
+  const { now, timing, random, refreshable } = facts
+  if (!refreshable || expires === null || expires <= now || timing.refreshBefore <= 0) return null
+  const left = expires - now
+  // A token that lives only a few minutes is not asked for all the time.
+  const before = Math.min(timing.refreshBefore, left / 3)
+  // Up to half earlier: the tokens of a crowd that came together do not expire together.
+  return { phase: 'due', at: Math.floor(expires - before * (1 + random() / 2)), failures: 0 }
+}
+
+/** What falls due now. */
+export const nextStep = (state: UpState, facts: Facts): [Refresh | null, ConnectionEffect[]] => {
+  const { refresh } = state
+  const { now, timing } = facts
+  if (refresh === null) return [null, []]
+  if (refresh.phase === 'due') {
+    if (now < refresh.at) return [refresh, []]
+    const asking = { phase: 'asking', until: now + timing.authTimeout, failures: refresh.failures } as const
+    return [asking, [{ type: 'authenticate' }]]
+  }
+  if (now < refresh.until) return [refresh, []]
+  const what = refresh.phase === 'asking' ? 'auth() took too long' : 'the server did not answer AUTH'
+  return again(state, refresh, what, facts)
+}
+
+/** When a plan wants to be looked at. */
+export const refreshTimer = (refresh: Refresh | null): number => {
+  if (refresh === null) return Infinity
+  return refresh.phase === 'due' ? refresh.at : refresh.until
+}
+
+/** `auth()` brought a token for the running connection. */
+export const tokenCame = (state: UpState, credentials: Credentials, facts: Facts): Renewal => {
+  const { refresh } = state
+  if (refresh?.phase !== 'asking') return [state, []]
+  const { token } = credentials
+  if (token === null) return tokenFailed(state, 'auth() brought no token', facts)
+  if (token === state.credentials.token) {
+    return tokenFailed(state, 'auth() brought the token that is about to expire', facts)
+  }
+  const sent = {
+    phase: 'sent',
+    until: facts.now + facts.timing.welcomeTimeout,
+    failures: refresh.failures,
+    credentials,
+  } as const
+  return [{ ...state, refresh: sent }, [{ type: 'renew', token }]]
+}
+
+/** `auth()` failed on the running connection: it is asked again until the token has expired. */
+export const tokenFailed = (state: UpState, message: string, facts: Facts): Renewal => {
+  if (state.refresh?.phase !== 'asking') return [state, []]
+  const [refresh, effects] = again(state, state.refresh, message, facts)
+  return [{ ...state, refresh }, effects]
+}
+
+/** The server took the new token. */
+export const authed = (state: UpState, facts: Facts): UpState => {
+  if (state.refresh?.phase !== 'sent') return state
+  const { credentials } = state.refresh
+  return { ...state, credentials, refresh: firstRefresh(credentials, facts) }
+}
+
+const again = (
+  state: UpState,
+  { failures }: Refresh,
+  message: string,
+  { now, timing, random }: Facts,
+): [Refresh | null, ConnectionEffect[]] => {
+  const effects: ConnectionEffect[] = [{ type: 'report', failure: { code: 'auth_failed', message } }]
+  // Never at once: auth() may fail as fast as it is called.
+  const delay = timing.retryBase + fullJitter(failures, timing.retryBase, timing.retryMax, random)
+  // Too late for another try: the server closes with 4407, and the reconnect asks for a token anyway.
+  if (now + delay >= (state.credentials.expires ?? 0)) return [null, effects]
+  return [{ phase: 'due', at: now + delay, failures: failures + 1 }, effects]
+}
