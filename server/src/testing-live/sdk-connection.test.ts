@@ -55,7 +55,7 @@ test('P9: a token is replaced on the running connection before it expires, and w
   const { client, statuses } = connect({
     auth: () => {
       const first = expiries.length === 0
-      const expires = inSeconds(first ? 3 : 60)
+      const expires = inSeconds(first ? 4 : 60)
       expiries.push(expires)
       return makeToken(first ? { 'granted/*': 'write' } : { '*': 'write' }, { expires })
     },
@@ -77,7 +77,7 @@ test('P9: a token is replaced on the running connection before it expires, and w
 })
 
 test('P9: a token that cannot be replaced costs a reconnect with a new one (4407), and nothing else', async () => {
-  const tokens = [await makeToken({ '*': 'write' }, { expires: inSeconds(2) }), await makeToken()]
+  const tokens = [await makeToken({ '*': 'write' }, { expires: inSeconds(3) }), await makeToken()]
   const [first] = tokens
   let calls = 0
   const { client, statuses } = connect({
@@ -113,9 +113,9 @@ test('P10: a link that is silently dead is noticed while changes are unsaved, an
   await until(() => client.connection.status === 'reconnecting', 'the dead link is noticed', 10_000)
   const noticed = performance.now() - since
   expect(client.connection).toMatchObject({ reason: { code: 'heartbeat_timeout' } })
-  // One silence, one answer that does not come, and time for a busy machine.
+  // One silence and one answer that does not come; the rest is for a busy machine, and far from two heartbeats (20 s).
   expect(noticed).toBeGreaterThan(900)
-  expect(noticed).toBeLessThan(2_800)
+  expect(noticed).toBeLessThan(5_000)
   expect(room.unsaved).toBe(1)
   // New connections are as deaf, until the network is back.
   await until(() => told.length > 0, 'the loss has lasted')
