@@ -13,6 +13,7 @@ import type { Store, StoredEvent } from '../store/index.js'
 import { openStore } from '../store/index.js'
 import { FaultyStore, Ledger, type CommitFault, type LedgerRoom } from '../testing/faulty-store.js'
 import { startPostgres, type TestPostgres } from '../testing/index.js'
+import { Random } from '../testing/random.js'
 import { TcpProxy } from '../testing/tcp-proxy.js'
 import { WeftPeer } from '../testing/weft-peer.js'
 
@@ -54,17 +55,6 @@ afterAll(async () => {
   await database.dispose()
 })
 
-/** A small seeded generator (mulberry32): 0 <= x < 1. */
-const randomOf = (seed: number): (() => number) => {
-  let state = seed * 0x9e3779b9
-  return () => {
-    state = (state + 0x6d2b79f5) | 0
-    let t = Math.imul(state ^ (state >>> 15), 1 | state)
-    t = (t + Math.imul(t ^ (t >>> 7), 61 | t)) ^ t
-    return ((t ^ (t >>> 14)) >>> 0) / 2 ** 32
-  }
-}
-
 const tokensOf = (doc: Y.Doc): string[] => doc.getArray<string>('tokens').toArray()
 
 /** Lets sockets and timers have their turn. */
@@ -92,7 +82,7 @@ class World {
   readonly appended = new Map<WeftPeer, Map<number, string>>()
   private readonly ackedSeqs = new Map<WeftPeer, Map<number, number>>()
   private readonly name: string
-  private readonly random: () => number
+  private readonly random: Random
   private readonly clients: Client[] = []
   private readonly foreignDoc = new Y.Doc()
   private readonly faults: unknown[] = []
@@ -103,7 +93,7 @@ class World {
   private journalMaxBytes = 0
 
   constructor(seed: number) {
-    this.random = randomOf(seed)
+    this.random = new Random(seed)
     this.name = `seed ${seed} ${Date.now()}`
   }
 
@@ -180,11 +170,11 @@ class World {
   }
 
   private below(limit: number): number {
-    return Math.floor(this.random() * limit)
+    return this.random.below(limit)
   }
 
   private pick<T>(items: readonly T[]): T {
-    return items[this.below(items.length)]!
+    return this.random.pick(items)
   }
 
   private async act(): Promise<void> {
@@ -459,7 +449,7 @@ class World {
       // A connection that goes deaf while it is made is given up soon.
       timing: { retryBase: 20, retryMax: 60, connectTimeout: 300, welcomeTimeout: 300 },
       // The delays of a refused join or change are fixed and long: a twentieth of them.
-      random: () => this.random() / 20,
+      random: () => this.random.next() / 20,
       logger: { warn: (text) => this.problem(text), error: (text) => this.problem(text) },
     })
     this.clients.push(client)

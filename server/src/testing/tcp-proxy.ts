@@ -1,9 +1,12 @@
 import { once } from 'node:events'
 import { connect, createServer, type Server, type Socket } from 'node:net'
+import { setTimeout as sleep } from 'node:timers/promises'
 
 interface Pair {
   readonly client: Socket
   readonly server: Socket
+  /** Delays what passes, in order. */
+  queue: Promise<void>
 }
 
 /** A TCP proxy on 127.0.0.1 that does to connections what networks do. */
@@ -15,6 +18,8 @@ export class TcpProxy {
   private readonly server: Server
   private readonly pairs = new Set<Pair>()
   private deaf = false
+  private lagMs = 0
+  private bytesLeft = Infinity
 
   private constructor(server: Server, target: number | null) {
     this.server = server
@@ -41,9 +46,20 @@ export class TcpProxy {
     this.deaf = true
   }
 
+  /** The connection ends when so many more bytes have passed, counted in both directions: in the middle of a frame. */
+  cutAfter(bytes: number): void {
+    this.bytesLeft = bytes
+  }
+
+  /** What is sent from now on arrives so many milliseconds later, in order. */
+  lag(ms: number): void {
+    this.lagMs = ms
+  }
+
   /** Resets every connection, in the middle of whatever is on its way. */
   cut(): void {
     this.deaf = false
+    this.bytesLeft = Infinity
     for (const { client, server } of this.pairs) {
       this.cuts++
       client.resetAndDestroy()
@@ -65,7 +81,7 @@ export class TcpProxy {
       return
     }
     const server = connect(this.target, '127.0.0.1')
-    const pair = { client, server }
+    const pair = { client, server, queue: idle }
     this.pairs.add(pair)
     const end = (): void => {
       this.pairs.delete(pair)
@@ -77,11 +93,32 @@ export class TcpProxy {
       socket.on('error', end)
       socket.on('close', end)
     }
-    client.on('data', (chunk) => server.write(chunk))
+    client.on('data', (chunk) => this.pass(pair, server, chunk))
     server.on('data', (chunk) => {
-      if (!this.deaf) client.write(chunk)
+      if (!this.deaf) this.pass(pair, client, chunk)
     })
     client.on('end', () => server.end())
     server.on('end', () => client.end())
   }
+  private pass(pair: Pair, to: Socket, chunk: Buffer): void {
+    const part = chunk.subarray(0, this.bytesLeft)
+    this.bytesLeft -= part.length
+    const ends = this.bytesLeft <= 0
+    const { lagMs } = this
+    const write = (): void => {
+      if (!to.destroyed) to.write(part)
+      if (ends) this.cut()
+    }
+    if (lagMs === 0 && pair.queue === idle) write()
+    else {
+      const queue = pair.queue.then(() => sleep(lagMs)).then(write)
+      pair.queue = queue
+      void queue.then(() => {
+        if (pair.queue === queue) pair.queue = idle
+      })
+    }
+  }
 }
+
+/** Nothing is on its way. */
+const idle = Promise.resolve()
