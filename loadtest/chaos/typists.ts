@@ -5,20 +5,33 @@ import { until } from '@weft/server/testing'
 /** Short delays: the point is what happens, and not how politely clients wait. */
 const timing = { retryBase: 40, retryMax: 150, connectTimeout: 1_000, welcomeTimeout: 2_000 }
 
+/** A stock provider takes a connection for dead after 30 s of silence, and looks every 3 s; then it has to come back. */
+const stockNoticeMs = 45_000
+
 /** Milliseconds between two edits of a typist. */
 const defaultPace = 4
 
 export interface Tally {
   typed: number
   saved: number
+  appended: number
+  /** Events whose place in the log was told. */
+  logged: number
   /** Promises of `saved()` that were refused, and changes that were. None may be. */
   readonly refused: string[]
 }
+
+/** One of so many edits is followed by an event. */
+const editsPerEvent = 8
 
 /** One client in all rooms, each of which gets its tokens in turn. */
 export class Typist {
   readonly client: Client
   readonly rooms: readonly Room[]
+  /** The events that it was told, by room, as `seq payload`. */
+  readonly heard = new Map<string, string[]>()
+  /** How many events had been appended to a room when it came: those after them it must hear. */
+  readonly cameAfter = new Map<string, number>()
   private readonly name: string
   private readonly crew: Crew
   private timer: NodeJS.Timeout | null = null
@@ -36,6 +49,10 @@ export class Typist {
     this.client = createClient({ url, timing, logger: crew, ...options })
     this.rooms = rooms.map((room) => this.client.room(room))
     for (const room of this.rooms) {
+      const heard: string[] = []
+      this.heard.set(room.name, heard)
+      room.events.onAny(({ seq, payload }) => heard.push(`${seq} ${String(payload)}`))
+      void room.synced().then(() => this.cameAfter.set(room.name, crew.appended(room.name).length))
       room.on('rejected', ({ n, code }) => crew.tally.refused.push(`${name}: ${n} in ${room.name}: ${code}`))
     }
   }
@@ -61,19 +78,34 @@ export class Typist {
       () => crew.saved(room.name, token),
       (error: unknown) => crew.tally.refused.push(`${token}: ${String(error)}`),
     )
+    if (this.n % editsPerEvent === 0) this.say(room, token)
+  }
+
+  private say(room: Room, token: string): void {
+    const { tally } = this.crew
+    tally.appended++
+    this.crew.appended(room.name).push(token)
+    room.events.append('said', token).then(
+      ({ seq }) => {
+        tally.logged++
+        this.crew.events(room.name).push(`${seq} ${token}`)
+      },
+      (error: unknown) => tally.refused.push(`the event ${token}: ${String(error)}`),
+    )
   }
 }
 
 /** Typists in the same rooms, and what they typed and were told. */
 export class Crew {
   readonly typists: Typist[] = []
-  readonly tally: Tally = { typed: 0, saved: 0, refused: [] }
+  readonly tally: Tally = { typed: 0, saved: 0, appended: 0, logged: 0, refused: [] }
   readonly random: () => number
   readonly pace: number
   private readonly url: string
   private readonly roomNames: readonly string[]
   private readonly all = new Map<string, Set<string>>()
   private readonly acked = new Map<string, Set<string>>()
+  private readonly said = new Map<string, { readonly appended: string[]; readonly logged: string[] }>()
 
   /** @param pace milliseconds between two edits of a typist */
   constructor(url: string, rooms: readonly string[], random: () => number, pace = defaultPace) {
@@ -84,6 +116,7 @@ export class Crew {
     for (const room of rooms) {
       this.all.set(room, new Set())
       this.acked.set(room, new Set())
+      this.said.set(room, { appended: [], logged: [] })
     }
   }
 
@@ -116,9 +149,20 @@ export class Crew {
     this.acked.get(room)?.add(token)
   }
 
-  /** Edits that nobody was told are saved. */
+  /** Edits and events that nobody was told are saved. */
   get unsaved(): number {
-    return this.tally.typed - this.tally.saved
+    const { typed, saved, appended, logged } = this.tally
+    return typed - saved + appended - logged
+  }
+
+  /** The events of a room whose authors were told their seqs, as `seq payload`. */
+  events(room: string): string[] {
+    return this.said.get(room)?.logged ?? []
+  }
+
+  /** The events that were appended to a room, by whomever, logged or not. */
+  appended(room: string): string[] {
+    return this.said.get(room)?.appended ?? []
   }
 
   /** What was typed into a room, in no order. */
@@ -173,9 +217,8 @@ export class Crew {
     // What others typed may still be on its way.
     let found = await this.fresh()
     if (elsewhere.size > 0) {
-      await until(async () => complete((found = await this.fresh())), 'everything typed is there').catch(
-        () => undefined,
-      )
+      const looked = async (): Promise<boolean> => complete((found = await this.fresh()))
+      await until(looked, 'everything typed is there', stockNoticeMs).catch(() => undefined)
     }
     const wrong: string[] = []
     for (const name of this.roomNames) {
@@ -191,7 +234,54 @@ export class Crew {
       }
       await until(() => this.typists.every(same), `all clients see the same in ${name}`)
     }
+    wrong.push(...(await this.misheard()))
     return { lost: this.lost(found), wrong: [...wrong, ...this.tally.refused] }
+  }
+
+  /** I2: every client has heard the events in the log's order, each once, from the moment on at which it came. */
+  private async misheard(): Promise<string[]> {
+    const wrong: string[] = []
+    for (const name of this.roomNames) {
+      const log = await this.log(name)
+      if ([...log].sort().join() !== [...this.events(name)].sort().join())
+        wrong.push(`the log of ${name} is not every event under the seq that its author was told`)
+      const appended = this.appended(name)
+      const heardAll = ({ heard, cameAfter }: Typist): boolean => {
+        const events = heard.get(name) ?? []
+        const due = appended.slice(cameAfter.get(name) ?? 0)
+        const tokens = new Set(events.map((event) => event.slice(event.indexOf(' ') + 1)))
+        return (
+          due.every((token) => tokens.has(token)) &&
+          events.join() === log.slice(log.length - events.length).join()
+        )
+      }
+      await until(() => this.typists.every(heardAll), `everybody has heard the log of ${name}`).catch(() => {
+        for (const typist of this.typists.filter((each) => !heardAll(each)))
+          wrong.push(
+            `a client heard ${typist.heard.get(name)?.join()} in ${name}, and the log is ${log.join()}`,
+          )
+      })
+    }
+    return wrong
+  }
+
+  /** The events of a room as the server has them. */
+  private async log(name: string): Promise<string[]> {
+    const client = createClient({ url: this.url, timing, logger: this })
+    try {
+      const room = client.room(name)
+      await room.synced()
+      const log: string[] = []
+      for (let after = 0, more = true; more;) {
+        const page = await room.events.history({ after, limit: 1000 })
+        for (const { seq, payload } of page.events) log.push(`${seq} ${String(payload)}`)
+        after = page.events.at(-1)?.seq ?? after
+        more = page.more
+      }
+      return log
+    } finally {
+      client.close()
+    }
   }
 
   warn(message: string): void {
