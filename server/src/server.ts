@@ -131,7 +131,7 @@ const run = async (
   }
   const pacing = new CommitPacing(
     config.journalIntervalMs,
-    () => metrics.updatesReceived + metrics.deliveries.weft + metrics.deliveries.yjs,
+    () => metrics.updatesReceived + metrics.totalDeliveries,
   )
   const journal = new Journal(
     store,
