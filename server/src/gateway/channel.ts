@@ -59,7 +59,7 @@ export class RoomChannel implements RoomOutput {
   >()
   private room: Room | null = null
   /** What frames to Hocuspocus providers without a session begin with. */
-  private address: Uint8Array = new Uint8Array(0)
+  private address: Uint8Array | null = null
   /** What had been handed out at the end of this, the last, and the turn before it. */
   private handed: [Seq, Seq, Seq] = [0, 0, 0]
   /** `performance.now()` of the last frame to all stock clients. */
@@ -86,7 +86,6 @@ export class RoomChannel implements RoomOutput {
   attach(room: Room): void {
     if (this.room !== null) return
     this.room = room
-    this.address = encodeAddress(room.name)
     this.handed = [room.handed, room.handed, room.handed]
   }
 
@@ -193,7 +192,10 @@ export class RoomChannel implements RoomOutput {
     sender: RoomMember | null,
     updates: number,
   ): void {
-    if (this.live.hocuspocus.size > 0) this.publish('hocuspocus', encode(this.address), sender, updates)
+    if (this.live.hocuspocus.size > 0) {
+      this.address ??= encodeAddress(this.room?.name ?? '')
+      this.publish('hocuspocus', encode(this.address), sender, updates)
+    }
     for (const [member, { membership, topic }] of this.sessions) {
       if (member === sender || membership.address === null) continue
       const frame = encode(membership.address)

@@ -1,7 +1,7 @@
 /* Unmodified HocuspocusProviders against a real server, alone and beside the others (PROTOCOL.md, "Hocuspocus clients"). */
-import { HocuspocusProvider, HocuspocusProviderWebsocket } from '@hocuspocus/provider'
+import type { HocuspocusProviderWebsocket } from '@hocuspocus/provider'
 import { pino } from 'pino'
-import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest'
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import WebSocket from 'ws'
 import { WebsocketProvider } from 'y-websocket'
 import * as Y from 'yjs'
@@ -9,6 +9,11 @@ import { createClient } from '@weft/client'
 import { decodeValue, encodeValue } from '@weft/protocol'
 import { openStore, type Store } from '../store/index.js'
 import { FaultyStore, Ledger } from '../testing/faulty-store.js'
+import {
+  HocuspocusClients,
+  type HocuspocusClient,
+  type HocuspocusOptions,
+} from '../testing/hocuspocus-clients.js'
 import { startServer, type TestServer } from '../testing/start-server.js'
 import { makeTempDir, type TempDir } from '../testing/temp-dir.js'
 import { inSeconds, makeToken, testSecret } from '../testing/tokens.js'
@@ -49,90 +54,18 @@ afterAll(async () => {
   await dir.remove()
 })
 
-const sockets: HocuspocusProviderWebsocket[] = []
-const providers: HocuspocusProvider[] = []
+let clients: HocuspocusClients
+beforeEach(() => {
+  clients = new HocuspocusClients(`${server.wsUrl}/hocuspocus`, token)
+})
 afterEach(() => {
   gate = Promise.resolve()
-  for (const provider of providers.splice(0)) provider.destroy()
-  for (const socket of sockets.splice(0)) socket.destroy()
+  clients.destroy()
 })
 
-const openSocket = (url = `${server.wsUrl}/hocuspocus`): HocuspocusProviderWebsocket => {
-  const socket = new HocuspocusProviderWebsocket({
-    url,
-    WebSocketPolyfill: WebSocket,
-    delay: 100,
-    minDelay: 50,
-    maxDelay: 200,
-  })
-  sockets.push(socket)
-  return socket
-}
-
-interface Options {
-  readonly socket?: HocuspocusProviderWebsocket
-  readonly token?: string | (() => Promise<string>)
-  readonly sessionAwareness?: boolean
-}
-
-/** A provider, with what it says of itself. */
-class Provided {
-  readonly denials: string[] = []
-  readonly scopes: string[] = []
-  readonly closes: string[] = []
-  readonly stateless: string[] = []
-  readonly counts: number[] = []
-  readonly socket: HocuspocusProviderWebsocket
-  readonly provider: HocuspocusProvider
-
-  constructor(name: string, options: Options = {}) {
-    this.socket = options.socket ?? openSocket()
-    this.provider = new HocuspocusProvider({
-      name,
-      websocketProvider: this.socket,
-      token: options.token ?? token,
-      sessionAwareness: options.sessionAwareness ?? false,
-      onAuthenticated: ({ scope }) => void this.scopes.push(scope),
-      onAuthenticationFailed: ({ reason }) => void this.denials.push(reason),
-      onClose: ({ event }) => void this.closes.push(event.reason),
-      onStateless: ({ payload }) => void this.stateless.push(payload),
-      onUnsyncedChanges: ({ number }) => void this.counts.push(number),
-    })
-    this.provider.attach()
-    providers.push(this.provider)
-  }
-
-  get text(): Y.Text {
-    return this.provider.document.getText('text')
-  }
-
-  get content(): string {
-    return this.text.toJSON()
-  }
-
-  get unsynced(): number {
-    return this.provider.unsyncedChanges
-  }
-
-  type(text: string): void {
-    this.text.insert(this.text.length, text)
-  }
-
-  async synced(): Promise<this> {
-    await until(() => this.provider.isSynced, 'synced')
-    return this
-  }
-
-  async saved(): Promise<void> {
-    await until(() => this.unsynced === 0, 'nothing unsynced')
-  }
-
-  stateOf(other: Provided): unknown {
-    return this.provider.awareness?.getStates().get(other.provider.document.clientID)
-  }
-}
-
-const provide = (name: string, options: Options = {}): Provided => new Provided(name, options)
+const openSocket = (): HocuspocusProviderWebsocket => clients.openSocket()
+const provide = (name: string, options: HocuspocusOptions = {}): HocuspocusClient =>
+  clients.open(name, options)
 
 /** What the database holds of a room. */
 const stored = async (name: string): Promise<string> => {

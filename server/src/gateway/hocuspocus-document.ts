@@ -54,6 +54,8 @@ export interface HocuspocusSocket {
 
 /** Milliseconds before the end of a token at which the provider is asked for a new one. */
 const renewMs = 30_000
+/** Milliseconds in which what was relayed is committed, if need be by other nodes than that which took it in. */
+const askAgainMs = 3_000
 /** Bytes of a step 1 that are kept for a client that is not authenticated; instead of a longer one, the whole state comes. */
 const keptVectorBytes = 8 * 1024
 const emptyVector = new Uint8Array([0])
@@ -75,6 +77,8 @@ export class HocuspocusDocument implements InboxOwner, HocuspocusWireOwner, Stoc
   /** The provider's newest step 1: one that was denied may come back with another token alone. */
   private stateVector: Uint8Array | null = null
   private cancelTimers: (() => void) | null = null
+  /** Since the provider's last step 1. */
+  private askedOnceMore = false
   /** The end of the token for which a newer one was asked, or will be. */
   private renewed: number | null = null
 
@@ -141,6 +145,7 @@ export class HocuspocusDocument implements InboxOwner, HocuspocusWireOwner, Stoc
   private stepOne(member: Membership, stateVector: Uint8Array): void {
     this.statuses.stepOne(stateVector)
     this.keep(stateVector)
+    this.askedOnceMore = false
     this.socket.send(encodeStep1(member.room.stateVector, this.address))
   }
 
@@ -259,8 +264,20 @@ export class HocuspocusDocument implements InboxOwner, HocuspocusWireOwner, Stoc
 
   deny(kind: ChangeKind): void {
     this.context.observer.error('forbidden')
-    if (kind === 'update') this.statuses.missed()
     this.socket.send(encodeSyncStatus(this.address, false))
+    if (kind === 'update') this.statuses.missed()
+    else this.askOnceMore()
+  }
+
+  /** What a reader brought may be others' changes, relayed to it and not committed when it came. */
+  private askOnceMore(): void {
+    const { document } = this
+    if (this.askedOnceMore || document === null) return
+    this.askedOnceMore = true
+    const { member } = document
+    setTimeout(() => {
+      if (!member.hasLeft) this.socket.send(encodeStep1(member.room.stateVector, this.address))
+    }, askAgainMs)
   }
 
   show(awareness: Uint8Array): void {
