@@ -5,6 +5,7 @@ import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } fr
 import WebSocket from 'ws'
 import * as Y from 'yjs'
 import { openStore, type Store } from '../store/index.js'
+import { CommitGate } from '../testing/commit-gate.js'
 import { FaultyStore, Ledger } from '../testing/faulty-store.js'
 import { HocuspocusClients } from '../testing/hocuspocus-clients.js'
 import { startServer, type TestServer } from '../testing/start-server.js'
@@ -15,13 +16,13 @@ let dir: TempDir
 let store: Store
 let server: TestServer
 let clients: HocuspocusClients
-let gate: Promise<void> = Promise.resolve()
+const gate = new CommitGate()
 
 beforeAll(async () => {
   dir = await makeTempDir()
   store = await openStore({ dataDir: dir.path, logger: pino({ level: 'silent' }) })
   server = await startServer({
-    store: new FaultyStore(store, new Ledger(), () => gate),
+    store: new FaultyStore(store, new Ledger(), gate.pass),
     maxRoomsPerConnection: 3,
     maxUpdateBytes: 64 * 1024,
     maxFrameBytes: 128 * 1024,
@@ -172,8 +173,7 @@ describe('P71: a shutdown', () => {
     for (const { socket } of [provided, idle]) {
       ;(socket.webSocket as unknown as WebSocket).on('close', (code) => void codes.push(code))
     }
-    let open = (): void => undefined
-    gate = new Promise((resolve) => (open = resolve))
+    gate.shut()
     const other = await clients.open('drain').synced()
     provided.type('x')
     await until(() => other.content === 'x', 'the relay')
@@ -185,7 +185,7 @@ describe('P71: a shutdown', () => {
     const stopped = server.stop()
     await until(() => codes.length === 1, 'the end of the idle one')
     expect(provided.unsynced).toBe(1)
-    open()
+    gate.open()
     expect(await stopped).toBe(0)
     await until(() => codes.length === 2, 'the end')
     expect(countAtClose).toBe(0)
