@@ -149,7 +149,7 @@ const start = async (
   }
   const pacing = new CommitPacing(
     config.journalIntervalMs,
-    () => metrics.updatesReceived + metrics.deliveries.weft + metrics.deliveries.yjs,
+    () => metrics.updatesReceived + metrics.totalDeliveries,
   )
   const journal = new Journal(
     store,

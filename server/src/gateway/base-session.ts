@@ -1,4 +1,4 @@
-/* What the connections of both dialects have in common: messages one after the other, the end of a token, the end of a connection. */
+/* What the connections of all dialects have in common: messages one after the other, the end of a token, the end of a connection. */
 import { closeCodeFor, ProtocolError, type Access } from '@weft/protocol'
 import type { Identity } from '../auth/index.js'
 import { at, Inbox, strangerBytes, tellable, type Session, type SessionContext } from './session.js'
@@ -37,9 +37,14 @@ export abstract class BaseSession implements Session, SocketEvents {
     this.socket.lastReceived = performance.now()
     this.inbox.add(bytes)
     const allowed = 2 * this.context.limits.frameBytes
-    if (this.inbox.waitingBytes > (this.isKnown ? allowed : Math.min(strangerBytes, allowed))) {
+    if (this.waitingBytes > (this.isKnown ? allowed : Math.min(strangerBytes, allowed))) {
       this.fail(new ProtocolError('overloaded', 'too many messages wait to be handled'))
     }
+  }
+
+  /** Bytes of messages that wait to be handled. */
+  protected get waitingBytes(): number {
+    return this.inbox.waitingBytes
   }
 
   textMessage(): void {

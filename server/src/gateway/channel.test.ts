@@ -9,7 +9,7 @@ import type { TemplatedApp } from './uws.js'
 const setUp = (): {
   channel: RoomChannel
   published: { topic: string; bytes: Uint8Array; by: string }[]
-  member: (dialect: Dialect, name: string) => Membership
+  member: (dialect: Dialect, name: string, address?: Uint8Array | null) => Membership
   delivered: { dialect: Dialect; receivers: number; updates: number }[]
 } => {
   const published: { topic: string; bytes: Uint8Array; by: string }[] = []
@@ -27,10 +27,12 @@ const setUp = (): {
     { published: (dialect, receivers, _bytes, updates) => delivered.push({ dialect, receivers, updates }) },
     () => undefined,
   )
-  const member = (dialect: Dialect, name: string): Membership =>
+  const member = (dialect: Dialect, name: string, address: Uint8Array | null = null): Membership =>
     ({
       dialect,
       user: name,
+      connection: name,
+      address,
       socket: {
         subscribe: () => undefined,
         unsubscribe: () => undefined,
@@ -113,7 +115,7 @@ describe('what is published', () => {
     expect(decodeServerFrame(published[0]!.bytes)).toMatchObject({ type: 'updates', room: 7 })
   })
 
-  test('P35: broadcasts go to Weft members only', () => {
+  test('P35: broadcasts do not go to y-websocket clients', () => {
     const { channel, published, member } = setUp()
     const [a, c] = [member('weft', 'a'), member('yjs', 'c')]
     for (const each of [a, c]) channel.subscribe(each)
@@ -148,5 +150,46 @@ describe('what is published', () => {
     } finally {
       vi.useRealTimers()
     }
+  })
+})
+
+describe('Hocuspocus', () => {
+  test('P62: the same bytes for all providers without a session, and a frame for each session', () => {
+    const { channel, published, member, delivered } = setUp()
+    channel.attach({ name: 'r', handed: 0 } as unknown as Room)
+    const session = (name: string): Uint8Array => new Uint8Array([3, 114, 0, name.charCodeAt(0)])
+    const [a, b] = [member('hocuspocus', 'a'), member('hocuspocus', 'b')]
+    const [c, d] = [member('hocuspocus', 'c', session('c')), member('hocuspocus', 'd', session('d'))]
+    for (const each of [a, b, c, d]) channel.subscribe(each)
+    channel.updates([update], a)
+    const plain = new Uint8Array([1, 114, 0, 2, 2, 0, 0])
+    expect(published.splice(0)).toEqual([
+      { topic: 'h7', bytes: plain, by: 'a' },
+      { topic: 'h7/c', bytes: new Uint8Array([...session('c'), 0, 2, 2, 0, 0]), by: 'app' },
+      { topic: 'h7/d', bytes: new Uint8Array([...session('d'), 0, 2, 2, 0, 0]), by: 'app' },
+    ])
+    expect(delivered.map(({ dialect, receivers }) => [dialect, receivers])).toEqual([
+      ['hocuspocus', 1],
+      ['hocuspocus', 1],
+      ['hocuspocus', 1],
+    ])
+    // A sender that has a session is left out by not being sent to.
+    channel.updates([update], c)
+    expect(published.splice(0).map(({ topic, by }) => [topic, by])).toEqual([
+      ['h7', 'app'],
+      ['h7/d', 'app'],
+    ])
+    channel.broadcast(null, null, 'stateless', encodeValue('x'))
+    channel.broadcast(null, null, 'other', encodeValue('x'))
+    channel.broadcast(null, null, 'stateless', encodeValue(1))
+    expect(published.splice(0).map(({ topic, bytes }) => [topic, [...bytes.slice(-3)]])).toEqual([
+      ['h7', [5, 1, 120]],
+      ['h7/c', [5, 1, 120]],
+      ['h7/d', [5, 1, 120]],
+    ])
+    for (const each of [a, b, c, d]) channel.unsubscribe(each)
+    expect(channel.receivers).toBe(0)
+    channel.updates([update], null)
+    expect(published).toEqual([])
   })
 })

@@ -3,15 +3,19 @@
  * the receivers.
  */
 import * as Y from 'yjs'
-import { encodeServerFrame, type DurableMessage, type PresenceUser } from '@weft/protocol'
+import { decodeValue, encodeServerFrame, type DurableMessage, type PresenceUser } from '@weft/protocol'
 import type { Seq } from '../ids.js'
 import type { Room, RoomMember, RoomOutput } from '../room/index.js'
 import type { StoredEvent } from '../store/types.js'
+import { encodeAddress, encodeStateless } from './hocuspocus-wire.js'
 import type { Membership } from './membership.js'
 import type { TemplatedApp } from './uws.js'
 import { encodeAwareness, encodeUpdate, keepAlive } from './yjs-wire.js'
 
-export type Dialect = 'weft' | 'yjs'
+export type Dialect = 'weft' | 'yjs' | 'hocuspocus'
+
+/** The ephemeral broadcasts that are the stateless messages of Hocuspocus: their payload is a string (P70). */
+export const statelessName = 'stateless'
 
 /** Counts what leaves the node. */
 export interface ChannelObserver {
@@ -44,8 +48,19 @@ export class RoomChannel implements RoomOutput {
   private readonly observer: ChannelObserver
   private readonly turns: PublishTurns
   private readonly topics: Record<Dialect, string>
-  private readonly live: Record<Dialect, Map<RoomMember, Membership>> = { weft: new Map(), yjs: new Map() }
+  private readonly live: Record<Dialect, Map<RoomMember, Membership>> = {
+    weft: new Map(),
+    yjs: new Map(),
+    hocuspocus: new Map(),
+  }
+  /** Session-aware Hocuspocus providers, whose frames name their session: a topic and frames for each. */
+  private readonly sessions = new Map<
+    RoomMember,
+    { readonly membership: Membership; readonly topic: string }
+  >()
   private room: Room | null = null
+  /** What frames to Hocuspocus providers without a session begin with. */
+  private address: Uint8Array | null = null
   /** What had been handed out at the end of this, the last, and the turn before it. */
   private handed: [Seq, Seq, Seq] = [0, 0, 0]
   /** `performance.now()` of the last frame to all stock clients. */
@@ -65,7 +80,7 @@ export class RoomChannel implements RoomOutput {
     this.app = app
     this.turns = turns
     this.observer = observer
-    this.topics = { weft: `w${number}`, yjs: `y${number}` }
+    this.topics = { weft: `w${number}`, yjs: `y${number}`, hocuspocus: `h${number}` }
   }
 
   /** Tells the channel its room. Called by every join; the first one counts. */
@@ -82,7 +97,7 @@ export class RoomChannel implements RoomOutput {
   }
 
   get receivers(): number {
-    return this.live.weft.size + this.live.yjs.size
+    return this.live.weft.size + this.live.yjs.size + this.live.hocuspocus.size + this.sessions.size
   }
 
   /**
@@ -94,12 +109,24 @@ export class RoomChannel implements RoomOutput {
   }
 
   subscribe(member: Membership): void {
-    this.live[member.dialect].set(member, member)
-    member.socket.subscribe(this.topics[member.dialect])
+    if (member.address === null) {
+      this.live[member.dialect].set(member, member)
+      member.socket.subscribe(this.topics[member.dialect])
+    } else {
+      const topic = `${this.topics[member.dialect]}/${member.connection}`
+      this.sessions.set(member, { membership: member, topic })
+      member.socket.subscribe(topic)
+    }
   }
 
   unsubscribe(member: Membership): void {
-    if (this.live[member.dialect].delete(member)) member.socket.unsubscribe(this.topics[member.dialect])
+    const session = this.sessions.get(member)
+    if (session !== undefined) {
+      this.sessions.delete(member)
+      member.socket.unsubscribe(session.topic)
+    } else if (this.live[member.dialect].delete(member)) {
+      member.socket.unsubscribe(this.topics[member.dialect])
+    }
   }
 
   updates(updates: readonly Uint8Array[], sender: RoomMember | null): void {
@@ -107,11 +134,11 @@ export class RoomChannel implements RoomOutput {
       const frame = encodeServerFrame({ type: 'updates', room: this.number, updates })
       this.publish('weft', frame, sender, updates.length)
     }
-    if (this.live.yjs.size > 0) {
-      const [only] = updates
-      const update = only !== undefined && updates.length === 1 ? only : Y.mergeUpdates([...updates])
-      this.publish('yjs', encodeUpdate(update), sender, updates.length)
-    }
+    if (this.live.yjs.size + this.live.hocuspocus.size + this.sessions.size === 0) return
+    const [only] = updates
+    const update = only !== undefined && updates.length === 1 ? only : Y.mergeUpdates([...updates])
+    if (this.live.yjs.size > 0) this.publish('yjs', encodeUpdate(update), sender, updates.length)
+    this.publishAddressed((address) => encodeUpdate(update, address), sender, updates.length)
   }
 
   presence(awareness: Uint8Array, users: readonly PresenceUser[]): void {
@@ -121,6 +148,7 @@ export class RoomChannel implements RoomOutput {
       this.publish('weft', encodeServerFrame({ type: 'presences', room: this.number, awareness }), null, 0)
     }
     if (this.live.yjs.size > 0) this.publish('yjs', encodeAwareness(awareness), null, 0)
+    this.publishAddressed((address) => encodeAwareness(awareness, address), null, 0)
   }
 
   message(event: StoredEvent): void {
@@ -128,15 +156,14 @@ export class RoomChannel implements RoomOutput {
   }
 
   broadcast(sender: RoomMember | null, author: string | null, name: string, payload: Uint8Array): void {
-    if (this.live.weft.size === 0) return
-    const frame = encodeServerFrame({
-      type: 'broadcasted',
-      room: this.number,
-      author,
-      name,
-      payload,
-    })
-    this.publish('weft', frame, sender, 0)
+    if (this.live.weft.size > 0) {
+      const frame = encodeServerFrame({ type: 'broadcasted', room: this.number, author, name, payload })
+      this.publish('weft', frame, sender, 0)
+    }
+    if (name !== statelessName || this.live.hocuspocus.size + this.sessions.size === 0) return
+    const text = decodeValue(payload)
+    if (typeof text !== 'string') return
+    this.publishAddressed((address) => encodeStateless(text, address), sender, 0)
   }
 
   /** Not beyond what the sockets have for certain: a frame of this turn may be dropped yet, and the watermark arrive. */
@@ -160,6 +187,25 @@ export class RoomChannel implements RoomOutput {
     if (room === null) return false
     this.handed = [room.handed, handed[0], handed[1]]
     return this.handed[0] !== this.handed[2]
+  }
+
+  /** To Hocuspocus providers: the same bytes to all without a session, and a frame for each session. */
+  private publishAddressed(
+    encode: (address: Uint8Array) => Uint8Array,
+    sender: RoomMember | null,
+    updates: number,
+  ): void {
+    if (this.live.hocuspocus.size > 0) {
+      this.address ??= encodeAddress(this.room?.name ?? '')
+      this.publish('hocuspocus', encode(this.address), sender, updates)
+    }
+    for (const [member, { membership, topic }] of this.sessions) {
+      if (member === sender || membership.address === null) continue
+      const frame = encode(membership.address)
+      this.turns.touch(this)
+      this.app.publish(topic, frame, true)
+      this.observer.published('hocuspocus', 1, frame.length, updates)
+    }
   }
 
   private publish(dialect: Dialect, frame: Uint8Array, sender: RoomMember | null, updates: number): void {

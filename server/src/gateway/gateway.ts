@@ -1,8 +1,9 @@
 /*
- * The edge: one uWebSockets.js app with the WebSocket routes of both dialects and the HTTP routes. It turns sockets into
+ * The edge: one uWebSockets.js app with the WebSocket routes of all dialects and the HTTP routes. It turns sockets into
  * sessions and keeps the list of them.
  */
 import type { Config } from '../config.js'
+import { HocuspocusSession } from './hocuspocus-session.js'
 import { registerHttp, type HttpHandlers } from './http.js'
 import { isAllowedOrigin, isLoopbackHost } from './origins.js'
 import { portTaken } from './port.js'
@@ -99,12 +100,13 @@ export class Gateway {
         : uws.App()
     this.webSocket('/v1/connect', 'weft')
     this.webSocket('/yjs/*', 'yjs')
+    this.webSocket('/hocuspocus', 'hocuspocus')
     registerHttp(this.app, http)
   }
 
   /** Connections by dialect. */
   counts(): Record<Dialect, number> {
-    const counts = { weft: 0, yjs: 0 }
+    const counts = { weft: 0, yjs: 0, hocuspocus: 0 }
     for (const { dialect } of this.connections) counts[dialect]++
     return counts
   }
@@ -233,9 +235,9 @@ export class Gateway {
       return
     }
     const request =
-      dialect === 'weft'
-        ? null
-        : { path: req.getUrl().slice('/yjs/'.length), token: req.getQuery('token') ?? null }
+      dialect === 'yjs'
+        ? { path: req.getUrl().slice('/yjs/'.length), token: req.getQuery('token') ?? null }
+        : null
     const data: SocketData = { connection: new Connection(dialect, request, this.guard) }
     res.upgrade(
       data,
@@ -254,13 +256,15 @@ export class Gateway {
       return
     }
     const id = `${context.node}-${this.nextSession++}`
-    const { request } = connection
-    const socket = new Socket(ws, this.socketLimits, request === null, connection)
+    const { request, dialect } = connection
+    // Stock clients get large updates as messages in fragments, between which nothing may go.
+    const socket = new Socket(ws, this.socketLimits, dialect === 'weft', connection)
     connection.socket = socket
     connection.request = null
     this.connections.add(connection)
-    connection.session =
-      request === null ? new WeftSession(id, socket, context) : new YjsSession(id, socket, context, request)
+    if (request !== null) connection.session = new YjsSession(id, socket, context, request)
+    else if (dialect === 'weft') connection.session = new WeftSession(id, socket, context)
+    else connection.session = new HocuspocusSession(id, socket, context)
   }
 
   /** No exception may reach uWS: it would end the process (I7). */

@@ -1,6 +1,6 @@
 /*
  * One session in one room, and how it gets and keeps what the room has: the initial state, the live topic, and what it
- * missed while it read too slowly. Both dialects go the same way; what their frames look like is their `MembershipWire`.
+ * missed while it read too slowly. All dialects go the same way; what their frames look like is their `MembershipWire`.
  */
 import * as Y from 'yjs'
 import type { Access, ErrorCode, SyncMode } from '@weft/protocol'
@@ -13,6 +13,8 @@ import type { Piece, Socket } from './socket.js'
 
 /** What the frames of a dialect look like. */
 export interface MembershipWire {
+  /** Whether a message is on its way in fragments, and has to be brought to its end even for a member that left. */
+  readonly isMidMessage: boolean
   ack(n: number, seq: Seq): void
   nack(n: number, code: ErrorCode, message: string): void
   /** The membership has ended by the room's decision. */
@@ -54,6 +56,8 @@ export class Membership implements RoomMember {
   readonly connection: string
   readonly clientId: string | null
   access: Access
+  /** What the frames of this member alone begin with; null for one that gets the same bytes as all of its dialect. */
+  readonly address: Uint8Array | null
   /** One more than the highest change number that was decided upon (P21); lower ones came already. */
   next = 1
   /** The change with a retryable refusal, until it comes again (P23). */
@@ -80,6 +84,8 @@ export class Membership implements RoomMember {
       readonly connection: string
       readonly clientId: string | null
       readonly access: Access
+      /** See `Membership.address`. */
+      readonly address?: Uint8Array
     },
   ) {
     this.dialect = dialect
@@ -93,6 +99,7 @@ export class Membership implements RoomMember {
     this.connection = who.connection
     this.clientId = who.clientId
     this.access = who.access
+    this.address = who.address ?? null
     this.room.join(this)
   }
 
@@ -271,7 +278,7 @@ export class Membership implements RoomMember {
     for (const update of prepared.updates) {
       for (const piece of this.wire.update(update, initial)) {
         // What a member that left is still owed does not come (P15).
-        if (this.hasLeft) return
+        if (this.hasLeft && !this.wire.isMidMessage) return
         yield piece
       }
     }
@@ -284,7 +291,7 @@ export class Membership implements RoomMember {
   ): Generator<Piece> {
     if (update !== null) {
       for (const piece of this.wire.update(update, initial)) {
-        if (this.hasLeft) return
+        if (this.hasLeft && !this.wire.isMidMessage) return
         yield piece
       }
     }

@@ -26,6 +26,8 @@ export interface WeftWireOwner {
 
 /** The frames of a member that speaks the Weft protocol. A class, not closures: every member of every room has one. */
 export class WeftWire implements MembershipWire {
+  /** Each piece is a frame. */
+  readonly isMidMessage = false
   /** Whether JOINED has been sent. */
   begun = false
   private readonly owner: WeftWireOwner

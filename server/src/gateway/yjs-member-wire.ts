@@ -9,20 +9,27 @@ const fragmentBytes = 64 * 1024
 /** What the wire of a stock client belongs to. */
 export interface YjsWireOwner {
   readonly socket: Socket
+  /** Everything of the client up to change `n` is committed. */
+  acked(n: number): void
   /** Ends the connection: a stock client cannot be told otherwise. */
   refused(code: ErrorCode, message: string): void
 }
 
-/** The frames of a stock Yjs client. It has no acks, and no durable messages. */
+/** The frames of a stock Yjs client. It has no durable messages. */
 export class YjsWire implements MembershipWire {
-  private readonly owner: YjsWireOwner
+  /** A message is on its way in fragments: it has to be brought to its end. */
+  isMidMessage = false
+  protected readonly owner: YjsWireOwner
+  private readonly address: Uint8Array | undefined
 
-  constructor(owner: YjsWireOwner) {
+  /** @param address what goes before each message */
+  constructor(owner: YjsWireOwner, address?: Uint8Array) {
     this.owner = owner
+    this.address = address
   }
 
-  ack(): void {
-    // Stock clients do not wait for one.
+  ack(n: number): void {
+    this.owner.acked(n)
   }
 
   /** A change that is refused after all (quarantined) would come again with every reconnect: its code says not to. */
@@ -40,17 +47,35 @@ export class YjsWire implements MembershipWire {
 
   *update(update: Uint8Array): Generator<Piece> {
     if (update.length <= fragmentBytes) {
-      const frame = encodeUpdate(update)
+      const frame = encodeUpdate(update, this.address)
       yield (ws) => ws.send(frame, true)
       return
     }
     // One message in fragments: paced, and never copied whole.
-    yield (ws) => ws.sendFirstFragment(updateHeader(update.length), true)
+    yield (ws) => {
+      this.beginFragments()
+      return ws.sendFirstFragment(updateHeader(update.length, this.address), true)
+    }
     for (let start = 0; start < update.length; start += fragmentBytes) {
       const end = Math.min(start + fragmentBytes, update.length)
       const fragment = update.subarray(start, end)
-      yield end < update.length ? (ws) => ws.sendFragment(fragment) : (ws) => ws.sendLastFragment(fragment)
+      if (end < update.length) yield (ws) => ws.sendFragment(fragment)
+      else {
+        yield (ws) => {
+          const result = ws.sendLastFragment(fragment)
+          this.endFragments()
+          return result
+        }
+      }
     }
+  }
+
+  protected beginFragments(): void {
+    this.isMidMessage = true
+  }
+
+  protected endFragments(): void {
+    this.isMidMessage = false
   }
 
   *message(): Generator<Piece> {
@@ -62,13 +87,13 @@ export class YjsWire implements MembershipWire {
   }
 
   lastUpdates(updates: readonly Uint8Array[]): void {
-    for (const update of updates) this.owner.socket.send(encodeUpdate(update))
+    for (const update of updates) this.owner.socket.send(encodeUpdate(update, this.address))
   }
 
   finish(update: Uint8Array | null, initial: boolean): void {
     const { socket } = this.owner
     // The last part of the state is the step 2: `synced` then means that the content is there (P39).
-    if (initial) socket.send(encodeStep2(update ?? emptyUpdate))
-    else if (update !== null) socket.send(encodeUpdate(update))
+    if (initial) socket.send(encodeStep2(update ?? emptyUpdate, this.address))
+    else if (update !== null) socket.send(encodeUpdate(update, this.address))
   }
 }

@@ -54,21 +54,30 @@ const readMessage = (decoder: decoding.Decoder): YjsMessage => {
   }
 }
 
-const withBytes = (header: readonly number[], bytes: Uint8Array): Uint8Array => {
+/** What goes before a message: the document's name on sockets that carry several (Hocuspocus). */
+const noAddress = new Uint8Array(0)
+
+const withBytes = (address: Uint8Array, header: readonly number[], bytes: Uint8Array): Uint8Array => {
   const encoder = encoding.createEncoder()
+  encoding.writeUint8Array(encoder, address)
   for (const part of header) encoding.writeVarUint(encoder, part)
   encoding.writeVarUint8Array(encoder, bytes)
   return encoding.toUint8Array(encoder)
 }
 
-export const encodeStep1 = (stateVector: Uint8Array): Uint8Array => withBytes([0, 0], stateVector)
-export const encodeStep2 = (update: Uint8Array): Uint8Array => withBytes([0, 1], update)
-export const encodeUpdate = (update: Uint8Array): Uint8Array => withBytes([0, 2], update)
-export const encodeAwareness = (awareness: Uint8Array): Uint8Array => withBytes([1], awareness)
+export const encodeStep1 = (stateVector: Uint8Array, address: Uint8Array = noAddress): Uint8Array =>
+  withBytes(address, [0, 0], stateVector)
+export const encodeStep2 = (update: Uint8Array, address: Uint8Array = noAddress): Uint8Array =>
+  withBytes(address, [0, 1], update)
+export const encodeUpdate = (update: Uint8Array, address: Uint8Array = noAddress): Uint8Array =>
+  withBytes(address, [0, 2], update)
+export const encodeAwareness = (awareness: Uint8Array, address: Uint8Array = noAddress): Uint8Array =>
+  withBytes(address, [1], awareness)
 
 /** The start of an update message up to its content, for sending a large one in fragments. */
-export const updateHeader = (length: number): Uint8Array => {
+export const updateHeader = (length: number, address: Uint8Array = noAddress): Uint8Array => {
   const encoder = encoding.createEncoder()
+  encoding.writeUint8Array(encoder, address)
   encoding.writeVarUint(encoder, 0)
   encoding.writeVarUint(encoder, 2)
   encoding.writeVarUint(encoder, length)

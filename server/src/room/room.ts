@@ -196,8 +196,8 @@ export class Room {
       // What is committed already is neither relayed nor stored again: a resend, or somebody's forgery of it (I7).
       const rest = trimKnown(update, inspection, this.coverage)
       const left = inspectUpdate(rest)
-      if (left.empty) this.acknowledge(member, n, arrived)
-      else this.accept(member, n, rest, left, arrived)
+      if (!left.empty) this.accept(member, n, rest, left, arrived)
+      else if (n !== null) this.acknowledge(member, n, arrived)
       return
     }
     this.accept(member, n, update, inspection, arrived)
@@ -228,9 +228,8 @@ export class Room {
     this.journal(change)
   }
 
-  /** Acknowledges a change that holds nothing new: everything in it is committed. */
-  private acknowledge(member: RoomMember, n: number | null, arrived: number): void {
-    if (n === null) return
+  /** Acknowledges a change that holds nothing new, after those before it: everything in it is committed. */
+  acknowledge(member: RoomMember, n: number, arrived = performance.now()): void {
     // Which event it was is not known any more: one by which all of it was committed. Head may stand before a hole.
     const { newest } = this.tail
     this.acks.add(member, { n, deps: [], arrived, seq: newest, dropped: false })

@@ -6,7 +6,7 @@ import { collectDefaultMetrics, Counter, Gauge, Registry } from 'prom-client'
 import type { ErrorCode } from '@weft/protocol'
 import { FastHistogram } from './histogram.js'
 
-type Dialect = 'weft' | 'yjs'
+type Dialect = 'weft' | 'yjs' | 'hocuspocus'
 
 /** What is read when the metrics are scraped. */
 export interface MetricSources {
@@ -42,8 +42,8 @@ export class Metrics {
   readonly nodesGivenUp = { bus: 0, database: 0 }
   /** Events that were read from the log since no other node had told of them. */
   eventsRepaired = 0
-  readonly deliveries: Record<Dialect, number> = { weft: 0, yjs: 0 }
-  readonly updatesDelivered: Record<Dialect, number> = { weft: 0, yjs: 0 }
+  readonly deliveries: Record<Dialect, number> = { weft: 0, yjs: 0, hocuspocus: 0 }
+  readonly updatesDelivered: Record<Dialect, number> = { weft: 0, yjs: 0, hocuspocus: 0 }
   readonly relaySeconds: FastHistogram
   readonly ackSeconds: FastHistogram
   readonly batchEntries: FastHistogram
@@ -249,6 +249,12 @@ export class Metrics {
         counter.inc(read())
       },
     })
+  }
+
+  /** Published frames, times receivers, to all dialects. */
+  get totalDeliveries(): number {
+    const { weft, yjs, hocuspocus } = this.deliveries
+    return weft + yjs + hocuspocus
   }
 
   private labelled(

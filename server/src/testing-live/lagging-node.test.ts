@@ -30,7 +30,7 @@ afterAll(async () => {
 
 const open = (server: WeftServer): Promise<WeftBot> => WeftBot.open(`ws://127.0.0.1:${server.port}`)
 
-test('I2, P16: it resumes there too, and is not taken for one of a restored backup, who would get messages twice', async () => {
+test('I2, P59: it resumes there too, and is not taken for one of a restored backup, who would get messages twice', async () => {
   const keeper = await open(behind)
   await keeper.join('moved')
   const first = await open(ahead)
@@ -49,7 +49,7 @@ test('I2, P16: it resumes there too, and is not taken for one of a restored back
   for (const bot of [keeper, first, moved, halfway]) await bot.close()
 })
 
-test('P16: beyond what the log has it is a restored backup', async () => {
+test('P16, P59: beyond what the log has it is a restored backup', async () => {
   const bot = await open(ahead)
   const room = await bot.join('restored')
   room.append('m', 1)

@@ -1,0 +1,148 @@
+/*
+ * A HocuspocusProvider's socket on `/hocuspocus`, with its documents. Rules P60 to P73 of protocol/PROTOCOL.md.
+ */
+import { ProtocolError, type Access } from '@weft/protocol'
+import type { Identity } from '../auth/index.js'
+import { BaseSession } from './base-session.js'
+import { HocuspocusDocument, type HocuspocusSocket } from './hocuspocus-document.js'
+import { decodeAddress, encodeAddress, encodeDenied, isPong, ping } from './hocuspocus-wire.js'
+
+/** Milliseconds for the first good token. As long as the provider's own server gives. */
+const strangerMs = 60_000
+/** Providers close when nothing arrives for 30 s. */
+const pingMs = 14_000
+
+export class HocuspocusSession extends BaseSession implements HocuspocusSocket {
+  isDraining = false
+  protected isKnown = false
+  private readonly documents = new Map<string, HocuspocusDocument>()
+  private readonly opened = performance.now()
+  private lastPing = performance.now()
+  private connections = 0
+
+  /** That of any document: all are of one user. */
+  get identity(): Identity | null {
+    for (const { identity } of this.documents.values()) if (identity !== null) return identity
+    return null
+  }
+
+  handle(bytes: Uint8Array): null {
+    if (!this.socket.isOpen() || isPong(bytes)) return null
+    this.documentAt(decodeAddress(bytes))?.inbox.add(bytes)
+    return null
+  }
+
+  private documentAt(address: string): HocuspocusDocument | null {
+    const known = this.documents.get(address)
+    if (known !== undefined) return known
+    const { roomsPerConnection } = this.context.limits
+    if (this.documents.size >= roomsPerConnection) {
+      this.context.observer.error('too_many_rooms')
+      const reason = `a connection has at most ${roomsPerConnection} documents`
+      this.socket.send(encodeDenied(encodeAddress(address), reason))
+      return null
+    }
+    const document = new HocuspocusDocument(this, address)
+    this.documents.set(address, document)
+    return document
+  }
+
+  protected override get waitingBytes(): number {
+    let bytes = super.waitingBytes
+    for (const { inbox } of this.documents.values()) bytes += inbox.waitingBytes
+    return bytes
+  }
+
+  nextConnection(): string {
+    return `${this.id}.${++this.connections}`
+  }
+
+  checkUser(document: HocuspocusDocument, { user, tenant }: Identity): void {
+    for (const other of this.documents.values()) {
+      if (other === document || other.identity === null) continue
+      if (other.identity.user !== user || other.identity.tenant !== tenant) {
+        throw new ProtocolError(
+          'unauthorized',
+          'the token is of another user than those of the other documents',
+        )
+      }
+    }
+  }
+
+  authenticated(): void {
+    this.isKnown = true
+  }
+
+  forget(address: string): void {
+    this.documents.delete(address)
+  }
+
+  override closed(): void {
+    super.closed()
+    for (const document of this.documents.values()) document.dispose()
+    this.documents.clear()
+  }
+
+  override tick(now: number): void {
+    if (!this.isKnown && now - this.opened > strangerMs) {
+      this.fail(new ProtocolError('timeout', 'no good token came in time'))
+      return
+    }
+    super.tick(now)
+    if (now - this.lastPing < pingMs) return
+    this.lastPing = now
+    if (this.socket.buffered === 0) this.socket.send(ping)
+  }
+
+  /** Providers wait for SyncStatuses: what they have sent is committed first. */
+  drain(): void {
+    this.isDraining = true
+    this.settled()
+  }
+
+  settled(): void {
+    if (!this.isDraining) return
+    for (const { isSettled } of this.documents.values()) if (!isSettled) return
+    this.shutDown()
+  }
+
+  grant(room: string, access: Access | null): void {
+    for (const document of [...this.documents.values()]) document.grant(room, access)
+  }
+
+  /** A provider comes back whatever the close code is: one that is to stay away keeps its socket, and no document. */
+  override disconnect(final: boolean): void {
+    if (!final) {
+      super.disconnect(final)
+      return
+    }
+    for (const document of this.documents.values()) {
+      if (document.member !== null) document.end('forbidden', 'disconnected by an administrator')
+    }
+  }
+
+  fellBehind(): void {
+    this.context.observer.behind()
+    this.suspendOthers(null)
+  }
+
+  caughtUp(): void {
+    this.resumeOthers()
+  }
+
+  suspendOthers(document: HocuspocusDocument | null): void {
+    for (const other of this.documents.values()) if (other !== document) other.fellBehind()
+  }
+
+  resumeOthers(): void {
+    for (const document of this.documents.values()) document.caughtUp()
+  }
+
+  failAll(error: ProtocolError): void {
+    this.fail(error)
+  }
+
+  protected tell(): void {
+    // The close code says it.
+  }
+}
