@@ -204,7 +204,7 @@ SERVER: dict[int, tuple[str, dict[str, Kind]]] = {
     28: ("authed", dict(user=optional(user), expires=optional(count))),
     29: ("drain", dict(delay=count)),
     30: ("historyPage", dict(request=count, room=count, events=listing(message_row), more=boolean)),
-    31: ("users", dict(room=count, users=listing(row(awarenessId=count, user=optional(user))))),
+    31: ("users", dict(room=count, users=listing(row(id=count, user=optional(user))))),
     **BOTH,
 }
 
