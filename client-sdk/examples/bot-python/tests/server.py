@@ -88,3 +88,42 @@ class Peers:
     async def stop(self) -> None:
         self._process.kill()
         await self._process.wait()
+
+
+class Proxy:
+    """A network between a client and the server, which can lose the answers and then the connection."""
+
+    def __init__(self, port: int) -> None:
+        self._server_port = port
+        self._writers: list[asyncio.StreamWriter] = []
+        #: Whether what the server says is lost.
+        self.deaf = False
+
+    async def start(self) -> None:
+        self._listener = await asyncio.start_server(self._accept, "127.0.0.1", 0)
+        self.url = f"ws://127.0.0.1:{self._listener.sockets[0].getsockname()[1]}"
+
+    async def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        server_reader, server_writer = await asyncio.open_connection("127.0.0.1", self._server_port)
+        self._writers += [writer, server_writer]
+
+        async def copy(source: asyncio.StreamReader, target: asyncio.StreamWriter, answers: bool) -> None:
+            while data := await source.read(65536):
+                if not (answers and self.deaf):
+                    target.write(data)
+            target.close()
+
+        await asyncio.gather(
+            copy(reader, server_writer, False), copy(server_reader, writer, True), return_exceptions=True
+        )
+
+    def cut(self) -> None:
+        """Ends all connections; those that come after it are heard again."""
+        for writer in self._writers:
+            writer.transport.abort()
+        self._writers.clear()
+        self.deaf = False
+
+    async def stop(self) -> None:
+        self.cut()
+        self._listener.close()

@@ -8,7 +8,7 @@ from typing import Any
 
 from weft_bot import Bot, Event, Refused
 
-from .server import Peers, Server, until
+from .server import Peers, Proxy, Server, until
 
 
 class Live(unittest.IsolatedAsyncioTestCase):
@@ -81,6 +81,36 @@ class Live(unittest.IsolatedAsyncioTestCase):
             self.assertEqual([event.payload["i"] for event in heard if event.own], list(range(30)))
             await until(lambda: names() == {"typescript", "sdk", "stock"}, "they are seen again")
             following.cancel()
+
+    async def test_changes_whose_answers_were_lost_are_there_once(self) -> None:
+        """P21, P22, P27, P28"""
+        proxy = Proxy(self.server.port)
+        await proxy.start()
+        self.addAsyncCleanup(proxy.stop)
+        async with self.bot("lost answers") as other, Bot(proxy.url, "lost answers", retry_base=0.1) as bot:
+            heard: dict[Bot, list[tuple[int, Any]]] = {other: [], bot: []}
+
+            async def follow(which: Bot) -> None:
+                async for event in which.events():
+                    heard[which].append((event.seq, event.payload))
+
+            following = [asyncio.create_task(follow(which)) for which in heard]
+            proxy.deaf = True
+            said = []
+            for i in range(5):
+                said.append(asyncio.create_task(bot.append("say", i)))
+                bot.text.insert(0, "x")
+            await until(lambda: len(heard[other]) == 5, "they are committed")
+            self.assertFalse(any(each.done() for each in said))
+            proxy.cut()
+            seqs = await asyncio.gather(*said)
+            last = await bot.append("say", "last")
+            await until(lambda: all(each and each[-1][0] == last for each in heard.values()), "the last one")
+            self.assertEqual(heard[other], [*zip(seqs, range(5)), (last, "last")])
+            self.assertEqual(heard[bot], heard[other])
+            self.assertEqual(str(other.text), "xxxxx")
+            for task in following:
+                task.cancel()
 
     async def test_what_is_refused_is_told(self) -> None:
         """P23, P25: a message refused for good is told, and the bot goes on; a refused update ends it"""

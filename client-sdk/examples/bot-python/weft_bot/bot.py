@@ -59,7 +59,7 @@ class Bot:
     """``async with Bot(url, room) as bot:`` is in the room until the block ends.
 
     :param url: ``ws://host:port``, without the path
-    :param token: a token, or what brings one: asked at every connection
+    :param token: a token, or what brings one: asked at every connection, again later after an OSError
     :param on_change: called when the document has changed by others
     :param retry_base: in seconds; for tests
     """
@@ -124,7 +124,8 @@ class Bot:
     @property
     def text(self) -> Text:
         """The text "text" of the document ``doc``."""
-        return self.doc.get("text", type=Text)
+        text: Text = self.doc.get("text", type=Text)
+        return text
 
     async def live(self) -> None:
         """Returns when the room's state is here and changes flow.
@@ -168,7 +169,10 @@ class Bot:
         self._send_presence()
 
     async def events(self) -> AsyncIterator[Event]:
-        """The durable messages from the first time in the room on: each once, in order. Ends with the bot."""
+        """The durable messages from the first time in the room on: each once, in order. Ends with the bot.
+
+        They wait in memory until they are taken here.
+        """
         while (event := await self._events.get()) is not None:
             yield event
         self._events.put_nowait(None)
@@ -485,7 +489,7 @@ class Bot:
 
     def _jitter(self, failures: int) -> float:
         """Full jitter, from the first retry: clients that lost one node do not come back as one."""
-        return random.random() * min(RETRY_MAX, self._retry_base * 2**failures)
+        return random.random() * min(RETRY_MAX, self._retry_base * 2.0 ** min(failures, 16))
 
     def _end(self, error: Exception) -> None:
         if self._error is not None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
-import msgpack
+import msgpack  # type: ignore[import-untyped]
 
 GREATEST_INTEGER = 2**53 - 1
 PAYLOAD_DEPTH = 32
@@ -214,7 +214,8 @@ def _encoder(table: Mapping[int, tuple[str, dict[str, Kind]]]) -> Callable[..., 
 
     def encode(name: str, /, **fields: Any) -> bytes:
         number = numbers[name]
-        return msgpack.packb([number, *(kind.encode(fields[field]) for field, kind in table[number][1].items())])
+        packed: bytes = msgpack.packb([number, *(kind.encode(fields[field]) for field, kind in table[number][1].items())])
+        return packed
 
     return encode
 

@@ -29,6 +29,8 @@ const retryBase = 500
 const retryMax = 30_000
 /** Stock clients forget a presence that was not shown again for 30 s. */
 const presenceRenewal = 15_000
+/** What ws reports where no server has closed the connection. */
+const noConnection = 1006
 /** How long a server may take to answer before it has told its heartbeat, in milliseconds. */
 const connectTimeout = 10_000
 
@@ -171,7 +173,7 @@ export class Bot extends EventEmitter<BotEvents> {
       token = typeof given === 'function' ? await given() : (given ?? null)
     } catch {
       // Whoever issues tokens is away: as good as no network.
-      this.retry(CloseCode.unauthorized)
+      this.retry(noConnection)
       return
     }
     if (this.closed) return
@@ -187,8 +189,15 @@ export class Bot extends EventEmitter<BotEvents> {
     })
     ws.on('message', (data: Buffer) => {
       this.lastHeard = Date.now()
-      // A copy of its own: what a frame holds outlives the socket's buffer.
-      this.receive(decodeServerFrame(new Uint8Array(data)))
+      let frame: ReturnType<typeof decodeServerFrame>
+      try {
+        // A copy of its own: what a frame holds outlives the socket's buffer.
+        frame = decodeServerFrame(new Uint8Array(data))
+      } catch (error) {
+        this.end(new Refused('invalid_frame', String(error)))
+        return
+      }
+      this.receive(frame)
     })
     // A close always follows, and says what there is to say.
     ws.on('error', () => undefined)
