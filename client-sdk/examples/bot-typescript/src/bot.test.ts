@@ -1,3 +1,5 @@
+import { once } from 'node:events'
+import { connect, createServer, type AddressInfo, type Socket } from 'node:net'
 import { createClient, type Client } from '@weft/client'
 import {
   makeTempDir,
@@ -40,9 +42,9 @@ interface Member {
   readonly events: BotEvent[]
 }
 
-const enter = async (room: string): Promise<Member> => {
+const enter = async (room: string, url = server.url): Promise<Member> => {
   // Retries come soon, and are drawn all the same.
-  const bot = new Bot({ url: server.url, room, random: () => Math.random() / 5 })
+  const bot = new Bot({ url, room, random: () => Math.random() / 5 })
   ends.push(() => bot.close())
   const events: BotEvent[] = []
   bot.on('event', (event) => events.push(event))
@@ -113,6 +115,53 @@ test('the log is the same at each bot, each message once, over a kill of the ser
   expect(a.events.filter(({ own }) => own)).toHaveLength(60)
   await until(() => textOf(a.bot.doc).length === 120 && textOf(b.bot.doc).length === 120, 'all edits at both')
   expect(textOf(a.bot.doc)).toBe(textOf(b.bot.doc))
+})
+
+/** A network between a bot and the server that loses the answers, until it is cut. */
+const lossyNetwork = async (): Promise<{ url: string; loseAnswers(): void; cut(): void }> => {
+  let lost = false
+  const sockets = new Set<Socket>()
+  const proxy = createServer((client) => {
+    const upstream = connect(server.port, '127.0.0.1')
+    for (const socket of [client, upstream]) sockets.add(socket.on('error', () => undefined))
+    client.on('data', (data) => upstream.write(data)).on('close', () => upstream.destroy())
+    upstream.on('data', (data) => lost || client.write(data)).on('close', () => client.destroy())
+  })
+  await once(proxy.listen(0, '127.0.0.1'), 'listening')
+  const cut = (): void => {
+    for (const socket of sockets) socket.destroy()
+    sockets.clear()
+    lost = false
+  }
+  ends.push(cut, () => proxy.close())
+  return {
+    url: `ws://127.0.0.1:${(proxy.address() as AddressInfo).port}`,
+    loseAnswers: () => void (lost = true),
+    cut,
+  }
+}
+
+test('changes whose answers were lost are there once (P21, P22, P27, P28)', async () => {
+  const network = await lossyNetwork()
+  const [other, { bot, events }] = await Promise.all([enter('answers'), enter('answers', network.url)])
+  network.loseAnswers()
+  const answered: number[] = []
+  const said = [0, 1, 2, 3, 4].map(async (i) => {
+    write(bot.doc, 'x')
+    const seq = await bot.append('say', i)
+    answered.push(seq)
+    return seq
+  })
+  await until(() => other.events.length === 5, 'they are committed')
+  expect(answered).toEqual([])
+  network.cut()
+  const seqs = await Promise.all(said)
+  const last = await bot.append('say', 'last')
+  await until(() => [events, other.events].every((log) => log.at(-1)?.seq === last), 'the last one')
+  const expected = [...seqs.map((seq, i) => [seq, i]), [last, 'last']]
+  for (const log of [events, other.events])
+    expect(log.map(({ seq, payload }) => [seq, payload])).toEqual(expected)
+  expect(textOf(other.bot.doc)).toBe('xxxxx')
 })
 
 test('a message that is refused for good is told, and the bot goes on (P23)', async () => {
