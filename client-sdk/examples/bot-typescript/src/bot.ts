@@ -268,8 +268,10 @@ export class Bot extends EventEmitter<BotEvents> {
         return
       case 'authed':
       case 'broadcasted':
+      case 'historyPage':
       case 'pong':
       case 'unknown':
+      case 'users':
         // P4: a client takes what it has use for.
         return
     }
