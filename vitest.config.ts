@@ -1,6 +1,8 @@
 import { defineConfig } from 'vitest/config'
 
 const resultsFile = process.env.WEFT_TEST_RESULTS
+/** `WEFT_LONG=1` runs these instead of the others. */
+const isLong = process.env.WEFT_LONG !== undefined
 /** What takes long, or needs more than Node, PostgreSQL, Redis and a browser: `npm run test:cluster`. */
 const long = [
   'server/src/bus/redis-variants.test.ts',
@@ -10,12 +12,13 @@ const long = [
   'server/src/testing-live/presence-faults.test.ts',
   'server/src/testing-live/hocuspocus.test.ts',
   'server/deploy/balancers.test.ts',
+  'client-sdk/examples/bot-typescript/src/bot.test.ts',
 ]
 
 export default defineConfig({
   test: {
-    include: ['{protocol,drizzle,server,client-sdk,loadtest}/**/*.test.{ts,tsx}'],
-    exclude: ['**/node_modules/**', '**/dist/**', ...(process.env.WEFT_LONG === undefined ? long : [])],
+    include: isLong ? long : ['{protocol,drizzle,server,client-sdk,loadtest}/**/*.test.{ts,tsx}'],
+    exclude: ['**/node_modules/**', '**/dist/**', ...(isLong ? [] : long)],
     testTimeout: 60_000,
     hookTimeout: 120_000,
     pool: 'forks',

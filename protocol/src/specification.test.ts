@@ -5,12 +5,15 @@ import {
   CloseCode,
   FrameType,
   closeCodeFor,
+  decodeClientFrame,
+  decodeServerFrame,
   defaultSessionLimits,
   errorCodes,
   isErrorCode,
   isRetryable,
   retryClass,
 } from './index.js'
+import { fromHex } from './testing/vector-json.js'
 
 const specification = readFileSync(new URL('../PROTOCOL.md', import.meta.url), 'utf8')
 
@@ -64,6 +67,15 @@ describe('PROTOCOL.md', () => {
     const words = (name: string): string => name.replace(/[A-Z]/g, (letter) => ` ${letter.toLowerCase()}`)
     const listed = table('## Close codes').map(([code, name]) => [Number(code), name])
     expect(listed).toEqual(Object.entries(CloseCode).map(([name, code]) => [code, words(name)]))
+  })
+
+  test('shows frames in bytes that decode as what they are called', () => {
+    const examples = [...specification.matchAll(/^([→←]) (\w+) +((?:[0-9a-f]{2} ?)+)$/gm)]
+    expect(examples.length).toBeGreaterThan(9)
+    for (const [, way, name = '', hex = ''] of examples) {
+      const decode = way === '→' ? decodeClientFrame : decodeServerFrame
+      expect(decode(fromHex(hex.replaceAll(' ', ''))).type).toBe(name.toLowerCase())
+    }
   })
 
   test('names the limits of WELCOME', () => {
