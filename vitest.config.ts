@@ -8,6 +8,7 @@ const long = [
   'loadtest/chaos/rolling-restart.test.ts',
   'server/src/testing-live/processes.test.ts',
   'server/src/testing-live/presence-faults.test.ts',
+  'server/src/testing-live/offline-faults.test.ts',
   'server/deploy/balancers.test.ts',
 ]
 
