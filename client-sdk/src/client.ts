@@ -14,9 +14,10 @@ import { Emitter, type Unsubscribe } from './emitter.js'
 import { WeftError } from './errors.js'
 import { hex } from './event-log.js'
 import { IdleWatch } from './idle.js'
-import { Link } from './link.js'
+import { Link, type LinkOptions } from './link.js'
 import { LostConnectionWatch } from './lost-connection.js'
 import { Memberships } from './memberships.js'
+import type { PersistenceSession } from './persistence.js'
 import { platform } from './platform.js'
 import type { RoomHost } from './room-host.js'
 import { RoomImpl, type RoomCore } from './room.js'
@@ -62,6 +63,7 @@ class ClientImpl implements Client {
   private readonly clock: Clock
   private readonly idle: IdleWatch
   private readonly lost: LostConnectionWatch
+  private readonly persistence: PersistenceSession | null
   private readonly unwatch: () => void
   private info: ConnectionInfo = { status: 'idle' }
   private lastLatency: number | null = null
@@ -84,36 +86,36 @@ class ClientImpl implements Client {
     this.idle = idle
     const unsaved = (): boolean => [...this.rooms.values()].some((room) => room.unsaved > 0)
     const syncing = (): boolean => [...this.rooms.values()].some((room) => room.status === 'syncing')
-    this.link = new Link(
-      {
-        url: endpoint(options.url),
-        auth: options.auth,
-        WebSocket: options.WebSocket,
-        clientId,
-        agent: options.agent ?? '@weft/client',
-        timing,
-        clock,
-        random,
-        platform,
+    const connecting: LinkOptions = {
+      url: endpoint(options.url),
+      auth: options.auth,
+      WebSocket: options.WebSocket,
+      clientId,
+      agent: options.agent ?? '@weft/client',
+      timing,
+      clock,
+      random,
+      platform,
+    }
+    const failed = (error: WeftError): void => this.emitter.emit('error', error)
+    this.persistence = options.persistence?.open({ link: connecting, logger, failed }) ?? null
+    this.link = new Link(connecting, {
+      up: (welcome) => this.up(welcome),
+      down: () => this.down(),
+      frame: (frame) => this.take(frame),
+      state: (state) => this.changed(state),
+      latency: (ms) => {
+        this.lastLatency = ms
+        this.emitter.emit('latency', ms)
       },
-      {
-        up: (welcome) => this.up(welcome),
-        down: () => this.down(),
-        frame: (frame) => this.take(frame),
-        state: (state) => this.changed(state),
-        latency: (ms) => {
-          this.lastLatency = ms
-          this.emitter.emit('latency', ms)
-        },
-        error: (error) => this.emitter.emit('error', error),
-        get unsaved() {
-          return unsaved()
-        },
-        get syncing() {
-          return syncing()
-        },
+      error: (error) => this.emitter.emit('error', error),
+      get unsaved() {
+        return unsaved()
       },
-    )
+      get syncing() {
+        return syncing()
+      },
+    })
     const { link } = this
     const memberships = new Memberships((frame) => link.send(frame))
     const limits = (): SessionLimits | null => this.welcomed?.limits ?? null
@@ -129,6 +131,7 @@ class ClientImpl implements Client {
         return idle.idle
       },
       active: () => idle.activity(),
+      persistence: this.persistence,
       get limits() {
         return limits()
       },
@@ -223,6 +226,7 @@ class ClientImpl implements Client {
     this.link.dispatch({ type: 'close' })
     for (const room of [...this.rooms.values()])
       room.end(new WeftError('client_closed', 'the client was closed'))
+    this.persistence?.close()
     this.emitter.clear()
   }
 
@@ -234,6 +238,7 @@ class ClientImpl implements Client {
     this.welcomed = welcome
     // In the order in which they were opened.
     for (const room of [...this.rooms.values()]) room.up()
+    this.persistence?.up(welcome)
   }
 
   private down(): void {
@@ -256,6 +261,7 @@ class ClientImpl implements Client {
     if (info.status === this.info.status && info.status !== 'reconnecting') return
     this.info = info
     this.lost.take(info.status)
+    if (info.status === 'idle' || info.status === 'denied') this.persistence?.halt()
     if (info.status === 'denied')
       for (const room of [...this.rooms.values()]) room.connectionDenied(info.reason)
     this.emitter.emit('status', info)

@@ -93,6 +93,11 @@ export class EventLog implements RoomEventLog<AnyEvents> {
     return { events: events.map((event) => this.decode(event)), more }
   }
 
+  /** An earlier visit has seen the events up to `seq`: those after it are told first. */
+  resume(seq: number): void {
+    this.position = seq
+  }
+
   /** The room was joined: events after `from` arrive by themselves, those before it do not. */
   joined(from: number, head: number): void {
     this.gap = null

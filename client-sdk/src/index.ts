@@ -30,5 +30,6 @@ export type {
   RoomPresence,
   RoomStatus,
 } from './types.js'
+export type { Persistence } from './persistence.js'
 export type { WebSocketConstructor, WebSocketLike } from './websocket.js'
 export type { Access } from '@weft/protocol'

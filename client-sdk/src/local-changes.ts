@@ -7,7 +7,8 @@ import type * as Y from 'yjs'
 import type { Clock } from './clock.js'
 import type { WeftError } from './errors.js'
 import { EventLog } from './event-log.js'
-import type { Change, UpdateChange } from './outbox.js'
+import type { Change, EventChange, UpdateChange } from './outbox.js'
+import type { RoomStore } from './persistence.js'
 import { refusalOf } from './refusal.js'
 import type { RoomWire } from './room-wire.js'
 import { Seeds, seedOf } from './seeds.js'
@@ -21,6 +22,8 @@ export interface LocalChangesHost {
   readonly logger: Logger
   /** The client's id, in hexadecimal. */
   readonly clientId: string
+  /** Where changes are kept until they are settled, if anywhere. */
+  readonly store: RoomStore | null
   /** Why nothing can be changed any more; null while it can. */
   over(): WeftError | null
   /** The number of unsaved changes has changed. */
@@ -58,6 +61,7 @@ export class LocalChanges {
       committed: (change, seq, ackedAs) => this.committed(change, seq, ackedAs),
       refused: (change, error) => this.refused(change, error),
       settled: () => host.settled(),
+      store: host.store,
     })
     this.events = new EventLog({
       logger,
@@ -101,37 +105,44 @@ export class LocalChanges {
     }
   }
 
+  /** A change of a closed tab, which this client has sent for it, was refused. */
+  refusedCarried(change: Change, error: WeftError): void {
+    if (change.kind === 'event') this.dropped(change, error)
+    else if (change.kind === 'update') this.refusedUpdate(change, error, true)
+  }
+
+  private dropped({ n, name, payload }: EventChange, { code, message }: WeftError): void {
+    this.host.rejected({
+      n,
+      code,
+      message,
+      kind: 'event',
+      name,
+      payload: decodeValue(payload),
+      outcome: 'dropped',
+    })
+  }
+
   private refused(change: Change, error: WeftError): void {
     const { n } = change
-    const { code, message } = error
     switch (change.kind) {
-      case 'event': {
-        const { name, payload } = change
+      case 'event':
         this.events.refused(n, error)
-        this.host.rejected({
-          n,
-          code,
-          message,
-          kind: 'event',
-          name,
-          payload: decodeValue(payload),
-          outcome: 'dropped',
-        })
+        this.dropped(change, error)
         break
-      }
       case 'seed':
-        if (code === 'not_empty') this.seeds.answered(n, false)
+        if (error.code === 'not_empty') this.seeds.answered(n, false)
         else this.seeds.refused(n, error)
         break
       case 'update':
-        this.refusedUpdate(change, error)
+        this.refusedUpdate(change, error, false)
     }
   }
 
   /** In Yjs what was typed later hangs on what was refused: its place has to be filled, or it has to go as well. */
-  private refusedUpdate({ n, update }: UpdateChange, error: WeftError): void {
+  private refusedUpdate({ n, update }: UpdateChange, error: WeftError, carried: boolean): void {
     const { code, message } = error
-    const refusal = refusalOf(update, code, this.replacements.delete(n))
+    const refusal = refusalOf(update, code, !carried && this.replacements.delete(n))
     this.host.rejected({ n, code, message, kind: 'update', update, outcome: refusal.outcome })
     // The listener may have left.
     if (this.host.over() !== null) return
@@ -139,7 +150,8 @@ export class LocalChanges {
     if (replacement !== null) this.replacements.add(this.sender.add(replacement, true))
     if (undo !== null) this.host.apply(undo)
     else {
-      const lost = keepsLater ? [] : this.giveUp(n, error)
+      // The numbers of a closed tab say nothing about this client's changes.
+      const lost = keepsLater || carried ? [] : this.giveUp(n, error)
       this.host.replace([update, ...lost], this.sender.pending)
     }
   }

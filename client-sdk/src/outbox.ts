@@ -76,6 +76,11 @@ export class Outbox {
     return this.count
   }
 
+  /** Every change up to here is settled. */
+  get settledTo(): number {
+    return (this.entries[0]?.n ?? this.next) - 1
+  }
+
   /** The lowest number that is not settled, or null when all is. */
   get firstNumber(): number | null {
     return this.entries[0]?.n ?? null
@@ -164,6 +169,12 @@ export class Outbox {
     return this.uncount(entry)
   }
 
+  /** A change that is not settled, as it is now. */
+  find(n: number): Change | undefined {
+    const entry = this.entries.find((each) => each.n === n)
+    return entry === undefined ? undefined : view(entry)
+  }
+
   /** Everything that is not settled, oldest first. */
   pending(): Change[] {
     return this.entries.map(view)
@@ -187,10 +198,13 @@ export class Outbox {
 
   private uncount(entry: Entry): Change {
     const change = view(entry)
-    this.count -= change.kind === 'update' ? change.edits : 1
+    this.count -= editsOf(change)
     return change
   }
 }
+
+/** How much a change counts as unsaved. */
+export const editsOf = (change: Change): number => (change.kind === 'update' ? change.edits : 1)
 
 const merged = (gathering: Gathering): Uint8Array => {
   const [only] = gathering.parts

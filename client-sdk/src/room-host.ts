@@ -3,6 +3,7 @@ import type { Clock } from './clock.js'
 import type { WeftError } from './errors.js'
 import type { Page } from './event-log.js'
 import type { Member } from './memberships.js'
+import type { PersistenceSession } from './persistence.js'
 import type { RoomCore } from './room.js'
 import type { HistoryQuery, Logger } from './types.js'
 
@@ -24,6 +25,8 @@ export interface RoomHost {
   readonly connected: boolean
   /** Why the connection was refused for good, or null. */
   readonly denial: WeftError | null
+  /** Where rooms are kept, if anywhere. */
+  readonly persistence: PersistenceSession | null
   /** Sends on the running connection. */
   send(frame: ClientFrame): void
   roomOf(member: Member): number | null

@@ -13,6 +13,7 @@ import type { Member, RoomFrame } from './memberships.js'
 import { isEmpty } from './missing.js'
 import { PresenceChannel } from './presence.js'
 import type { RoomHost } from './room-host.js'
+import { RoomKeeper, type RoomKeeperHost } from './room-keeper.js'
 import { RoomWire } from './room-wire.js'
 import { StateSync, unknownDeletes, type Holding, type SyncedState } from './state-sync.js'
 import type { Broadcast, Reset, Room, RoomEvents, RoomPresence, RoomStatus } from './types.js'
@@ -30,6 +31,8 @@ export class RoomImpl<P extends object> implements Room<P>, Member {
   private readonly host: RoomHost
   private readonly emitter: Emitter<RoomEvents<P>>
   private readonly wire: RoomWire
+  private readonly keeper: RoomKeeper
+  private readonly restored: Promise<boolean>
   private readonly changes: LocalChanges
   private readonly broadcasts: Broadcasts
   private readonly channel: PresenceChannel<P>
@@ -52,13 +55,16 @@ export class RoomImpl<P extends object> implements Room<P>, Member {
     this.emitter = new Emitter(host.logger)
     this.wire = new RoomWire(host, this)
     const failed = (message: string, cause: unknown): void => this.fail('apply_failed', message, cause)
+    this.keeper = new RoomKeeper(name, host.persistence, this.keeping())
+    const { store } = this.keeper
     this.changes = new LocalChanges(firstNumber, this.wire, {
       clock: host.clock,
       random: host.random,
       logger: host.logger,
       clientId: host.clientId,
+      store,
       over: () => (this.currentStatus === 'left' ? left() : null),
-      counted: (unsaved) => this.emitter.emit('unsaved', unsaved),
+      counted: () => this.emitter.emit('unsaved', this.unsaved),
       settled: () => this.settled(),
       rejected: (rejection) => this.emitter.emit('rejected', rejection),
       apply: (update) => this.apply([update]),
@@ -82,6 +88,7 @@ export class RoomImpl<P extends object> implements Room<P>, Member {
       changed: () => this.emitter.emit('presence', this.channel.others),
     })
     doc.on('update', this.onUpdate)
+    this.restored = this.restore()
   }
 
   get doc(): Y.Doc {
@@ -109,7 +116,7 @@ export class RoomImpl<P extends object> implements Room<P>, Member {
   }
 
   get unsaved(): number {
-    return this.changes.sender.unsaved
+    return this.changes.sender.unsaved + this.keeper.unsaved
   }
 
   on<K extends keyof RoomEvents<P>>(event: K, listener: (payload: RoomEvents<P>[K]) => void): Unsubscribe {
@@ -125,10 +132,19 @@ export class RoomImpl<P extends object> implements Room<P>, Member {
   }
 
   saved(): Promise<void> {
-    if (this.changes.sender.unsaved === 0) return Promise.resolve()
+    if (this.unsaved === 0) return Promise.resolve()
     const denial = this.currentStatus === 'left' ? left() : (this.denial ?? this.host.denial)
     if (denial !== null) return handled(Promise.reject(denial))
-    return this.changes.sender.saved()
+    const all = Promise.all([this.changes.sender.saved(), this.keeper.delivered()])
+    return handled(all.then(() => undefined))
+  }
+
+  loaded(): Promise<boolean> {
+    return this.restored
+  }
+
+  stored(): Promise<boolean> {
+    return this.keeper.store?.stored() ?? Promise.resolve(false)
   }
 
   broadcast(name: string, payload: unknown): boolean {
@@ -172,6 +188,8 @@ export class RoomImpl<P extends object> implements Room<P>, Member {
     this.state.stop()
     this.setStatus('left')
     this.changes.end(error)
+    this.keeper.fail(error)
+    this.keeper.store?.close()
     this.syncers.fail(error)
     this.broadcasts.end()
     this.emitter.clear()
@@ -202,6 +220,7 @@ export class RoomImpl<P extends object> implements Room<P>, Member {
   /** The connection was refused for good: nothing comes until somebody acts. */
   connectionDenied(error: WeftError): void {
     this.changes.sender.fail(error)
+    this.keeper.fail(error)
     this.syncers.fail(error)
   }
 
@@ -220,7 +239,8 @@ export class RoomImpl<P extends object> implements Room<P>, Member {
     }
     this.setAccess(frame.access)
     this.events.joined(this.state.from(frame), frame.head)
-    const missing = this.state.begin(frame, this.document, this.changes.sender.pending)
+    const missing = this.state.begin(frame, this.document, this.pending, this.wire.limits?.updateBytes ?? 0)
+    this.keeper.store?.joined()
     this.setStatus('syncing')
     if (missing !== null) this.changes.sender.add(missing, true)
     this.changes.sender.flush()
@@ -265,7 +285,9 @@ export class RoomImpl<P extends object> implements Room<P>, Member {
         }
         break
       case 'watermark':
-        if (this.state.reached(frame.seq)) this.events.reached(frame.seq)
+        if (!this.state.reached(frame.seq)) break
+        this.events.reached(frame.seq)
+        this.keeper.store?.position(frame.seq)
         break
       case 'left':
         this.suspend()
@@ -285,24 +307,57 @@ export class RoomImpl<P extends object> implements Room<P>, Member {
   }
 
   private readonly onUpdate = (update: Uint8Array, origin: unknown): void => {
-    if (origin !== this) this.changes.sender.add(update)
+    if (origin === this || origin === this.keeper) return
+    this.keeper.store?.applied([update])
+    this.changes.sender.add(update)
   }
 
   private settled(): void {
-    if (this.changes.sender.unsaved > 0) return
-    this.emitter.emit('saved', undefined)
+    if (this.unsaved === 0) this.emitter.emit('saved', undefined)
     if (this.references === 0) this.leaveWhenSaved()
+  }
+
+  /** Updates that are on their way: this client's, and those of closed tabs that it has taken over. */
+  private get pending(): Uint8Array[] {
+    return [...this.keeper.updates, ...this.changes.sender.pending]
+  }
+
+  private keeping(): RoomKeeperHost {
+    const room = (): RoomImpl<P> => this
+    return {
+      get doc() {
+        return room().document
+      },
+      get epoch() {
+        return room().state.epoch
+      },
+      change: (n) => this.changes.sender.change(n),
+      resume: (epoch, watermark) => {
+        this.state.resume(epoch, watermark)
+        if (watermark !== null) this.events.resume(watermark)
+      },
+      counted: () => this.emitter.emit('unsaved', this.unsaved),
+      settled: () => this.settled(),
+      refused: (change, error) => this.changes.refusedCarried(change, error),
+    }
+  }
+
+  private async restore(): Promise<boolean> {
+    const restored = await this.keeper.restore()
+    if (this.keeper.store !== null && this.currentStatus === 'offline') this.join()
+    return restored
   }
 
   private completeSync(state: SyncedState): void {
     this.apply(state.updates)
     try {
-      const deletes = unknownDeletes(state, this.changes.sender.pending)
+      const deletes = unknownDeletes(state, this.pending)
       if (deletes !== null) this.changes.sender.add(deletes, true)
     } catch (thrown) {
       this.fail('apply_failed', 'the deletes of the initial state could not be read', thrown)
     }
     this.events.reached(state.head)
+    this.keeper.store?.position(state.head)
     this.failures = 0
     this.complete = true
     this.setStatus('live')
@@ -311,12 +366,14 @@ export class RoomImpl<P extends object> implements Room<P>, Member {
   }
 
   private apply(updates: readonly Uint8Array[]): void {
+    this.keeper.store?.applied(updates)
     applyUpdates(this.document, updates, this, (message, cause) => this.fail('apply_failed', message, cause))
   }
 
   /** The room was deleted and made again: nothing of the old one has a meaning. */
   private recreated(): void {
-    const unsaved = this.changes.recreated(new WeftError('room_reset', 'the room was deleted and made again'))
+    const error = new WeftError('room_reset', 'the room was deleted and made again')
+    const unsaved = [...this.keeper.recreated(error), ...this.changes.recreated(error)]
     this.state.epoch = null
     this.reset('recreated', unsaved, [])
   }
@@ -326,13 +383,14 @@ export class RoomImpl<P extends object> implements Room<P>, Member {
     const previous = this.document
     previous.off('update', this.onUpdate)
     this.document = new Y.Doc({ gc: previous.gc })
+    this.keeper.store?.replaced()
     this.apply(kept)
     this.document.on('update', this.onUpdate)
     this.state.forget()
     this.complete = false
     this.channel.rebind(new Awareness(this.document))
     this.emitter.emit('reset', { reason, doc: this.doc, awareness: this.awareness, previous, unsaved })
-    this.emitter.emit('unsaved', this.changes.sender.unsaved)
+    this.emitter.emit('unsaved', this.unsaved)
   }
 
   /** Ends the membership, and asks for a new one. */
@@ -351,7 +409,8 @@ export class RoomImpl<P extends object> implements Room<P>, Member {
   }
 
   private join(): void {
-    if (!this.host.connected) return
+    // What was kept comes first: it says what to ask for.
+    if (!this.host.connected || this.keeper.restoring) return
     this.setStatus('joining')
     this.host.join(this)
   }
@@ -371,6 +430,7 @@ export class RoomImpl<P extends object> implements Room<P>, Member {
     this.setAccess(null)
     this.setStatus('denied')
     this.changes.sender.fail(error)
+    this.keeper.fail(error)
     this.syncers.fail(error)
     this.emitter.emit('error', error)
   }

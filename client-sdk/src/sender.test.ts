@@ -25,6 +25,7 @@ const make = (): { sender: Sender; clock: FakeClock; sent: number[]; rejected: s
     counted: nothing,
     committed: nothing,
     refused: (_, { code }) => rejected.push(code),
+    store: null,
     settled: nothing,
   })
   return { sender, clock, sent, rejected }

@@ -1,9 +1,10 @@
 /* The way of a room's local changes: into the outbox, onto the wire, settled by ACK or NACK. */
-import { isRetryable, type ClientFrame, type NackFrame } from '@weft/protocol'
+import { isRetryable, type ClientFrame, type NackFrame, type SessionLimits } from '@weft/protocol'
 import { fullJitter } from './backoff.js'
 import type { Clock } from './clock.js'
 import { WeftError } from './errors.js'
 import { Outbox, type Change } from './outbox.js'
+import type { RoomStore } from './persistence.js'
 import type { Wire } from './room-wire.js'
 import { Waiters } from './waiters.js'
 
@@ -32,6 +33,8 @@ export interface SenderHost {
   refused(change: Change, error: WeftError): void
   /** Changes were settled; none may be left. */
   settled(): void
+  /** Where changes are kept until they are settled, if anywhere. */
+  readonly store: RoomStore | null
 }
 
 export class Sender {
@@ -57,6 +60,11 @@ export class Sender {
 
   get nextNumber(): number {
     return this.outbox.nextNumber
+  }
+
+  /** A change that is not settled, as it is now. */
+  change(n: number): Change | undefined {
+    return this.outbox.find(n)
   }
 
   /** The updates of the document that are not settled, oldest first. */
@@ -89,14 +97,9 @@ export class Sender {
       const room = this.wire.number
       const change = room === null ? undefined : this.outbox.take()
       if (room === null || change === undefined) return
-      const { length } = change.kind === 'event' ? change.payload : change.update
-      const limit = Math.min(
-        change.kind === 'event' ? limits.eventBytes : limits.updateBytes,
-        limits.frameBytes - frameOverhead,
-      )
-      if (length <= limit) this.wire.send(frameOf(room, change))
-      // Sent, it could cost the connection (P5), again and again.
-      else this.reject(change.n, 'too_large', `the ${change.kind} has ${length} bytes and may have ${limit}`)
+      const excess = excessOf(change, limits)
+      if (excess === null) this.wire.send(frameOf(room, change))
+      else this.reject(change.n, 'too_large', excess)
     }
     this.cancelPause = this.host.clock.after(congestionPause, () => {
       this.cancelPause = null
@@ -109,6 +112,7 @@ export class Sender {
     const settled = this.outbox.acknowledge(n)
     if (settled.length === 0) return
     this.failures = 0
+    this.host.store?.settled(this.outbox.settledTo)
     for (const change of settled) this.host.committed(change, change.n === n ? seq : null, seq)
     this.settle()
   }
@@ -155,12 +159,16 @@ export class Sender {
     this.rewind()
     const lost = this.outbox.clearFrom(n)
     if (lost.length === 0) return lost
-    for (const change of lost) this.waiters.refused(change.n, error)
+    for (const change of lost) {
+      this.host.store?.dropped(change.n)
+      this.waiters.refused(change.n, error)
+    }
     this.settle()
     return lost
   }
 
   private added(n: number): number {
+    this.host.store?.changed(n)
     this.host.counted(this.outbox.unsaved)
     if (this.scheduled) return n
     this.scheduled = true
@@ -174,6 +182,7 @@ export class Sender {
   private reject(n: number, code: string, message: string): void {
     const change = this.outbox.refuse(n)
     if (change === undefined) return
+    this.host.store?.dropped(n)
     const error = new WeftError(code, message)
     // A seed that comes too late has been answered, not refused.
     if (code !== 'not_empty') this.waiters.refused(n, error)
@@ -188,7 +197,18 @@ export class Sender {
   }
 }
 
-const frameOf = (room: number, change: Change): ClientFrame => {
+/** Says that a change is too large; null when it is not. Sent, it could cost the connection (P5), again and again. */
+export const excessOf = (change: Change, limits: SessionLimits): string | null => {
+  const { length } = change.kind === 'event' ? change.payload : change.update
+  const limit = Math.min(
+    change.kind === 'event' ? limits.eventBytes : limits.updateBytes,
+    limits.frameBytes - frameOverhead,
+  )
+  return length <= limit ? null : `the ${change.kind} has ${length} bytes and may have ${limit}`
+}
+
+/** The frame that sends a change. */
+export const frameOf = (room: number, change: Change): ClientFrame => {
   const { n } = change
   switch (change.kind) {
     case 'update':

@@ -23,6 +23,8 @@ export class StateSync {
   epoch: number | null = null
   /** Every event up to here has been applied: where to resume. Null until the first state is complete. */
   private watermark: number | null = null
+  /** The document is an earlier visit's, and was not compared with the server's since. */
+  private kept = false
   private running: { collector: SyncCollector; head: number; deletes: Deletes | null } | null = null
 
   holding(doc: Y.Doc): Holding {
@@ -36,20 +38,24 @@ export class StateSync {
   /**
    * Takes JOINED, before the server's state is applied: what that brings need not be sent back.
    * @param pending the updates that are not acknowledged
+   * @param limit the most bytes that an update may have
    * @returns what the server lacks of the document, apart from those; null when nothing
    */
-  begin(frame: JoinedFrame, doc: Y.Doc, pending: readonly Uint8Array[]): Uint8Array | null {
+  begin(frame: JoinedFrame, doc: Y.Doc, pending: readonly Uint8Array[], limit: number): Uint8Array | null {
     const { mode, head, epoch, access } = frame
     this.epoch = epoch
     let missing: Uint8Array | null = null
     let deletes: Deletes | null = null
     // Also when resuming with changes in hand: they may hang on what a node relayed and did not commit before it died,
-    // and who saw it alone still has it.
-    if ((mode !== 'resume' || pending.length > 0) && access === 'write' && !isEmpty(doc)) {
+    // and who saw it alone still has it. So may a document that was kept.
+    if ((mode !== 'resume' || pending.length > 0 || this.kept) && access === 'write' && !isEmpty(doc)) {
       missing = missingStructs(doc, frame.stateVector, pending)
       // A Yjs update carries all deletes; only without one do they need a look of their own.
       if (missing === null && mode !== 'resume') deletes = deletesOf(doc)
     }
+    // It may also hold what another tab has in hand, and will send in pieces: refused as one, it would be discarded.
+    if (this.kept && missing !== null && missing.length > limit) missing = null
+    this.kept = false
     if (mode !== 'resume') this.watermark = null
     this.running = { collector: new SyncCollector(), head, deletes }
     return missing
@@ -74,6 +80,13 @@ export class StateSync {
     if (this.running !== null || seq <= (this.watermark ?? 0)) return false
     this.watermark = seq
     return true
+  }
+
+  /** Takes the position of an earlier visit. Without a watermark the state vectors tell what is missing. */
+  resume(epoch: number | null, watermark: number | null): void {
+    this.epoch = epoch
+    this.watermark = watermark
+    this.kept = true
   }
 
   /** From which event on the events of this membership come by themselves. */

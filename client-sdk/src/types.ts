@@ -6,6 +6,7 @@ import type { Timing } from './connection-states.js'
 import type { Unsubscribe } from './emitter.js'
 import type { WeftError } from './errors.js'
 import type { LostConnection } from './lost-connection.js'
+import type { Persistence } from './persistence.js'
 import type { WebSocketConstructor } from './websocket.js'
 
 /** Where the SDK reports what nobody awaits. `console` fits. */
@@ -45,6 +46,10 @@ export interface ClientOptions {
   readonly idleAfter?: number | null | undefined
   /** Name and version of the application, for the server's log. Default: `@weft/client`. */
   readonly agent?: string | undefined
+  /**
+   * Where documents and unsent changes outlive the page: `indexedDB(...)` of `@weft/client/offline`. Default: nowhere.
+   */
+  readonly persistence?: Persistence | undefined
   /** From 0 to below 1. Default: `Math.random`. */
   readonly random?: (() => number) | undefined
   /** Default: the system's. */
@@ -363,6 +368,16 @@ export interface Room<
    * @throws {WeftError} when one of them is refused (its code), given up by `leave()` or `close()`, or lost by a reset
    */
   saved(): Promise<void>
+  /**
+   * Resolves when what was kept of the room on this device is in `doc`: true; or with false when there is nothing.
+   * Never rejects.
+   */
+  loaded(): Promise<boolean>
+  /**
+   * Resolves with true when every local change made before this call is kept on this device, and outlives the page; with
+   * false when it is not: without `persistence`, or when the device does not take it. Never rejects.
+   */
+  stored(): Promise<boolean>
   /**
    * Sends a message to whoever is in the room now, except this client.
    * @returns false when it was dropped: not in the room now, or the socket has enough to do

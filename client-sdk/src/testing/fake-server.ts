@@ -133,6 +133,8 @@ export class FakeServer {
   silent = false
   /** Forgets the log for resuming: joins are answered by `diff` or `full`. */
   resumes = true
+  /** Messages that were sent again and known. */
+  recognised = 0
   private epochs = 1
 
   /** The WebSocket class that connects here. */
@@ -206,6 +208,13 @@ export class FakeServer {
       const { socket, n } = change
       if (change.seed === true && updatesOf(room.log).length > 0) {
         socket.deliver({ type: 'nack', room: room.number, n, code: 'not_empty', message: '' })
+        continue
+      }
+      // Sent twice before the commit, by the tab and by who has taken over from it.
+      const known = 'message' in change ? seqOf(room.log, change.message) : 0
+      if (known > 0) {
+        this.recognised++
+        room.waiting.push({ socket, n, seq: known })
         continue
       }
       room.log.push(change)
@@ -368,17 +377,13 @@ export class FakeServer {
   }
 
   private append(socket: FakeSocket, { room, n, name, payload }: AppendFrame): void {
-    const { clientId } = socket
+    const message = { author: null, clientId: socket.clientId, n, time: 0, name, payload: payload.slice() }
     // Sent again after a lost ACK, it is known (P27).
-    const log = this.numbered(room)?.log ?? []
-    const known = log.findIndex(
-      (entry) =>
-        'message' in entry && entry.message.n === n && String(entry.message.clientId) === String(clientId),
-    )
-    if (known !== -1) socket.deliver({ type: 'ack', room, n, seq: known + 1 })
+    const known = seqOf(this.numbered(room)?.log ?? [], message)
+    if (known === 0) this.change(socket, room, { socket, n, message })
     else {
-      const message = { author: null, clientId, n, time: 0, name, payload: payload.slice() }
-      this.change(socket, room, { socket, n, message })
+      this.recognised++
+      socket.deliver({ type: 'ack', room, n, seq: known })
     }
   }
 
@@ -418,6 +423,14 @@ export class FakeServer {
     return [...this.rooms.values()].find((room) => room.number === number)
   }
 }
+
+/** The seq of a message that is in the log, by its key; 0 when it is not. */
+const seqOf = (log: readonly Content[], { clientId, n }: Omit<DurableMessage, 'seq'>): number =>
+  1 +
+  log.findIndex(
+    (entry) =>
+      'message' in entry && entry.message.n === n && String(entry.message.clientId) === String(clientId),
+  )
 
 const updatesOf = (entries: readonly Content[]): Uint8Array[] =>
   entries.flatMap((entry) => ('update' in entry ? [entry.update] : []))
