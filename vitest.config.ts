@@ -12,6 +12,8 @@ const long = [
   'server/src/testing-live/presence-faults.test.ts',
   'server/src/testing-live/hocuspocus.test.ts',
   'server/src/testing-live/offline.test.ts',
+  'server/src/testing-live/react.test.ts',
+  'client-sdk/examples/todo-react/todo.test.ts',
   'server/src/testing-live/offline-faults.test.ts',
   'server/deploy/balancers.test.ts',
   'client-sdk/examples/bot-typescript/src/bot.test.ts',
