@@ -7,6 +7,7 @@ export default {
   out: 'reference',
   name: '@weft/client',
   readme: 'README.md',
+  ignoredHighlightLanguages: ['mermaid'],
   excludeInternal: true,
   excludePrivate: true,
   disableSources: true,
