@@ -30,6 +30,7 @@ export interface Timing {
   readonly giveUpAfter: number
 }
 
+/** The timing of a client that is given none. */
 export const defaultTiming: Timing = {
   authTimeout: 10_000,
   connectTimeout: 10_000,

@@ -11,7 +11,9 @@ import type { WebSocketConstructor } from './websocket.js'
 
 /** Where the SDK reports what nobody awaits. `console` fits. */
 export interface Logger {
+  /** Something went wrong, and the client copes. */
   warn(message: string, detail?: unknown): void
+  /** Something failed: a listener that threw, an update that did not apply. */
   error(message: string, detail?: unknown): void
 }
 
@@ -135,6 +137,7 @@ export interface Client {
   disconnect(): void
   /** Leaves everything, for good. Changes that are not acknowledged are given up: `await room.saved()` before. */
   close(): void
+  /** Listens to one of {@link ClientEvents}, until the function that it returns is called. */
   on<K extends keyof ClientEvents>(event: K, listener: (payload: ClientEvents[K]) => void): Unsubscribe
 }
 
@@ -402,6 +405,7 @@ export interface Room<
    * every change is acknowledged.
    */
   leave(): void
+  /** Listens to one of {@link RoomEvents}, until the function that it returns is called. */
   on<K extends keyof RoomEvents<Presence>>(
     event: K,
     listener: (payload: RoomEvents<Presence>[K]) => void,

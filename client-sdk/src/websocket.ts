@@ -4,11 +4,17 @@ import { WeftError } from './errors.js'
 export interface WebSocketLike {
   binaryType: string
   readonly bufferedAmount: number
+  /** Set by the SDK, as the three below. */
   onopen: ((event: never) => void) | null
+  /** Hears what the server sends. */
   onmessage: ((event: never) => void) | null
+  /** Hears the end, with its close code. */
   onclose: ((event: never) => void) | null
+  /** Hears failures; the close follows. */
   onerror: ((event: never) => void) | null
+  /** Sends one frame. */
   send(data: Uint8Array<ArrayBuffer>): void
+  /** Ends with the closing handshake. */
   close(code?: number, reason?: string): void
   /** `ws` only: ends without the closing handshake. */
   terminate?(): void

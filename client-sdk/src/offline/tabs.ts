@@ -7,6 +7,7 @@ import { hexOf } from './records.js'
 
 /** What is used of `navigator.locks`. */
 export interface Locks {
+  /** As `LockManager.request`: the lock is held until the promise of `granted` settles. */
   request(
     name: string,
     options: { ifAvailable?: boolean; signal?: AbortSignal },

@@ -1,0 +1,55 @@
+/*
+ * The size of what an application ships when it uses the SDK: `createClient`, bundled and minified by esbuild, gzip -9.
+ * Yjs is left out, and so is lib0, which every page with Yjs has. Prints where the bytes are with --files.
+ */
+import { gzipSync } from 'node:zlib'
+import { build } from 'esbuild'
+import { root } from './exports.mjs'
+
+/** In bytes of gzip. Lower it when the figure falls; raise it only for a feature that is worth it. */
+const limit = 23_200
+
+const yjs = ['yjs', 'ws']
+const lib0 = [...yjs, 'lib0', 'lib0/*']
+const all = [...lib0, 'y-protocols', 'y-protocols/*']
+
+const bundle = async (contents, external) => {
+  const { outputFiles, metafile } = await build({
+    stdin: { contents, resolveDir: `${root}/client-sdk`, loader: 'js' },
+    bundle: true,
+    minify: true,
+    write: false,
+    metafile: true,
+    format: 'esm',
+    platform: 'browser',
+    target: 'es2022',
+    external,
+  })
+  const [{ inputs }] = Object.values(metafile.outputs)
+  const { contents: bytes } = outputFiles[0]
+  return { inputs, raw: bytes.length, gzip: gzipSync(bytes, { level: 9 }).length }
+}
+
+const core = "export { createClient } from '@weft/client'"
+const counted = await bundle(core, lib0)
+const rows = [
+  ['without yjs and lib0 (the gate)', counted],
+  ['without yjs', await bundle(core, yjs)],
+  ['without yjs, lib0 and y-protocols', await bundle(core, all)],
+]
+for (const [name, { raw, gzip }] of rows) {
+  console.log(`${name.padEnd(36)} ${String(gzip).padStart(6)} bytes of gzip, ${raw} minified`)
+}
+if (process.argv.includes('--files')) {
+  const files = Object.entries(counted.inputs).sort(([, a], [, b]) => b.bytesInOutput - a.bytesInOutput)
+  for (const [file, { bytesInOutput }] of files) console.log(String(bytesInOutput).padStart(6), file)
+}
+
+const unused = await bundle("import { createClient } from '@weft/client'", lib0)
+const small = await bundle("export { WeftError } from '@weft/client'", lib0)
+console.log(
+  `tree shaking: ${unused.raw} bytes of what is imported and not used, ${small.raw} of WeftError alone`,
+)
+
+if (counted.gzip > limit) throw new Error(`The core has ${counted.gzip} bytes of gzip and may have ${limit}.`)
+if (unused.raw > 0 || small.raw > 2048) throw new Error('The SDK is not tree-shakeable any more.')
