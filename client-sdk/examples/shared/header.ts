@@ -19,6 +19,7 @@ export const showHeader = <Presence extends object, Events extends object>(
     const unsaved = room.unsaved === 0 ? '' : `, ${room.unsaved} unsaved`
     const saved = room.unsaved === 0 ? 'Saved' : `Saving ${room.unsaved}`
     status.textContent = room.status === 'live' ? saved : `${client.status}${unsaved}`
+    status.title = 'delay' in client.connection ? `next attempt after ${client.connection.delay} ms` : ''
     status.dataset['live'] = String(room.status === 'live')
   }
   client.on('status', showStatus)
