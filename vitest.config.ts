@@ -9,6 +9,7 @@ const long = [
   'server/src/testing-live/processes.test.ts',
   'server/src/testing-live/presence-faults.test.ts',
   'server/deploy/balancers.test.ts',
+  'client-sdk/examples/chat/hidden-tab.test.ts',
   'client-sdk/examples/cursor-party/frame-rate.test.ts',
 ]
 
