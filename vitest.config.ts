@@ -17,12 +17,25 @@ const long = [
   'server/src/testing-live/offline-faults.test.ts',
   'server/deploy/balancers.test.ts',
   'client-sdk/examples/bot-typescript/src/bot.test.ts',
+  'client-sdk/examples/chat/hidden-tab.test.ts',
+  'client-sdk/examples/chat/chat.test.ts',
+  'client-sdk/examples/cursor-party/cursor-party.test.ts',
+  'client-sdk/examples/rich-text/rich-text.test.ts',
+  'client-sdk/examples/text-editor/text-editor.test.ts',
 ]
+
+/** What is measured in milliseconds, and so needs a machine of its own: `npm run test:frames`. */
+const timed = ['client-sdk/examples/cursor-party/frame-rate.test.ts']
+const isTimed = process.env.WEFT_TIMED !== undefined
 
 export default defineConfig({
   test: {
-    include: isLong ? long : ['{protocol,drizzle,server,client-sdk,loadtest}/**/*.test.{ts,tsx}'],
-    exclude: ['**/node_modules/**', '**/dist/**', ...(isLong ? [] : long)],
+    include: isTimed
+      ? timed
+      : isLong
+        ? long
+        : ['{protocol,drizzle,server,client-sdk,loadtest}/**/*.test.{ts,tsx}'],
+    exclude: ['**/node_modules/**', '**/dist/**', ...(isLong ? [] : long), ...(isTimed ? [] : timed)],
     testTimeout: 60_000,
     hookTimeout: 120_000,
     pool: 'forks',

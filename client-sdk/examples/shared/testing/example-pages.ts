@@ -13,7 +13,7 @@ export class ExamplePages {
   /** The pages reach the Weft server through it, so that a test can take it away. */
   readonly proxy: TcpProxy
   private readonly example: ExampleServer
-  private readonly browser: Browser
+  readonly browser: Browser
   private readonly pages = new Set<Page>()
 
   private constructor(weft: TestServer, proxy: TcpProxy, example: ExampleServer, browser: Browser) {
@@ -29,6 +29,11 @@ export class ExamplePages {
     const weftUrl = `ws://127.0.0.1:${proxy.port}`
     const example = await serveExample({ folder, weftUrl, ...(entry === undefined ? {} : { entry }) })
     return new ExamplePages(weft, proxy, example, await launchChromium())
+  }
+
+  /** Where the example is. */
+  get url(): string {
+    return this.example.url
   }
 
   /** Opens the example in a profile of its own: another person. */
