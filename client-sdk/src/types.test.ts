@@ -43,6 +43,35 @@ const compiles = (client: Client): void => {
     // @ts-expect-error -- only some states have a reason
     expectTypeOf(info.reason)
   })
+  void room.events.append('comment', { text: 'hi' })
+  // @ts-expect-error -- an event that the room does not have
+  void room.events.append('remark', { text: 'hi' })
+  // @ts-expect-error -- a payload of another shape
+  void room.events.append('comment', { txt: 'hi' })
+  // @ts-expect-error -- a payload is needed
+  void room.events.append('comment')
+  room.events.on('comment', ({ payload, seq, name }) => {
+    expectTypeOf(payload).toEqualTypeOf<{ text: string }>()
+    expectTypeOf(seq).toBeNumber()
+    expectTypeOf(name).toEqualTypeOf<'comment'>()
+  })
+  // @ts-expect-error -- nobody can append it
+  room.events.on('remark', () => undefined)
+  // @ts-expect-error -- history is read by seq
+  void room.events.history({ after: 'the beginning' })
+  const pointing = client.room<Shown, { comment: { text: string } }, { pointer: { x: number } }>('a')
+  pointing.broadcast('pointer', { x: 1 })
+  // @ts-expect-error -- a broadcast of another shape
+  pointing.broadcast('pointer', { y: 1 })
+  // @ts-expect-error -- an event is no broadcast
+  pointing.broadcast('comment', { text: 'hi' })
+  pointing.onBroadcast('pointer', ({ payload }) => expectTypeOf(payload).toEqualTypeOf<{ x: number }>())
+  expectTypeOf(room.seed(() => undefined)).toEqualTypeOf<Promise<boolean>>()
+  room.on('rejected', (rejection) => {
+    // @ts-expect-error -- only a refused update has one
+    expectTypeOf(rejection.update)
+    if (rejection.kind === 'event') expectTypeOf(rejection.outcome).toEqualTypeOf<'dropped'>()
+  })
   // Without type parameters anything goes that JSON can hold.
   client.room('b').presence.set({ anything: [1, 2] })
 }
