@@ -52,6 +52,17 @@ const typed = async (count: number): Promise<void> => {
   await until(() => crew.tally.typed >= goal, `${count} edits`)
 }
 
+/**
+ * Acks of what was committed before the database went may still be on their way: on each socket they come before the relays
+ * of what is typed after that.
+ */
+const untilAcksArrived = async (): Promise<void> => {
+  await typed(20)
+  crew.stop()
+  await untilRelayed()
+  crew.start()
+}
+
 /** Everybody sees everything that was typed, saved or not. */
 const untilRelayed = (): Promise<void> =>
   until(
@@ -78,8 +89,7 @@ describe('the database goes away while clients type', () => {
       crew.start()
       await typed(100)
       await database.kill()
-      // Acks of what was committed before may still be on their way to the clients: a round trip after them.
-      await typed(20)
+      await untilAcksArrived()
       const saved = crew.tally.saved
       await typed(150)
       crew.stop()
@@ -103,7 +113,7 @@ describe('the database goes away while clients type', () => {
     await typed(100)
     database.pause()
     try {
-      await typed(20)
+      await untilAcksArrived()
       const saved = crew.tally.saved
       await typed(200)
       crew.stop()
