@@ -11,6 +11,7 @@ const long = [
   'server/src/testing-live/processes.test.ts',
   'server/src/testing-live/presence-faults.test.ts',
   'server/src/testing-live/hocuspocus.test.ts',
+  'server/src/testing-live/sdk-connection.test.ts',
   'server/src/testing-live/offline.test.ts',
   'server/src/testing-live/react.test.ts',
   'client-sdk/examples/todo-react/todo.test.ts',

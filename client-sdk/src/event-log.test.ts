@@ -125,6 +125,37 @@ describe('durable events', () => {
     expect(heard).toEqual(Array.from({ length: 2500 }, (_, i) => i + 1))
   })
 
+  test('what was missed and cannot be read now is asked for again, and nothing is heard out of order meanwhile', async () => {
+    const { server, client, pass } = harness()
+    const author = client().room<object, Events>('a')
+    const reader = client().room<object, Events>('a')
+    await Promise.all([author.synced(), reader.synced()])
+    const heard: number[] = []
+    reader.events.on('tick', ({ payload }) => heard.push(payload))
+    server.resumes = false
+    server.socket.drop()
+    await author.events.append('tick', 1)
+    let refusals = 2
+    const original = server.take.bind(server)
+    server.take = (socket, frame) => {
+      if (frame.type !== 'history' || refusals-- <= 0) original(socket, frame)
+      else
+        socket.deliver({
+          type: 'error',
+          request: frame.request,
+          code: 'load_failed',
+          message: '',
+          retryAfter: 0,
+        })
+    }
+    await pass(1_000)
+    await author.events.append('tick', 2)
+    await settle()
+    expect(heard).toEqual([])
+    await pass(5_000)
+    expect(heard).toEqual([1, 2])
+  })
+
   test('one ACK for several: each append gets its own seq (P22)', async () => {
     const { server, client } = harness()
     server.autoCommit = false

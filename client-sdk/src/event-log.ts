@@ -3,6 +3,8 @@
  * reconnects lie between (I2, P28).
  */
 import { decodeValue, type EventFrame, type DurableMessage } from '@weft/protocol'
+import { fullJitter } from './backoff.js'
+import type { Clock } from './clock.js'
 import { Emitter, type Unsubscribe } from './emitter.js'
 import { WeftError } from './errors.js'
 import type { EventChange } from './outbox.js'
@@ -22,8 +24,14 @@ export interface Page {
   readonly more: boolean
 }
 
+/** Bounds of the delay before a part of the log that could not be read is asked for again, in milliseconds. */
+const retryBase = 500
+const retryMax = 15_000
+
 /** What the log needs of its room. */
 export interface EventLogHost {
+  readonly clock: Clock
+  readonly random: () => number
   readonly logger: Logger
   /** The client's id, in hexadecimal: its own events carry it. */
   readonly clientId: string
@@ -168,9 +176,9 @@ export class EventLog implements RoomEventLog<AnyEvents> {
     this.gap = gap
     try {
       for (let more = true; more && this.position !== null && this.position < gap.until;) {
-        const page = await this.host.read({ after: this.position, limit: pageSize })
+        const page = await this.readPatiently(gap, { after: this.position, limit: pageSize })
         // Joined again, or gone: the next JOINED begins anew from the position that was reached.
-        if (this.gap !== gap) return
+        if (page === null || this.gap !== gap) return
         for (const event of page.events) if (event.seq <= gap.until) this.deliver(event)
         const last = page.events.at(-1)
         more = page.more && last !== undefined && last.seq < gap.until
@@ -184,6 +192,21 @@ export class EventLog implements RoomEventLog<AnyEvents> {
     this.position = Math.max(this.position ?? 0, gap.until)
     for (const frame of gap.held) this.deliver(frame)
     this.lookUp()
+  }
+
+  /** What the server cannot read now, it can later. @returns null when the gap is no longer to be filled */
+  private async readPatiently(gap: Gap, query: HistoryQuery): Promise<Page | null> {
+    const { clock, random } = this.host
+    for (let failures = 0; this.gap === gap; failures++) {
+      try {
+        return await this.host.read(query)
+      } catch (thrown) {
+        if (!(thrown instanceof WeftError) || !thrown.retryable) throw thrown
+        const delay = fullJitter(failures, retryBase, retryMax, random)
+        await new Promise<void>((resolve) => clock.after(delay, resolve))
+      }
+    }
+    return null
   }
 
   private deliver(frame: DurableMessage): void {

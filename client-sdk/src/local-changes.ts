@@ -64,6 +64,8 @@ export class LocalChanges {
       store: host.store,
     })
     this.events = new EventLog({
+      clock,
+      random,
       logger,
       clientId,
       add: (name, payload) => this.sender.addEvent(name, payload),

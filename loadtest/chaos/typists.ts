@@ -1,5 +1,5 @@
 /* People who go on typing whatever happens to the server, and remember what it told them was saved. */
-import { createClient, type Client, type ClientOptions, type Room } from '@weft/client'
+import { WeftError, createClient, type Client, type ClientOptions, type Room } from '@weft/client'
 import { until } from '@weft/server/testing'
 
 /** Short delays: the point is what happens, and not how politely clients wait. */
@@ -273,7 +273,7 @@ export class Crew {
       await room.synced()
       const log: string[] = []
       for (let after = 0, more = true; more;) {
-        const page = await room.events.history({ after, limit: 1000 })
+        const page = await patiently(() => room.events.history({ after, limit: 1000 }))
         for (const { seq, payload } of page.events) log.push(`${seq} ${String(payload)}`)
         after = page.events.at(-1)?.seq ?? after
         more = page.more
@@ -290,5 +290,17 @@ export class Crew {
 
   error(message: string): void {
     this.tally.refused.push(message)
+  }
+}
+
+/** A database that has just come back may refuse the first who reads: what may be tried again is. */
+const patiently = async <T>(ask: () => Promise<T>): Promise<T> => {
+  for (let tries = 1; ; tries++) {
+    try {
+      return await ask()
+    } catch (thrown) {
+      if (!(thrown instanceof WeftError) || !thrown.retryable || tries === 50) throw thrown
+      await new Promise((resolve) => setTimeout(resolve, 100))
+    }
   }
 }
