@@ -10,6 +10,8 @@ const long = [
   'loadtest/chaos/rolling-restart.test.ts',
   'server/src/testing-live/processes.test.ts',
   'server/src/testing-live/presence-faults.test.ts',
+  'server/src/testing-live/cluster-presence.test.ts',
+  'server/src/testing-live/dropped-base.test.ts',
   'server/src/testing-live/hocuspocus.test.ts',
   'server/src/testing-live/sdk-connection.test.ts',
   'server/src/testing-live/offline.test.ts',

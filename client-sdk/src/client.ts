@@ -119,6 +119,7 @@ class ClientImpl implements Client {
     const { link } = this
     const memberships = new Memberships((frame) => link.send(frame))
     const limits = (): SessionLimits | null => this.welcomed?.limits ?? null
+    const user = (): string | null => this.user
     const denial = (): WeftError | null => (this.info.status === 'denied' ? this.info.reason : null)
     this.memberships = memberships
     this.host = {
@@ -126,6 +127,9 @@ class ClientImpl implements Client {
       random,
       logger,
       clientId: hex(clientId),
+      get user() {
+        return user()
+      },
       presenceInterval: options.presenceInterval ?? defaultPresenceInterval,
       get idle() {
         return idle.idle

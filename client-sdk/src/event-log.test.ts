@@ -1,4 +1,6 @@
+import { encodeValue } from '@weft/protocol'
 import { describe, expect, test } from 'vitest'
+import type { EventLog } from './event-log.js'
 import { harness, settle } from './testing/harness.js'
 import type { DurableEvent } from './types.js'
 
@@ -154,6 +156,55 @@ describe('durable events', () => {
     expect(heard).toEqual([])
     await pass(5_000)
     expect(heard).toEqual([1, 2])
+  })
+
+  test('a node that lags sends again what was handed on since the last watermark: it is not heard twice (I2, P28)', async () => {
+    const { server, client } = harness()
+    const room = client().room<object, Events>('a')
+    await room.synced()
+    const heard: number[] = []
+    room.events.on('tick', ({ seq }) => heard.push(seq))
+    const tell = (seq: number, n: number): void => {
+      const payload = encodeValue(n)
+      const clientId = new Uint8Array(16).fill(7)
+      const event = { author: null, clientId, n, time: 0, name: 'tick', payload }
+      server.socket.deliver({ type: 'event', room: 1, seq, ...event })
+    }
+    server.socket.deliver({ type: 'watermark', room: 1, seq: 10 })
+    tell(11, 1)
+    tell(12, 2)
+    await settle()
+    expect(heard).toEqual([11, 12])
+    // It joins again at a node whose head is 11: the seq after the watermark is asked for, and 12 comes once more.
+    const log = room.events as unknown as EventLog
+    log.down()
+    log.joined(10, 11)
+    tell(11, 1)
+    tell(12, 2)
+    tell(13, 3)
+    await settle()
+    expect(heard).toEqual([11, 12, 13])
+    // Under a seq that was handed on, another event is one of a restored backup.
+    log.down()
+    log.joined(10, 11)
+    tell(12, 9)
+    await settle()
+    expect(heard).toEqual([11, 12, 13, 12])
+  })
+
+  test('own events are those of this client id and this user: who has seen the id may use it under another name (P27)', async () => {
+    const { server, client } = harness()
+    server.autoCommit = false
+    const room = client().room<object, Events>('a')
+    await room.synced()
+    let resolved = false
+    void room.events.append('tick', 1).then(() => (resolved = true))
+    await settle()
+    const { clientId } = server.socket
+    const event = { author: 'mallory', clientId, n: 1, time: 0, name: 'tick', payload: encodeValue(1) }
+    server.socket.deliver({ type: 'event', room: 1, seq: 1, ...event })
+    await settle()
+    expect(resolved).toBe(false)
   })
 
   test('one ACK for several: each append gets its own seq (P22)', async () => {

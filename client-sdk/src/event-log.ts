@@ -35,6 +35,8 @@ export interface EventLogHost {
   readonly logger: Logger
   /** The client's id, in hexadecimal: its own events carry it. */
   readonly clientId: string
+  /** The verified user of the connection: who knows a client id may use it, under another name (P27). */
+  user(): string | null
   /** Puts a message into the outbox. Returns its number. */
   add(name: string, payload: Uint8Array): number
   /** Why nothing can be appended any more; null while it can. */
@@ -68,6 +70,10 @@ export class EventLog implements RoomEventLog<AnyEvents> {
   private readonly appends = new Map<number, Append>()
   /** Every event up to here was handed on, or is older than the room's first join. Null before that. */
   private position: number | null = null
+  /** The last watermark: a node that has the room has what is before it (P59). */
+  private safe = 0
+  /** What was handed on after it, by seq: a node that lags sends it again. */
+  private readonly recent = new Map<number, string>()
   private gap: Gap | null = null
   private searching = false
 
@@ -109,8 +115,9 @@ export class EventLog implements RoomEventLog<AnyEvents> {
   /** The room was joined: events after `from` arrive by themselves, those before it do not. */
   joined(from: number, head: number): void {
     this.gap = null
-    // A restored backup has forgotten events: what comes after its head is new.
-    if (this.position !== null && this.position > head) this.position = head
+    // A restored backup has forgotten events: what comes after its head is new. A node that has not heard yet of what was
+    // handed on since the last watermark has not forgotten it, and sends it again (see `deliver`).
+    if (this.position !== null && head < this.safe) this.position = this.safe = head
     if (this.position === null) this.position = from
     else if (this.position < from) void this.fill(from)
   }
@@ -131,6 +138,7 @@ export class EventLog implements RoomEventLog<AnyEvents> {
   reached(seq: number): void {
     if (this.gap !== null) return
     this.position = Math.max(this.position ?? 0, seq)
+    this.settled(seq)
     this.lookUp()
   }
 
@@ -160,6 +168,8 @@ export class EventLog implements RoomEventLog<AnyEvents> {
   reset(error: WeftError): void {
     this.gap = null
     this.position = null
+    this.safe = 0
+    this.recent.clear()
     for (const n of [...this.appends.keys()]) this.refused(n, error)
   }
 
@@ -176,12 +186,14 @@ export class EventLog implements RoomEventLog<AnyEvents> {
     this.gap = gap
     try {
       for (let more = true; more && this.position !== null && this.position < gap.until;) {
+        const asked = gap.until
         const page = await this.readPatiently(gap, { after: this.position, limit: pageSize })
         // Joined again, or gone: the next JOINED begins anew from the position that was reached.
         if (page === null || this.gap !== gap) return
         for (const event of page.events) if (event.seq <= gap.until) this.deliver(event)
         const last = page.events.at(-1)
-        more = page.more && last !== undefined && last.seq < gap.until
+        // What was let go of meanwhile is later than the page.
+        more = gap.until > asked || (page.more && last !== undefined && last.seq < gap.until)
       }
     } catch (thrown) {
       if (this.gap === gap && !(thrown instanceof WeftError && thrown.code === 'connection_lost'))
@@ -190,6 +202,7 @@ export class EventLog implements RoomEventLog<AnyEvents> {
     }
     this.gap = null
     this.position = Math.max(this.position ?? 0, gap.until)
+    this.settled(this.position)
     for (const frame of gap.held) this.deliver(frame)
     this.lookUp()
   }
@@ -210,8 +223,15 @@ export class EventLog implements RoomEventLog<AnyEvents> {
   }
 
   private deliver(frame: DurableMessage): void {
-    if (frame.seq <= (this.position ?? 0)) return
+    const key = `${hex(frame.clientId)} ${frame.n} ${frame.author ?? ''}`
+    if (frame.seq <= (this.position ?? 0)) {
+      const known = this.recent.get(frame.seq)
+      if (known === undefined || known === key) return
+      // Another event under the same seq: a restored backup.
+      this.recent.clear()
+    }
     this.position = frame.seq
+    this.recent.set(frame.seq, key)
     let event: AnyEvent
     try {
       event = this.decode(frame)
@@ -236,8 +256,18 @@ export class EventLog implements RoomEventLog<AnyEvents> {
       clientId,
       n,
       time,
-      own: clientId === this.host.clientId,
+      own: this.isOwn(clientId, author),
     }
+  }
+
+  private isOwn(clientId: string, author: string | null): boolean {
+    return clientId === this.host.clientId && author === this.host.user()
+  }
+
+  /** What was handed on up to `seq` never comes again. */
+  private settled(seq: number): void {
+    this.safe = Math.max(this.safe, seq)
+    for (const handed of this.recent.keys()) if (handed <= seq) this.recent.delete(handed)
   }
 
   private resolve(n: number, seq: number): void {
@@ -257,7 +287,7 @@ export class EventLog implements RoomEventLog<AnyEvents> {
       for (let at = before, more = true; more && this.isLookingFor(before);) {
         const page = await this.host.read({ before: at, limit: pageSize })
         for (const event of page.events)
-          if (hex(event.clientId) === this.host.clientId) this.resolve(event.n, event.seq)
+          if (this.isOwn(hex(event.clientId), event.author)) this.resolve(event.n, event.seq)
         at = page.events[0]?.seq ?? 0
         more = page.more && at > 0
       }

@@ -22,6 +22,8 @@ export interface LocalChangesHost {
   readonly logger: Logger
   /** The client's id, in hexadecimal. */
   readonly clientId: string
+  /** The verified user of the connection; null when anonymous. */
+  user(): string | null
   /** Where changes are kept until they are settled, if anywhere. */
   readonly store: RoomStore | null
   /** Why nothing can be changed any more; null while it can. */
@@ -68,6 +70,7 @@ export class LocalChanges {
       random,
       logger,
       clientId,
+      user: () => host.user(),
       add: (name, payload) => this.sender.addEvent(name, payload),
       over: () => host.over(),
       read: (query) => wire.read(query),

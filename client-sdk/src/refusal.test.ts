@@ -133,6 +133,55 @@ describe('a refused change', () => {
     expect(textOf(server.committed('a'))).toBe('b')
   })
 
+  test('a listener of the reset that leaves, and opens the room again, gets a room that works', async () => {
+    const { server, client } = harness()
+    const one = client()
+    const old = one.room('a')
+    await old.synced()
+    const again = new Promise<Room>((resolve) => {
+      old.on('reset', () => {
+        old.leave()
+        resolve(one.room('a'))
+      })
+    })
+    server.refuse = () => 'forbidden'
+    old.doc.getText('t').insert(0, 'x')
+    const room = await again
+    server.refuse = () => null
+    await room.synced()
+    expect([old.status, room.status]).toEqual(['left', 'live'])
+  })
+
+  test('a room that was left with changes in hand, and is then denied, ends: the next one is a new one', async () => {
+    const { server, client, pass } = harness()
+    server.autoCommit = false
+    const one = client()
+    const old = one.room('a')
+    await old.synced()
+    old.doc.getText('t').insert(0, 'x')
+    await settle()
+    old.leave()
+    const original = server.take.bind(server)
+    server.take = (socket, frame) => {
+      if (frame.type !== 'join') original(socket, frame)
+      else
+        socket.deliver({
+          type: 'error',
+          request: frame.request,
+          code: 'forbidden',
+          message: '',
+          retryAfter: 0,
+        })
+    }
+    server.crash()
+    await pass(3_000)
+    expect([old.status, one.unsaved]).toEqual(['left', 0])
+    server.take = original
+    const room = one.room('a')
+    expect(room).not.toBe(old)
+    await room.synced()
+  })
+
   test('an event: only its append is told', async () => {
     const { server, room, rejections, resets } = await open()
     server.refuse = (n) => (n === 1 ? 'too_large' : null)

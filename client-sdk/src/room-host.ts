@@ -14,6 +14,8 @@ export interface RoomHost {
   readonly logger: Logger
   /** The client's id, in hexadecimal. */
   readonly clientId: string
+  /** The verified user of the connection; null when anonymous, or before the first. */
+  readonly user: string | null
   readonly presenceInterval: number
   /** Whether the user is away. */
   readonly idle: boolean

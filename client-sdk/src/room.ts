@@ -62,6 +62,7 @@ export class RoomImpl<P extends object> implements Room<P>, Member {
       random: host.random,
       logger: host.logger,
       clientId: host.clientId,
+      user: () => host.user,
       store,
       over: () => (this.currentStatus === 'left' ? left() : null),
       counted: () => this.emitter.emit('unsaved', this.unsaved),
@@ -70,7 +71,8 @@ export class RoomImpl<P extends object> implements Room<P>, Member {
       apply: (update) => this.apply([update]),
       replace: (lost, kept) => {
         this.reset('rejected', lost, kept)
-        this.rejoin()
+        // A listener may have ended it.
+        if (!this.hasLeft) this.rejoin()
       },
       failed,
     })
@@ -231,6 +233,7 @@ export class RoomImpl<P extends object> implements Room<P>, Member {
   joined(frame: JoinedFrame): void {
     if (this.state.epoch !== null && this.state.epoch !== frame.epoch) {
       this.recreated()
+      if (this.hasLeft) return
       if (frame.mode !== 'full') {
         // The server left out what the old document seemed to hold: ask again, with nothing in hand (P20).
         this.rejoin()
@@ -393,6 +396,10 @@ export class RoomImpl<P extends object> implements Room<P>, Member {
     this.emitter.emit('unsaved', this.unsaved)
   }
 
+  private get hasLeft(): boolean {
+    return this.currentStatus === 'left'
+  }
+
   /** Ends the membership, and asks for a new one. */
   private rejoin(): void {
     this.host.leaveConnection(this)
@@ -433,6 +440,8 @@ export class RoomImpl<P extends object> implements Room<P>, Member {
     this.keeper.fail(error)
     this.syncers.fail(error)
     this.emitter.emit('error', error)
+    // Nobody is left to do anything about it.
+    if (this.references === 0) this.end(error)
   }
 
   private fail(code: string, message: string, cause?: unknown): void {

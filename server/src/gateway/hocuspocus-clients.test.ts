@@ -313,6 +313,23 @@ describe('tokens', () => {
     await ada.saved()
   })
 
+  test.each([
+    ['user', { user: 'bob' }],
+    ['tenant', { tenant: 'elsewhere' }],
+  ])('P63, I7: an open document is not taken over by a token of another %s', async (_name, of) => {
+    const room = `not taken over by another ${Object.keys(of).join()}`
+    const reader = await provide(room, { token: await makeToken({ '*': 'read' }) }).synced()
+    reader.provider.configuration.token = await makeToken({ '*': 'write' }, of)
+    await reader.provider.sendToken()
+    await until(() => reader.denials.length === 1, 'the denial')
+    expect(reader.denials[0]).toMatch(/another user/)
+    reader.type('x')
+    const witness = await provide(room).synced()
+    witness.type('y')
+    await witness.saved()
+    expect(await stored(room)).toBe('y')
+  })
+
   test('P68: the provider is asked for a new token before the old one ends', async () => {
     let asked = 0
     const provided = await provide('renewed', {

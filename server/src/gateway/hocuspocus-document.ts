@@ -137,8 +137,8 @@ export class HocuspocusDocument implements InboxOwner, HocuspocusWireOwner, Stoc
   private note(message: HocuspocusMessage): void {
     if (message.type === 'update') this.statuses.missed()
     if (message.type !== 'step1') return
-    this.statuses.stepOne(message.stateVector)
     this.keep(message.stateVector)
+    if (this.stateVector !== null) this.statuses.stepOne(this.stateVector)
   }
 
   /** Ours goes first: the answer then holds what the client has, and not what it is about to get. */
@@ -162,6 +162,7 @@ export class HocuspocusDocument implements InboxOwner, HocuspocusWireOwner, Stoc
         throw new ProtocolError('unauthorized', 'the token is too long')
       identity = await this.context.auth.verify(token === '' ? null : token)
       this.owner.checkUser(this, identity)
+      this.checkSame(identity)
       if (identity.access(this.room) === null) throw notGranted()
     } catch (error) {
       this.denied(error)
@@ -171,6 +172,19 @@ export class HocuspocusDocument implements InboxOwner, HocuspocusWireOwner, Stoc
     this.identity = identity
     if (this.document === null) await this.enter(identity.tenant)
     else this.renew(this.document.member)
+  }
+
+  /** A document that is open stays that of its user: its room is of the tenant, and its edits carry the name. */
+  private checkSame({ user, tenant }: Identity): void {
+    if (this.identity === null) return
+    if (this.identity.user !== user || this.identity.tenant !== tenant)
+      throw new ProtocolError('unauthorized', 'the new token is of another user')
+  }
+
+  /** The user is to stay away: also from a document that is being opened. */
+  expel(message: string): void {
+    if (this.member !== null) this.end('forbidden', message)
+    else this.identity = null
   }
 
   private async enter(tenant: string): Promise<void> {

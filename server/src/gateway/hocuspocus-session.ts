@@ -117,7 +117,7 @@ export class HocuspocusSession extends BaseSession implements HocuspocusSocket {
       return
     }
     for (const document of this.documents.values()) {
-      if (document.member !== null) document.end('forbidden', 'disconnected by an administrator')
+      document.expel('disconnected by an administrator')
     }
   }
 

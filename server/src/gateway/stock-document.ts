@@ -153,6 +153,7 @@ export class StockDocument {
   private settle(kind: ChangeKind, inspection: Inspection | null): void {
     const { member } = this
     if (member.hasLeft) return
+    this.checkAcks(member)
     const n = this.dialect.number(kind, inspection)
     if (n !== null) member.room.acknowledge(member, n)
   }
@@ -168,7 +169,14 @@ export class StockDocument {
     if (!member.room.hasRoom(update.length) || !member.room.admits(inspection)) {
       throw new ProtocolError('overloaded', 'too many changes wait for the database')
     }
+    this.checkAcks(member)
     member.room.change(member, this.dialect.number(kind, inspection), update, inspection)
+  }
+
+  /** What waits for something that never comes keeps all after it waiting as well (I6). */
+  private checkAcks(member: Membership): void {
+    if (member.room.isBehindWithAcks(member))
+      throw new ProtocolError('overloaded', 'too many changes of this client wait for their acknowledgement')
   }
 
   /** Before anything is done with its bytes. */

@@ -19,7 +19,9 @@ export class SyncStatuses {
   /** SyncStatuses that the next step 2 stands for. */
   private withStepTwo = 0
   /** What the provider had at its step 1, until its step 2 comes: updates that it covers were made before. */
-  private covered: ReadonlyMap<number, number> | null = null
+  private covered: Uint8Array | null = null
+  /** The same, read when it is first needed. */
+  private coveredClocks: ReadonlyMap<number, number> | null = null
   /** For updates of which nobody can tell whether they were made before the step 1: harmless once nothing else is owed. */
   private spare = 0
   /** Whether the state is still to come: at 0 the provider says `synced`, which means that the content is there (P39). */
@@ -31,9 +33,11 @@ export class SyncStatuses {
     return this.owed.length === 0
   }
 
-  /** The provider counts anew. @throws {UpdateInvalidError} */
+  /** The provider counts anew. */
   stepOne(stateVector: Uint8Array): void {
-    this.covered = decodeStateVector(stateVector)
+    // Not a view into a large message; and not read before it is needed, since anybody can send one.
+    this.covered = stateVector.slice()
+    this.coveredClocks = null
     this.owed = this.owed.map(({ n }) => ({ n, statuses: 0 }))
     this.withStepTwo = 1
     this.spare = 0
@@ -73,6 +77,7 @@ export class SyncStatuses {
       this.owed.push({ n, statuses: this.withStepTwo })
       this.withStepTwo = 0
       this.covered = null
+      this.coveredClocks = null
     } else this.owed.push({ n, statuses: this.ofUpdate(inspection) })
     return n
   }
@@ -110,6 +115,16 @@ export class SyncStatuses {
       this.spare++
       return 0
     }
-    return structs.every(({ client, clock, len }) => clock + len <= (covered.get(client) ?? 0)) ? 0 : 1
+    const clocks = (this.coveredClocks ??= readClocks(covered))
+    return structs.every(({ client, clock, len }) => clock + len <= (clocks.get(client) ?? 0)) ? 0 : 1
+  }
+}
+
+/** Of a vector that does not decode the document tells its sender. Here it covers nothing. */
+const readClocks = (stateVector: Uint8Array): ReadonlyMap<number, number> => {
+  try {
+    return decodeStateVector(stateVector)
+  } catch {
+    return new Map()
   }
 }

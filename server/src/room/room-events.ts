@@ -158,7 +158,6 @@ export class RoomEvents {
    */
   reach(seq: Seq): Promise<boolean> {
     if (seq <= this.tail.head) return Promise.resolve(true)
-    this.reaches(seq)
     return new Promise((resolve) => {
       const timer = setTimeout(() => answer(false), reachMs)
       const answer = (reached: boolean): void => {
@@ -168,6 +167,7 @@ export class RoomEvents {
       }
       const waiting = { seq, answer }
       this.reaching.add(waiting)
+      this.repair.check()
     })
   }
 
@@ -260,8 +260,7 @@ export class RoomEvents {
   }
 
   private answerReaching(): void {
-    for (const { seq, answer } of [...this.reaching])
-      if (seq <= this.tail.head || seq > this.knownHead) answer(true)
+    for (const { seq, answer } of [...this.reaching]) if (seq <= this.tail.head) answer(true)
   }
 
   /** What the log has, as far as this node was told, and the tail lacks. */
@@ -269,12 +268,16 @@ export class RoomEvents {
     const hole = this.tail.hole()
     if (hole !== null) return hole
     const { head } = this.tail
-    return this.knownHead > head ? { after: head, upTo: this.knownHead } : null
+    // What a client claims to have had is asked for, and not taken for what a node has told.
+    let upTo = this.knownHead
+    for (const { seq } of this.reaching) upTo = Math.max(upTo, seq)
+    return upTo > head ? { after: head, upTo } : null
   }
 
   private async fill(hole: Hole): Promise<void> {
     const { log, coverage, observer } = this.options
     const told = Math.max(this.tail.newest, this.knownHead)
+    const waiting = [...this.reaching]
     const events = await log.read(hole.after, hole.upTo)
     observer.repaired(events.length)
     for (const { event, inspection } of events) {
@@ -282,7 +285,10 @@ export class RoomEvents {
       this.pass(this.tail.add(event), null)
     }
     const end = events.at(-1)?.event.seq ?? hole.after
-    if (events.length < readPage && end < hole.upTo) this.contradict(end, told)
+    if (events.length < readPage && end < hole.upTo) {
+      this.contradict(end, told)
+      for (const { seq, answer } of waiting) if (seq > end) answer(true)
+    }
     if (!this.disposed) this.options.advanced(0)
   }
 
@@ -291,7 +297,6 @@ export class RoomEvents {
     if (this.knownHead <= told) this.knownHead = Math.min(this.knownHead, end)
     this.tail.contradict(end, told)
     for (const seq of this.relayedAhead) if (!this.tail.isAhead(seq)) this.relayedAhead.delete(seq)
-    this.answerReaching()
   }
 
   /** @returns null for what is no update: a message on the bus is a hint, and not believed (I7) */
