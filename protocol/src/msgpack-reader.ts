@@ -16,12 +16,20 @@ const malformed = (what: string): ProtocolError => new ProtocolError('invalid_fr
 /** Reads MessagePack from bytes, never past their end. Every method throws only {@link ProtocolError}. */
 export class Reader {
   readonly bytes: Uint8Array
-  private readonly view: DataView
+  private dataView: DataView | null = null
   position = 0
 
   constructor(bytes: Uint8Array) {
     this.bytes = bytes
-    this.view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength)
+  }
+
+  /** Made when it is needed: what most frames hold is read byte by byte, and a view costs more than that. */
+  private get view(): DataView {
+    return (this.dataView ??= new DataView(
+      this.bytes.buffer,
+      this.bytes.byteOffset,
+      this.bytes.byteLength,
+    ))
   }
 
   get atEnd(): boolean {
@@ -36,7 +44,16 @@ export class Reader {
   }
 
   private byte(): number {
-    return this.view.getUint8(this.take(1))
+    return this.bytes[this.take(1)] ?? 0
+  }
+
+  private uint16(): number {
+    const at = this.take(2)
+    return ((this.bytes[at] ?? 0) << 8) | (this.bytes[at + 1] ?? 0)
+  }
+
+  private uint32(): number {
+    return this.uint16() * 0x1_0000 + this.uint16()
   }
 
   private uint64(): number {
@@ -57,8 +74,8 @@ export class Reader {
   arrayHeader(what: string): number {
     const tag = this.byte()
     if (tag >= 0x90 && tag <= 0x9f) return tag & 0x0f
-    if (tag === 0xdc) return this.view.getUint16(this.take(2))
-    if (tag === 0xdd) return this.view.getUint32(this.take(4))
+    if (tag === 0xdc) return this.uint16()
+    if (tag === 0xdd) return this.uint32()
     throw malformed(`${what} is not an array`)
   }
 
@@ -66,8 +83,8 @@ export class Reader {
   mapHeader(what: string): number {
     const tag = this.byte()
     if (tag >= 0x80 && tag <= 0x8f) return tag & 0x0f
-    if (tag === 0xde) return this.view.getUint16(this.take(2))
-    if (tag === 0xdf) return this.view.getUint32(this.take(4))
+    if (tag === 0xde) return this.uint16()
+    if (tag === 0xdf) return this.uint32()
     throw malformed(`${what} is not a map`)
   }
 
@@ -80,9 +97,9 @@ export class Reader {
       case 0xcc:
         return this.byte()
       case 0xcd:
-        return this.view.getUint16(this.take(2))
+        return this.uint16()
       case 0xce:
-        return this.view.getUint32(this.take(4))
+        return this.uint32()
       case 0xcf:
         return this.uint64()
       case 0xd0:
@@ -125,8 +142,8 @@ export class Reader {
     const tag = this.byte()
     if (tag >= 0xa0 && tag <= 0xbf) return tag & 0x1f
     if (tag === 0xd9) return this.byte()
-    if (tag === 0xda) return this.view.getUint16(this.take(2))
-    if (tag === 0xdb) return this.view.getUint32(this.take(4))
+    if (tag === 0xda) return this.uint16()
+    if (tag === 0xdb) return this.uint32()
     throw malformed(`${what} is not a string`)
   }
 
@@ -148,8 +165,8 @@ export class Reader {
     const tag = this.byte()
     let length: number
     if (tag === 0xc4) length = this.byte()
-    else if (tag === 0xc5) length = this.view.getUint16(this.take(2))
-    else if (tag === 0xc6) length = this.view.getUint32(this.take(4))
+    else if (tag === 0xc5) length = this.uint16()
+    else if (tag === 0xc6) length = this.uint32()
     else throw malformed(`${what} is not binary data`)
     const start = this.take(length)
     return this.bytes.subarray(start, start + length)
@@ -161,7 +178,7 @@ export class Reader {
 
   /** Consumes a nil if one stands here. */
   private nil(): boolean {
-    if (this.position < this.bytes.length && this.view.getUint8(this.position) === 0xc0) {
+    if (this.position < this.bytes.length && this.bytes[this.position] === 0xc0) {
       this.position++
       return true
     }
@@ -200,10 +217,10 @@ export class Reader {
         this.take(this.byte())
         return
       case 0xc5:
-        this.take(this.view.getUint16(this.take(2)))
+        this.take(this.uint16())
         return
       case 0xc6:
-        this.take(this.view.getUint32(this.take(4)))
+        this.take(this.uint32())
         return
       case 0xca:
       case 0xce:
@@ -231,25 +248,25 @@ export class Reader {
         this.utf8(this.byte(), what)
         return
       case 0xda:
-        this.utf8(this.view.getUint16(this.take(2)), what)
+        this.utf8(this.uint16(), what)
         return
       case 0xdb:
-        this.utf8(this.view.getUint32(this.take(4)), what)
+        this.utf8(this.uint32(), what)
         return
       case 0xdc: {
-        this.skipArray(this.view.getUint16(this.take(2)), what, depth)
+        this.skipArray(this.uint16(), what, depth)
         return
       }
       case 0xdd: {
-        this.skipArray(this.view.getUint32(this.take(4)), what, depth)
+        this.skipArray(this.uint32(), what, depth)
         return
       }
       case 0xde: {
-        this.skipMap(this.view.getUint16(this.take(2)), what, depth)
+        this.skipMap(this.uint16(), what, depth)
         return
       }
       case 0xdf: {
-        this.skipMap(this.view.getUint32(this.take(4)), what, depth)
+        this.skipMap(this.uint32(), what, depth)
         return
       }
       default:
@@ -278,9 +295,9 @@ export class Reader {
       case 0xc4:
         return this.copy(this.byte())
       case 0xc5:
-        return this.copy(this.view.getUint16(this.take(2)))
+        return this.copy(this.uint16())
       case 0xc6:
-        return this.copy(this.view.getUint32(this.take(4)))
+        return this.copy(this.uint32())
       case 0xca:
         return this.view.getFloat32(this.take(4))
       case 0xcb:
@@ -288,9 +305,9 @@ export class Reader {
       case 0xcc:
         return this.byte()
       case 0xcd:
-        return this.view.getUint16(this.take(2))
+        return this.uint16()
       case 0xce:
-        return this.view.getUint32(this.take(4))
+        return this.uint32()
       case 0xcf:
         return this.uint64()
       case 0xd0:
@@ -304,17 +321,17 @@ export class Reader {
       case 0xd9:
         return this.utf8(this.byte(), what)
       case 0xda:
-        return this.utf8(this.view.getUint16(this.take(2)), what)
+        return this.utf8(this.uint16(), what)
       case 0xdb:
-        return this.utf8(this.view.getUint32(this.take(4)), what)
+        return this.utf8(this.uint32(), what)
       case 0xdc:
-        return this.decodeArray(this.view.getUint16(this.take(2)), what, depth)
+        return this.decodeArray(this.uint16(), what, depth)
       case 0xdd:
-        return this.decodeArray(this.view.getUint32(this.take(4)), what, depth)
+        return this.decodeArray(this.uint32(), what, depth)
       case 0xde:
-        return this.decodeMap(this.view.getUint16(this.take(2)), what, depth)
+        return this.decodeMap(this.uint16(), what, depth)
       case 0xdf:
-        return this.decodeMap(this.view.getUint32(this.take(4)), what, depth)
+        return this.decodeMap(this.uint32(), what, depth)
       default:
         throw notPlain(what)
     }

@@ -250,7 +250,7 @@ const start = async (
         holeGrace: 10,
         maxWaitingBytes: config.journalMaxBytes,
         watermarkEvents: 256,
-        watermarkInterval: 2_000,
+        watermarkInterval: 10_000,
       },
       createOutput: () => gateway.createChannel(),
       opened: () => sweep?.opened(),

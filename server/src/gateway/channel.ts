@@ -62,7 +62,13 @@ export class RoomChannel implements RoomOutput {
   /** What frames to Hocuspocus providers without a session begin with. */
   private address: Uint8Array | null = null
   /** What had been handed out at the end of this, the last, and the turn before it. */
-  private handed: [Seq, Seq, Seq] = [0, 0, 0]
+  private handed: Seq = 0
+  private handedBefore: Seq = 0
+  private handedSafely: Seq = 0
+  /** Whether `PublishTurns` tells it of the end of this turn. */
+  isTouched = false
+  /** Those on the live topics, in all dialects. */
+  receivers = 0
   /** `performance.now()` of the last frame to all stock clients. */
   private lastYjs = 0
 
@@ -87,7 +93,7 @@ export class RoomChannel implements RoomOutput {
   attach(room: Room): void {
     if (this.room !== null) return
     this.room = room
-    this.handed = [room.handed, room.handed, room.handed]
+    this.handed = this.handedBefore = this.handedSafely = room.handed
   }
 
   /** The room has closed. */
@@ -96,19 +102,17 @@ export class RoomChannel implements RoomOutput {
     this.disposed()
   }
 
-  get receivers(): number {
-    return this.live.weft.size + this.live.yjs.size + this.live.hocuspocus.size + this.sessions.size
-  }
-
   /**
    * The seq from which a socket is caught up that missed a frame just now. uWS hands published frames to the sockets at
    * the end of a turn of the event loop, so the frame may be of the last turn: what was handed out before that is safe.
    */
   get safeSeq(): Seq {
-    return this.handed[2]
+    return this.handedSafely
   }
 
+  /** Puts a member on the live topic of its dialect. It is on none: whoever syncs has been taken off before. */
   subscribe(member: Membership): void {
+    this.receivers++
     if (member.address === null) {
       this.live[member.dialect].set(member, member)
       member.socket.subscribe(this.topics[member.dialect])
@@ -122,9 +126,11 @@ export class RoomChannel implements RoomOutput {
   unsubscribe(member: Membership): void {
     const session = this.sessions.get(member)
     if (session !== undefined) {
+      this.receivers--
       this.sessions.delete(member)
       member.socket.unsubscribe(session.topic)
     } else if (this.live[member.dialect].delete(member)) {
+      this.receivers--
       member.socket.unsubscribe(this.topics[member.dialect])
     }
   }
@@ -134,7 +140,7 @@ export class RoomChannel implements RoomOutput {
       const frame = encodeServerFrame({ type: 'updates', room: this.number, updates })
       this.publish('weft', frame, sender, updates.length)
     }
-    if (this.live.yjs.size + this.live.hocuspocus.size + this.sessions.size === 0) return
+    if (this.receivers === this.live.weft.size) return
     const [only] = updates
     const update = only !== undefined && updates.length === 1 ? only : Y.mergeUpdates([...updates])
     if (this.live.yjs.size > 0) this.publish('yjs', encodeUpdate(update), sender, updates.length)
@@ -183,10 +189,12 @@ export class RoomChannel implements RoomOutput {
 
   /** Called at the end of a turn in which something was published. @returns whether it is to be called again */
   endTurn(): boolean {
-    const { room, handed } = this
+    const { room } = this
     if (room === null) return false
-    this.handed = [room.handed, handed[0], handed[1]]
-    return this.handed[0] !== this.handed[2]
+    this.handedSafely = this.handedBefore
+    this.handedBefore = this.handed
+    this.handed = room.handed
+    return this.handed !== this.handedSafely
   }
 
   /** To Hocuspocus providers: the same bytes to all without a session, and a frame for each session. */
@@ -224,23 +232,21 @@ export class RoomChannel implements RoomOutput {
 
 /** Tells channels when a turn of the event loop in which they published is over. */
 export class PublishTurns {
-  private touched = new Set<RoomChannel>()
-  private scheduled = false
+  private touched: RoomChannel[] = []
 
   touch(channel: RoomChannel): void {
-    this.touched.add(channel)
-    this.schedule()
+    if (channel.isTouched) return
+    channel.isTouched = true
+    this.touched.push(channel)
+    if (this.touched.length === 1) setImmediate(this.endTurn)
   }
 
-  private schedule(): void {
-    if (this.scheduled) return
-    this.scheduled = true
-    setImmediate(() => {
-      this.scheduled = false
-      const { touched } = this
-      this.touched = new Set()
-      for (const channel of touched) if (channel.endTurn()) this.touched.add(channel)
-      if (this.touched.size > 0) this.schedule()
-    })
+  private readonly endTurn = (): void => {
+    const { touched } = this
+    this.touched = []
+    for (const channel of touched) {
+      channel.isTouched = false
+      if (channel.endTurn()) this.touch(channel)
+    }
   }
 }

@@ -199,9 +199,13 @@ export class Gateway {
         const { session } = ws.getUserData().connection
         if (session === null) return
         this.observer.received(message.byteLength)
-        // uWS takes the buffer back after this call.
-        if (isBinary) this.guard(() => session.message(copy(message)))
-        else this.guard(() => session.textMessage())
+        try {
+          // uWS takes the buffer back after this call.
+          if (isBinary) session.message(copy(message))
+          else session.textMessage()
+        } catch (error) {
+          this.connectionFailed(error)
+        }
       },
       dropped: (ws) => ws.getUserData().connection.socket?.noteDrop(),
       drain: (ws) => this.guard(() => ws.getUserData().connection.socket?.drained()),
@@ -272,8 +276,12 @@ export class Gateway {
     try {
       run()
     } catch (error) {
-      this.observer.fault('a connection failed', error)
+      this.connectionFailed(error)
     }
+  }
+
+  private connectionFailed(error: unknown): void {
+    this.observer.fault('a connection failed', error)
   }
 }
 

@@ -44,6 +44,8 @@ export class Socket {
   lastReceived = performance.now()
   /** `performance.now()` when the socket last took something, or had nothing to take. */
   lastProgress = performance.now()
+  /** Whether something was sent to this socket alone since the session last asked. */
+  hasSent = false
   private ws: FullWebSocket<unknown> | null
   private readonly limits: SocketLimits
   private readonly events: SocketEvents
@@ -88,7 +90,10 @@ export class Socket {
     if (this.ws === null) return
     // After a drop nothing may overtake what was dropped, until the member has left the live topic.
     if (this.queue.length === 0 && !this.dropNoted && (this.interleaves || this.transfers.length === 0)) {
-      if (this.ws.send(frame, true) !== 2) return
+      if (this.ws.send(frame, true) !== 2) {
+        this.hasSent = true
+        return
+      }
       this.noteDrop()
     }
     this.queue.push(frame)

@@ -19,6 +19,9 @@ import { HistoryRequests, type HistorySource } from './weft-history.js'
 import { takeMessage, takeUpdate, type ChangeSource } from './weft-changes.js'
 import { WeftWire, type WeftWireOwner } from './weft-member-wire.js'
 
+/** A client that has said something within so many milliseconds, and has been answered, is alive without a PING. */
+const answeredMs = 2_000
+
 interface Hello {
   readonly clientId: string
   identity: Identity
@@ -55,7 +58,10 @@ export class WeftSession extends BaseSession implements ChangeSource, HistorySou
       return
     }
     super.tick(now)
-    // Published frames are not counted per socket, so the heartbeat is sent whatever else was.
+    // Published frames are not counted per socket, acks and other answers are: who types is not asked whether it lives.
+    const { hasSent, lastReceived } = this.socket
+    if (hasSent && now - lastReceived < answeredMs) this.lastPing = now - 1_000
+    this.socket.hasSent = false
     if (now - this.lastPing >= heartbeatMs - 1_000) {
       this.lastPing = now
       if (this.socket.buffered === 0) this.send({ type: 'ping', id: ++this.pings })

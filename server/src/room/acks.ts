@@ -62,15 +62,26 @@ export class MemberAcks {
   }
 }
 
-/** The acks of a room's members: released together, after all of a batch is settled. */
+/** One member of the room, and whether it is on the list of those to look at. */
+interface Entry {
+  readonly member: RoomMember
+  readonly acks: MemberAcks
+  /** It is in `due` already: something of it is settled in this batch, or its ack waits for what it refers to. */
+  isDue: boolean
+}
+
+/**
+ * The acks of a room's members: released together, after all of a batch is settled.
+ *
+ * Lists and flags, no sets: a set that is filled and emptied for each batch gets a new table each time, to which the old one
+ * points; once one of them is in V8's old space all that come after it are kept until a full collection.
+ */
 export class RoomAcks {
   private readonly coverage: Coverage
   private readonly observer: RoomObserver
-  private readonly members = new Map<RoomMember, MemberAcks>()
-  /** Members with something to acknowledge after the batch that is being settled. */
-  private readonly touched = new Set<RoomMember>()
-  /** Members whose ack waits for what it refers to. */
-  private readonly blocked = new Set<RoomMember>()
+  private readonly members = new Map<RoomMember, Entry>()
+  /** Those with something to acknowledge after the batch that is being settled, or whose ack waits for what it refers to. */
+  private due: Entry[] = []
 
   constructor(coverage: Coverage, observer: RoomObserver) {
     this.coverage = coverage
@@ -82,19 +93,17 @@ export class RoomAcks {
   }
 
   join(member: RoomMember): void {
-    this.members.set(member, new MemberAcks())
+    this.members.set(member, { member, acks: new MemberAcks(), isDue: false })
   }
 
   /** @returns whether it was there */
   leave(member: RoomMember): boolean {
-    this.touched.delete(member)
-    this.blocked.delete(member)
     return this.members.delete(member)
   }
 
   /** Whether a member has as many changes waiting as it may. */
   isFull(member: RoomMember): boolean {
-    return (this.members.get(member)?.size ?? 0) >= maxUnacked
+    return (this.members.get(member)?.acks.size ?? 0) >= maxUnacked
   }
 
   /** Those who are here now. */
@@ -104,23 +113,33 @@ export class RoomAcks {
 
   /** A change of a member waits for its ack, after those before it. */
   add(member: RoomMember, change: WaitingChange): void {
-    this.members.get(member)?.add(change)
+    this.members.get(member)?.acks.add(change)
   }
 
   /** One of the member's changes is settled. */
   touch(member: RoomMember): void {
-    this.touched.add(member)
+    const entry = this.members.get(member)
+    if (entry === undefined || entry.isDue) return
+    entry.isDue = true
+    this.due.push(entry)
   }
 
   /** Acknowledges what can be. */
   release(): void {
-    for (const member of this.blocked) this.touched.add(member)
-    this.blocked.clear()
-    const due = [...this.touched]
-    this.touched.clear()
-    for (const member of due) {
-      if (this.members.get(member)?.release(member, this.coverage, this.observer) === true)
-        this.blocked.add(member)
+    if (this.due.length === 0) return
+    const { due } = this
+    this.due = []
+    for (const entry of due) {
+      const { member, acks } = entry
+      entry.isDue = false
+      // It may have left meanwhile, or have come anew.
+      if (this.members.get(member) !== entry) continue
+      try {
+        if (acks.release(member, this.coverage, this.observer)) this.touch(member)
+      } catch (error) {
+        // The others' acks do not wait for what is wrong with one (I7).
+        this.observer.fault('an ack failed', error)
+      }
     }
   }
 }

@@ -4,6 +4,7 @@ import type { JournalEntry, JournalResult } from '../journal/index.js'
 import type { WaitingChange } from './acks.js'
 import type { RelayItem } from './relay.js'
 import type { RoomMember } from './types.js'
+import type { UncommittedUpdate } from './uncommitted.js'
 
 const noDependencies: readonly Id[] = []
 
@@ -22,7 +23,7 @@ export interface ChangeContent {
  * One change on its way through a room: relayed, journaled, acknowledged. One object for all of it: a room that is typed
  * in makes thousands a second, and what they cost is mostly their collection.
  */
-export class Change implements JournalEntry, RelayItem, WaitingChange {
+export class Change implements JournalEntry, RelayItem, WaitingChange, UncommittedUpdate {
   readonly roomId: RoomId
   readonly epoch: number
   readonly author: string | null
@@ -38,8 +39,7 @@ export class Change implements JournalEntry, RelayItem, WaitingChange {
   /** Its number on the bus, 0 when it is not relayed to other nodes. */
   number = 0
   seq: Seq | null = null
-  /** Its place among the room's updates on this node, in the order of their relay. */
-  place = 0
+  place = -1
   dropped = false
   private readonly room: {
     readonly id: RoomId

@@ -5,6 +5,7 @@ import type { RoomId, Seq } from '../ids.js'
 import type { Journal } from '../journal/index.js'
 import type { Store, StoredEvent } from '../store/types.js'
 import type { BaseMemory } from './base-memory.js'
+import type { BatchEnd } from './batch-end.js'
 import type { RemoteMemory } from './remote-memory.js'
 import type { RoomObserver } from './types.js'
 import type { WatermarkOptions } from './watermarks.js'
@@ -28,6 +29,7 @@ export interface RoomContext {
   readonly workers: DocWorkers
   readonly bases: BaseMemory
   readonly remoteMemory: RemoteMemory
+  readonly batchEnd: BatchEnd
   readonly observer: RoomObserver
   readonly options: RoomOptions
 }

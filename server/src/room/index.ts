@@ -1,5 +1,6 @@
 /** Rooms: what relays, journals and acknowledges changes, without sockets and without a Y.Doc. */
 export { BaseMemory } from './base-memory.js'
+export { BatchEnd } from './batch-end.js'
 export { HistoryReads } from './history-reads.js'
 export { NodeWatch, type WatchedRoom } from './node-watch.js'
 export { RemoteMemory } from './remote-memory.js'

@@ -36,41 +36,45 @@ export class Relay {
   }
 
   add(item: RelayItem): void {
-    this.items.push(item)
     this.rate.add(item.arrived)
-    if (this.timer !== null) return
+    if (this.timer !== null) {
+      this.items.push(item)
+      return
+    }
     const window = relayWindow(this.rate.at(item.arrived), this.output.receivers)
     const wait = this.lastFlush + window - item.arrived
-    if (window === 0 || wait <= 0) this.flush()
-    else
+    if (window === 0 || wait <= 0) this.handOut([item])
+    else {
+      this.items.push(item)
       this.timer = setTimeout(
         guarded(this.observer, 'a relay', () => this.flush()),
         wait,
       )
+    }
   }
 
   /** Hands out what has been gathered, now. */
   flush(): void {
-    if (this.timer !== null) {
-      clearTimeout(this.timer)
-      this.timer = null
-    }
+    if (this.timer === null) return
+    clearTimeout(this.timer)
+    this.timer = null
     const { items } = this
+    this.items = []
+    this.handOut(items)
+  }
+
+  private handOut(items: readonly RelayItem[]): void {
     const first = items[0]
     if (first === undefined) return
-    this.items = []
     this.lastFlush = performance.now()
+    const payloads = payloadsOf(items)
     const sender = items.every((item) => item.sender === first.sender) ? first.sender : null
-    this.output.updates(
-      items.map((item) => item.payload),
-      sender,
-    )
-    const own = items.filter(({ number }) => number > 0)
-    if (own[0] !== undefined)
-      this.publish(
-        own[0].number,
-        own.map(({ payload }) => payload),
-      )
+    this.output.updates(payloads, sender)
+    // Alone in most frames of most rooms: nothing is filtered then.
+    const own = items.length === 1 ? items : items.filter(({ number }) => number > 0)
+    const [firstOwn] = own
+    if (firstOwn !== undefined && firstOwn.number > 0)
+      this.publish(firstOwn.number, own === items ? payloads : payloadsOf(own))
     this.observer.relayed(items.length, this.output.receivers, (this.lastFlush - first.arrived) / 1000)
   }
 
@@ -81,3 +85,5 @@ export class Relay {
     return first
   }
 }
+
+const payloadsOf = (items: readonly RelayItem[]): Uint8Array[] => items.map(({ payload }) => payload)

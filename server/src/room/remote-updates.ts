@@ -9,12 +9,11 @@ import type { Inspection } from '../crdt/index.js'
 import type { Seq } from '../ids.js'
 import type { RelayItem } from './relay.js'
 import type { RemoteMemory } from './remote-memory.js'
+import type { UncommittedUpdate } from './uncommitted.js'
 
 /** An update that another node has relayed. */
-export interface RemoteUpdate extends RelayItem {
+export interface RemoteUpdate extends RelayItem, UncommittedUpdate {
   readonly inspection: Inspection
-  /** Its place among the room's uncommitted updates. */
-  place: number
 }
 
 /** What an update takes beside its payload: an inspection and a few objects. An estimate for the limit. */

@@ -15,6 +15,7 @@ import type { Relay } from './relay.js'
 import { anonymousUpdate, readPage, type RoomLog } from './room-log.js'
 import type { EventTail } from './tail.js'
 import type { RoomObserver, RoomOutput } from './types.js'
+import { UncommittedUpdates, type UncommittedUpdate } from './uncommitted.js'
 
 /** Milliseconds after which a relay that nobody has told committed is journaled by whoever holds it, */
 const orphanMs = 2_000
@@ -52,16 +53,12 @@ export interface RoomEventsOptions {
   advanced(bytes: number): void
 }
 
-/** An update that is relayed and not committed yet. */
-type Uncommitted = Pick<Change, 'place' | 'payload'>
-
 export class RoomEvents {
   private readonly options: RoomEventsOptions
   private readonly tail: EventTail
   private readonly repair: LogRepair
   private readonly remote: RemoteUpdates
-  private readonly uncommitted = new Set<Uncommitted>()
-  private nextPlace = 0
+  private readonly uncommitted = new UncommittedUpdates()
   /** Seqs held beyond a hole whose updates have been relayed from here already. */
   private readonly relayedAhead = new Set<Seq>()
   /** The highest seq that another node, or the sweep, has told of. */
@@ -93,19 +90,16 @@ export class RoomEvents {
 
   /** The place behind the newest uncommitted update. */
   get uncommittedEnd(): number {
-    return this.nextPlace
+    return this.uncommitted.end
   }
 
   /** Uncommitted updates from a place on. While the database is away they may be many. */
   uncommittedFrom(place: number): Uint8Array[] {
-    const updates: Uint8Array[] = []
-    for (const update of this.uncommitted) if (update.place >= place) updates.push(update.payload)
-    return updates
+    return this.uncommitted.from(place)
   }
 
   /** An update of this node is about to be relayed and journaled. */
-  accepted(change: Uncommitted): void {
-    change.place = this.nextPlace++
+  accepted(change: UncommittedUpdate): void {
     this.uncommitted.add(change)
   }
 
@@ -186,7 +180,7 @@ export class RoomEvents {
         arrived: performance.now(),
         number: 0,
         seq: null,
-        place: 0,
+        place: -1,
       }
       const seq = this.remote.add(from, number, update)
       if (seq !== null) {
@@ -260,6 +254,7 @@ export class RoomEvents {
   }
 
   private answerReaching(): void {
+    if (this.reaching.size === 0) return
     for (const { seq, answer } of [...this.reaching]) if (seq <= this.tail.head) answer(true)
   }
 

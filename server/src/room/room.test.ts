@@ -7,6 +7,7 @@ import { asRoomId } from '../ids.js'
 import { Journal } from '../journal/index.js'
 import { StoreError, type CommitEntry, type CommitResult, type StoredEvent } from '../store/types.js'
 import { BaseMemory } from './base-memory.js'
+import { BatchEnd } from './batch-end.js'
 import { RemoteMemory } from './remote-memory.js'
 import { maxUnacked } from './acks.js'
 import { Room } from './room.js'
@@ -99,6 +100,7 @@ const makeRoom = (events: readonly StoredEvent[] = []): Room =>
       workers,
       bases: new BaseMemory(1e9),
       remoteMemory: new RemoteMemory(1e9),
+      batchEnd: new BatchEnd(silentObserver),
       observer: silentObserver,
       options: {
         compactBytes: 1e9,

@@ -9,9 +9,9 @@ import type { RoomId, Seq } from '../ids.js'
 import type { JournalResult } from '../journal/index.js'
 import type { StoredEvent } from '../store/types.js'
 import { RoomAcks } from './acks.js'
+import type { BatchParticipant } from './batch-end.js'
 import { Change } from './change.js'
 import type { LoadedRoom, RoomContext } from './context.js'
-import { guarded } from './guard.js'
 import { RoomContent } from './content.js'
 import { nobody } from './nobody.js'
 import { Relay } from './relay.js'
@@ -29,7 +29,7 @@ const adoptBytes = 1024 * 1024
 /** Rooms opened by this process so far. */
 let openings = 0
 
-export class Room {
+export class Room implements BatchParticipant {
   readonly tenant: string
   readonly name: string
   readonly id: RoomId
@@ -380,7 +380,7 @@ export class Room {
   private afterThis(): void {
     if (this.settling) return
     this.settling = true
-    queueMicrotask(guarded(this.context.observer, 'acknowledging a batch', () => this.afterBatch()))
+    this.context.batchEnd.await(this)
   }
 
   /** @returns the seq, or null when the entry is not in the log */
@@ -414,7 +414,8 @@ export class Room {
     this.afterThis()
   }
 
-  private afterBatch(): void {
+  /** Called by `BatchEnd`. */
+  afterBatch(): void {
     this.settling = false
     this.acks.release()
     this.events.settled()

@@ -10,6 +10,7 @@ import type { Seq } from '../ids.js'
 import type { RoomRow, Store, StoredEvent } from '../store/types.js'
 import { anonymousUpdate, emptyUpdate } from './room-log.js'
 import type { LoadedRoom, RoomContext } from './context.js'
+import { BatchEnd } from './batch-end.js'
 import { EarlyMessages } from './early-messages.js'
 import { RemoteMemory } from './remote-memory.js'
 import { Room } from './room.js'
@@ -26,7 +27,10 @@ export interface RoomsOptions {
   readonly maxOpen: number
 }
 
-export interface RoomsDependencies<Output extends RoomOutput> extends Omit<RoomContext, 'remoteMemory'> {
+export interface RoomsDependencies<Output extends RoomOutput> extends Omit<
+  RoomContext,
+  'remoteMemory' | 'batchEnd'
+> {
   readonly store: Store
   /** Makes the output of a room that is being opened. */
   createOutput(): Output
@@ -95,7 +99,11 @@ export class Rooms<Output extends RoomOutput> {
 
   constructor(dependencies: RoomsDependencies<Output>, options: RoomsOptions) {
     this.dependencies = dependencies
-    this.context = { ...dependencies, remoteMemory: new RemoteMemory(maxRemoteBytes) }
+    this.context = {
+      ...dependencies,
+      remoteMemory: new RemoteMemory(maxRemoteBytes),
+      batchEnd: new BatchEnd(dependencies.observer),
+    }
     this.options = options
   }
 

@@ -102,6 +102,7 @@ export class EventTail {
 
   /** The first hole, to be read from the log: `after < seq <= upTo`. */
   hole(): { after: Seq; upTo: Seq } | null {
+    if (this.ahead.size === 0 && this.letGo <= this.head) return null
     let first = Infinity
     for (const seq of this.ahead.keys()) first = Math.min(first, seq)
     const upTo = first === Infinity ? this.letGo : first - 1

@@ -6,7 +6,7 @@ import { DocWorkers, type CompactedRoom } from '../../compaction/index.js'
 import { Coverage, inspectUpdate } from '../../crdt/index.js'
 import { asRoomId, type Seq } from '../../ids.js'
 import { Journal } from '../../journal/index.js'
-import { BaseMemory, RemoteMemory, Room, type RoomOptions } from '../../room/index.js'
+import { BaseMemory, BatchEnd, RemoteMemory, Room, type RoomOptions } from '../../room/index.js'
 import { ScriptedMember, silentObserver } from '../../room/testing/scripted.js'
 import { StoreError, type CommitEntry, type CommitResult, type StoredEvent } from '../../store/types.js'
 import { PublishTurns, RoomChannel } from '../channel.js'
@@ -209,6 +209,7 @@ export class ScriptedNode {
         workers: this.workers.workers,
         bases: new BaseMemory(1e9),
         remoteMemory: new RemoteMemory(1e9),
+        batchEnd: new BatchEnd({ ...silentObserver, fault }),
         observer: { ...silentObserver, fault },
         options: {
           compactBytes: 1e9,

@@ -7,6 +7,7 @@ import { asRoomId, type Seq } from '../../ids.js'
 import { Journal } from '../../journal/index.js'
 import type { CommitEntry, CommitResult, StoredEvent } from '../../store/types.js'
 import { BaseMemory } from '../base-memory.js'
+import { BatchEnd } from '../batch-end.js'
 import { RemoteMemory } from '../remote-memory.js'
 import { Room } from '../room.js'
 import type { RoomMember } from '../types.js'
@@ -88,6 +89,7 @@ export class ClusterNode {
         workers: idleWorkers(),
         bases: new BaseMemory(1e9),
         remoteMemory: new RemoteMemory(1e9),
+        batchEnd: new BatchEnd({ ...silentObserver, fault: (_message, error) => throws(error) }),
         observer: { ...silentObserver, fault: (_message, error) => throws(error) },
         options: {
           compactBytes: 1e9,
