@@ -58,7 +58,7 @@ export type ServerOptions = Partial<Config> & {
 }
 
 /** Journal batches: large enough to amortise a commit, small enough to keep one short. */
-const maxBatchEntries = 2_000
+const maxBatchEntries = 4_000
 const maxBatchBytes = 4 * 1024 * 1024
 
 /** Refused changes on their way to `quarantined_events`, at most. */

@@ -1,5 +1,5 @@
 import type { RoomId } from '../ids.js'
-import { assertText } from './errors.js'
+import { clientIdText, integer, rejected, TextDictionary } from './pg-text.js'
 import { StoreError, type CommitEntry, type CommitResult } from './types.js'
 
 /**
@@ -18,8 +18,6 @@ export interface CommitRow {
 
 /** In place of a message's name: the entry is a seed. */
 const seedName = -1
-
-const clientIdForm = /^[0-9a-f]{32}$/
 
 /**
  * Encodes a batch for `commitStatement`. Rooms, authors and names travel once each, every column is one array
@@ -44,10 +42,9 @@ export function encodeBatch(entries: readonly CommitEntry[]): string[] {
     if ((entry.kind === 'message') !== (name !== null))
       throw rejected('a message has a name, an update has none')
     if (entry.seed === true && name !== null) throw rejected('a seed is an update')
-    if (clientId !== null && !clientIdForm.test(clientId)) throw rejected('a client id is not 32 hex digits')
     entryRooms += `${comma}${rooms.place(entry.roomId, entry.epoch)}`
     entryAuthors += `${comma}${author === null ? 0 : authors.place(author)}`
-    clients += comma + (clientId ?? 'NULL')
+    clients += comma + clientIdText(clientId)
     clientSeqs += comma + (clientSeq === null ? 'NULL' : integer(clientSeq))
     entryNames += `${comma}${name === null ? (entry.seed === true ? seedName : 0) : names.place(name)}`
     lengths += `${comma}${payload.length}`
@@ -152,42 +149,4 @@ class RoomDictionary {
     this.#count += 1
     return this.#count
   }
-}
-
-/** The distinct texts of a column. */
-class TextDictionary {
-  readonly #what: string
-  readonly #places = new Map<string, number>()
-
-  constructor(what: string) {
-    this.#what = what
-  }
-
-  /** Counted from 1. */
-  place(text: string): number {
-    const known = this.#places.get(text)
-    if (known !== undefined) return known
-    assertText(this.#what, text)
-    const place = this.#places.size + 1
-    this.#places.set(text, place)
-    return place
-  }
-
-  /** As a PostgreSQL array literal: https://www.postgresql.org/docs/current/arrays.html#ARRAYS-IO */
-  literal(): string {
-    let out = ''
-    for (const text of this.#places.keys()) {
-      out += `${out === '' ? '' : ','}"${text.replace(/["\\]/g, '\\$&')}"`
-    }
-    return `{${out}}`
-  }
-}
-
-function integer(value: number): string {
-  if (!Number.isSafeInteger(value)) throw rejected(`${value} is not a safe integer`)
-  return String(value)
-}
-
-function rejected(message: string): StoreError {
-  return new StoreError('rejected', message, '22023')
 }

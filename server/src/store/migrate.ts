@@ -118,8 +118,11 @@ async function checkTables(sql: Sql, setting: string): Promise<void> {
     select string_agg(name, ', ') as missing
     from unnest(array['rooms', 'events', 'snapshots', 'quarantined_events', 'cluster', 'nodes']) as name
     where to_regclass(name) is null`
-  const [fn] = await sql<{ there: boolean }[]>`select to_regproc('weft_commit') is not null as there`
-  const missing = row?.missing ?? (fn?.there === true ? null : 'weft_commit')
+  const [lost] = await sql<{ functions: string | null }[]>`
+    select string_agg(name, ', ') as functions
+    from unnest(array['weft_commit', 'weft_append']) as name
+    where to_regproc(name) is null`
+  const missing = row?.missing ?? lost?.functions ?? null
   if (missing === null) return
   throw new StoreStartError(
     `The database at ${setting} is damaged: ${missing} is missing although it was migrated.`,

@@ -1,6 +1,7 @@
 import { randomInt } from 'node:crypto'
 import type { RoomId, Seq } from '../ids.js'
 import { asRoomId } from '../ids.js'
+import { appendStatement, encodeAppend, type AppendRow } from './append.js'
 import { commitStatement, decodeResults, encodeBatch, type CommitRow } from './commit.js'
 import { Database } from './database.js'
 import { EmbeddedPostgres, type StoreLogger } from './embedded.js'
@@ -125,6 +126,13 @@ class SqlStore implements Store {
 
   async commit(entries: readonly CommitEntry[]): Promise<CommitResult[]> {
     if (entries.length === 0) return []
+    const append = encodeAppend(entries)
+    if (append !== null) {
+      const rows = await this.#commits.query((sql) =>
+        sql.unsafe<AppendRow[]>(appendStatement, append.parameters, { prepare: true }),
+      )
+      return append.results(rows[0])
+    }
     const parameters = encodeBatch(entries)
     const rows = await this.#commits.query((sql) =>
       sql.unsafe<CommitRow[]>(commitStatement, parameters, { prepare: true }),

@@ -288,6 +288,38 @@ export function storeContract(makeBackend: () => Promise<StoreBackend>): void {
       ])
     })
 
+    test('the same in a batch of updates alone, whatever the order of its rooms', async () => {
+      const [first, second, gone] = [await newRoom(), await newRoom(), await newRoom()]
+      expect(
+        await store.commit([
+          updateOf(second),
+          updateOf({ ...gone, epoch: gone.epoch + 1 }),
+          updateOf(first),
+          updateOf({ ...first, id: asRoomId(123_456_789) }),
+          updateOf(second, [9]),
+        ]),
+      ).toEqual([
+        { status: 'committed', seq: 1 },
+        { status: 'fenced' },
+        { status: 'committed', seq: 1 },
+        { status: 'fenced' },
+        { status: 'committed', seq: 2 },
+      ])
+      expect(await store.commit([updateOf({ ...gone, epoch: gone.epoch + 1 })])).toEqual([
+        { status: 'fenced' },
+      ])
+      expect((await store.readEvents(second.id, 0, 1e9, 10)).map(({ payload }) => [...payload])).toEqual([
+        [1, 2, 3],
+        [9],
+      ])
+      expect(await seqsIn(gone)).toEqual([])
+      // A room whose entries disagree about its epoch.
+      expect(await store.commit([updateOf(gone), updateOf({ ...gone, epoch: gone.epoch + 1 })])).toEqual([
+        { status: 'committed', seq: 1 },
+        { status: 'fenced' },
+      ])
+    })
+
     test('an update has no key: the same again is another event', async () => {
       const room = await newRoom()
       const entry = { ...updateOf(room), author: 'x', clientId: clientId(), clientSeq: 1 }

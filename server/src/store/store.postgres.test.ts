@@ -6,8 +6,8 @@ import { StoreStartError } from './errors.js'
 import { migrateStore } from './migrate.js'
 import { nodesContract } from './nodes.contract.js'
 import { openStore } from './open.js'
-import { storeContract, updateOf, type StoreBackend } from './store.contract.js'
-import type { Store } from './types.js'
+import { clientId, messageOf, storeContract, updateOf, type StoreBackend } from './store.contract.js'
+import type { RoomRow, Store } from './types.js'
 
 const silent = { info: () => undefined, warn: () => undefined, error: () => undefined }
 const dataDir = '/nonexistent'
@@ -32,6 +32,36 @@ describe('the store on PostgreSQL', () => {
   }
   storeContract(backend)
   nodesContract(backend)
+})
+
+test('I2: nodes that write to the same rooms, in any order and kind of batch, do not block each other for good', async () => {
+  const url = await server.createDatabase()
+  const stores = await Promise.all([open(url), open(url), open(url)])
+  const rooms: RoomRow[] = []
+  for (let i = 0; i < 8; i++) rooms.push(await stores[0]!.openRoom('t', `shared ${i}`))
+  const turned = [...rooms].reverse()
+  const written = await Promise.all(
+    stores.map(async (store, node) => {
+      for (let i = 0; i < 60; i++) {
+        const batch = (i + node) % 2 === 0 ? rooms : turned
+        const message = messageOf(rooms[i % 8]!, { client: clientId(), n: 1 })
+        const results = await store.commit([
+          ...batch.map((room) => updateOf(room)),
+          ...(i % 3 === 0 ? [message] : []),
+        ])
+        expect(results.every(({ status }) => status === 'committed')).toBe(true)
+      }
+      return 60 * 8 + 20
+    }),
+  )
+  let events = 0
+  for (const room of rooms) {
+    const seqs = (await stores[0]!.readEvents(room.id, 0, 1e9, 1e6)).map(({ seq }) => seq)
+    expect(seqs).toEqual(seqs.map((_, i) => i + 1))
+    events += seqs.length
+  }
+  expect(events).toBe(written.reduce((sum, count) => sum + count, 0))
+  await Promise.all(stores.map((store) => store.close()))
 })
 
 describe('starting on PostgreSQL', () => {
@@ -59,11 +89,11 @@ describe('starting on PostgreSQL', () => {
       newer,
       `insert into drizzle.__drizzle_migrations (hash, created_at) values ('x', 99999999999999)`,
     )
-    await run(changed, 'drop function weft_commit')
+    await run(changed, 'drop function weft_append')
     await run(half, 'create table rooms (id int)')
     const failure = (url: string): Promise<unknown> => open(url).catch((error: unknown) => error)
     expect(String(await failure(newer))).toMatch(/StoreStartError: .*DATABASE_URL .* newer Weft/)
-    expect(String(await failure(changed))).toMatch(/DATABASE_URL is damaged: weft_commit is missing/)
+    expect(String(await failure(changed))).toMatch(/DATABASE_URL is damaged: weft_append is missing/)
     expect(String(await failure(half))).toMatch(/DATABASE_URL is half migrated/)
   })
 
