@@ -110,7 +110,7 @@ export function inspectUpdate(update: Uint8Array): Inspection {
 const scanner = new StructScanner()
 
 function inspect(byteLength: number): Inspection {
-  const structs: Range[] = []
+  let structs: Range[] = []
   let needs: DependencyList | null = null
   let links: Link[] | null = null
 
@@ -129,7 +129,8 @@ function inspect(byteLength: number): Inspection {
     for (let i = 0; i < count; i++) {
       const len = scanner.struct(client, clock)
       if (scanner.isSkip) {
-        if (clock > rangeStart) structs.push({ client, clock: rangeStart, len: clock - rangeStart })
+        if (clock > rangeStart)
+          structs = appended(structs, { client, clock: rangeStart, len: clock - rangeStart })
         clock = scanner.end(clock, len)
         rangeStart = clock
         continue
@@ -155,7 +156,8 @@ function inspect(byteLength: number): Inspection {
       }
       clock = scanner.end(clock, len)
     }
-    if (clock > rangeStart) structs.push({ client, clock: rangeStart, len: clock - rangeStart })
+    if (clock > rangeStart)
+      structs = appended(structs, { client, clock: rangeStart, len: clock - rangeStart })
   }
 
   const deletes = scanner.deletes()
@@ -173,6 +175,13 @@ function inspect(byteLength: number): Inspection {
     deps: dependencies(structs, needs),
     empty: structs.length === 0 && deletes.length === 0,
   }
+}
+
+/** A list that is made for its first element takes a tenth of one that is made empty: most updates have one struct. */
+function appended(ranges: Range[], range: Range): Range[] {
+  if (ranges.length === 0) return [range]
+  ranges.push(range)
+  return ranges
 }
 
 /** What the update needs from outside: the needs that it does not supply, and all that comes before its own ranges. */

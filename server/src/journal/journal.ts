@@ -206,10 +206,11 @@ export class Journal {
   }
 
   private settle(batch: JournalEntry[], results: readonly JournalResult[]): void {
-    for (const [index, entry] of batch.entries()) {
+    let index = 0
+    for (const entry of batch) {
+      const result = results[index++]
       this.bytes -= sizeOf(entry)
       this.inFlight--
-      const result = results[index]
       try {
         if (result === undefined)
           throw new Error(`the store gave ${results.length} results for ${batch.length} entries`)

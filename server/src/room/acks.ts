@@ -25,6 +25,8 @@ export interface WaitingChange {
  * and everything before it is committed, and everything that they refer to.
  */
 export class MemberAcks {
+  /** Whether the room looks at it at the end of the batch. */
+  isDue = false
   private queue: WaitingChange[] = []
 
   /** Changes not acknowledged yet. */
@@ -33,7 +35,9 @@ export class MemberAcks {
   }
 
   add(change: WaitingChange): void {
-    this.queue.push(change)
+    // A list that is made for one entry takes a tenth of one that is made empty and pushed to.
+    if (this.queue.length === 0) this.queue = [change]
+    else this.queue.push(change)
   }
 
   /** Acknowledges what can be. @returns whether something committed still waits for what it refers to */
@@ -62,14 +66,6 @@ export class MemberAcks {
   }
 }
 
-/** One member of the room, and whether it is on the list of those to look at. */
-interface Entry {
-  readonly member: RoomMember
-  readonly acks: MemberAcks
-  /** It is in `due` already: something of it is settled in this batch, or its ack waits for what it refers to. */
-  isDue: boolean
-}
-
 /**
  * The acks of a room's members: released together, after all of a batch is settled.
  *
@@ -79,9 +75,9 @@ interface Entry {
 export class RoomAcks {
   private readonly coverage: Coverage
   private readonly observer: RoomObserver
-  private readonly members = new Map<RoomMember, Entry>()
+  private readonly members = new Map<RoomMember, MemberAcks>()
   /** Those with something to acknowledge after the batch that is being settled, or whose ack waits for what it refers to. */
-  private due: Entry[] = []
+  private due: RoomMember[] = []
 
   constructor(coverage: Coverage, observer: RoomObserver) {
     this.coverage = coverage
@@ -93,7 +89,7 @@ export class RoomAcks {
   }
 
   join(member: RoomMember): void {
-    this.members.set(member, { member, acks: new MemberAcks(), isDue: false })
+    this.members.set(member, new MemberAcks())
   }
 
   /** @returns whether it was there */
@@ -103,7 +99,7 @@ export class RoomAcks {
 
   /** Whether a member has as many changes waiting as it may. */
   isFull(member: RoomMember): boolean {
-    return (this.members.get(member)?.acks.size ?? 0) >= maxUnacked
+    return (this.members.get(member)?.size ?? 0) >= maxUnacked
   }
 
   /** Those who are here now. */
@@ -113,15 +109,15 @@ export class RoomAcks {
 
   /** A change of a member waits for its ack, after those before it. */
   add(member: RoomMember, change: WaitingChange): void {
-    this.members.get(member)?.acks.add(change)
+    this.members.get(member)?.add(change)
   }
 
   /** One of the member's changes is settled. */
   touch(member: RoomMember): void {
-    const entry = this.members.get(member)
-    if (entry === undefined || entry.isDue) return
-    entry.isDue = true
-    this.due.push(entry)
+    const acks = this.members.get(member)
+    if (acks === undefined || acks.isDue) return
+    acks.isDue = true
+    this.due.push(member)
   }
 
   /** Acknowledges what can be. */
@@ -129,11 +125,11 @@ export class RoomAcks {
     if (this.due.length === 0) return
     const { due } = this
     this.due = []
-    for (const entry of due) {
-      const { member, acks } = entry
-      entry.isDue = false
-      // It may have left meanwhile, or have come anew.
-      if (this.members.get(member) !== entry) continue
+    for (const member of due) {
+      const acks = this.members.get(member)
+      // It may have left meanwhile.
+      if (acks === undefined) continue
+      acks.isDue = false
       try {
         if (acks.release(member, this.coverage, this.observer)) this.touch(member)
       } catch (error) {

@@ -43,7 +43,7 @@ export class Relay {
     }
     const window = relayWindow(this.rate.at(item.arrived), this.output.receivers)
     const wait = this.lastFlush + window - item.arrived
-    if (window === 0 || wait <= 0) this.handOut([item])
+    if (window === 0 || wait <= 0) this.handOutOne(item)
     else {
       this.items.push(item)
       this.timer = setTimeout(
@@ -63,18 +63,23 @@ export class Relay {
     this.handOut(items)
   }
 
+  /** What `handOut` does, for the one update of most frames of most rooms. */
+  private handOutOne({ payload, sender, number, arrived }: RelayItem): void {
+    this.lastFlush = performance.now()
+    const payloads = [payload]
+    this.output.updates(payloads, sender)
+    if (number > 0) this.publish(number, payloads)
+    this.observer.relayed(1, this.output.receivers, (this.lastFlush - arrived) / 1000)
+  }
+
   private handOut(items: readonly RelayItem[]): void {
     const first = items[0]
     if (first === undefined) return
     this.lastFlush = performance.now()
-    const payloads = payloadsOf(items)
     const sender = items.every((item) => item.sender === first.sender) ? first.sender : null
-    this.output.updates(payloads, sender)
-    // Alone in most frames of most rooms: nothing is filtered then.
-    const own = items.length === 1 ? items : items.filter(({ number }) => number > 0)
-    const [firstOwn] = own
-    if (firstOwn !== undefined && firstOwn.number > 0)
-      this.publish(firstOwn.number, own === items ? payloads : payloadsOf(own))
+    this.output.updates(payloadsOf(items), sender)
+    const own = items.filter(({ number }) => number > 0)
+    if (own[0] !== undefined) this.publish(own[0].number, payloadsOf(own))
     this.observer.relayed(items.length, this.output.receivers, (this.lastFlush - first.arrived) / 1000)
   }
 

@@ -26,7 +26,9 @@ export class UncommittedUpdates {
 
   add(update: UncommittedUpdate): void {
     update.place = this.next++
-    this.items.push(update)
+    // See `MemberAcks.add`.
+    if (this.items.length === 0) this.items = [update]
+    else this.items.push(update)
   }
 
   /** It is committed, or will not be. Nothing happens when it is not among them. */

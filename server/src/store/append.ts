@@ -48,51 +48,47 @@ export function encodeAppend(entries: readonly CommitEntry[]): AppendBatch | nul
     ordinals.push(++room.count)
   }
   const inOrder = [...rooms.values()].sort((a, b) => a.id - b.id)
-  let ids = ''
-  let epochs = ''
-  let counts = ''
-  let comma = ''
-  for (const [index, room] of inOrder.entries()) {
-    room.place = index + 1
-    ids += comma + integer(room.id)
-    epochs += comma + integer(room.epoch)
-    counts += `${comma}${room.count}`
-    comma = ','
+  // Columns as arrays that are joined at the end: a string that grows by each entry leaves a kilobyte of its parts behind.
+  const ids: string[] = []
+  const epochs: string[] = []
+  const counts: number[] = []
+  for (const room of inOrder) {
+    room.place = ids.push(integer(room.id))
+    epochs.push(integer(room.epoch))
+    counts.push(room.count)
   }
   const authors = new TextDictionary('an author')
   const payloads: Uint8Array[] = []
-  let entryRooms = ''
-  let entryAuthors = ''
-  let clients = ''
-  let clientSeqs = ''
-  let offsets = ''
-  let lengths = ''
+  const entryRooms: number[] = []
+  const entryAuthors: number[] = []
+  const clients: string[] = []
+  const clientSeqs: string[] = []
+  const offsets: number[] = []
+  const lengths: number[] = []
   let bytes = 0
-  comma = ''
-  for (const [index, { author, clientId, clientSeq, payload }] of entries.entries()) {
-    entryRooms += `${comma}${roomOf[index]?.place}`
-    entryAuthors += `${comma}${author === null ? 0 : authors.place(author)}`
-    clients += comma + clientIdText(clientId)
-    clientSeqs += comma + (clientSeq === null ? 'NULL' : integer(clientSeq))
-    offsets += `${comma}${bytes + 1}`
-    lengths += `${comma}${payload.length}`
+  for (const room of roomOf) entryRooms.push(room.place)
+  for (const { author, clientId, clientSeq, payload } of entries) {
+    entryAuthors.push(author === null ? 0 : authors.place(author))
+    clients.push(clientIdText(clientId))
+    clientSeqs.push(clientSeq === null ? 'NULL' : integer(clientSeq))
+    offsets.push(bytes + 1)
+    lengths.push(payload.length)
     payloads.push(payload)
     bytes += payload.length
-    comma = ','
   }
   return {
     parameters: [
-      `{${ids}}`,
-      `{${epochs}}`,
-      `{${counts}}`,
+      arrayText(ids),
+      arrayText(epochs),
+      arrayText(counts),
       authors.literal(),
-      `{${entryRooms}}`,
-      `{${ordinals.join(',')}}`,
-      `{${entryAuthors}}`,
-      `{${clients}}`,
-      `{${clientSeqs}}`,
-      `{${offsets}}`,
-      `{${lengths}}`,
+      arrayText(entryRooms),
+      arrayText(ordinals),
+      arrayText(entryAuthors),
+      arrayText(clients),
+      arrayText(clientSeqs),
+      arrayText(offsets),
+      arrayText(lengths),
       Buffer.concat(payloads, bytes).toString('base64'),
     ],
     results: (row) => {
@@ -111,3 +107,5 @@ export function encodeAppend(entries: readonly CommitEntry[]): AppendBatch | nul
     },
   }
 }
+
+const arrayText = (values: readonly (number | string)[]): string => `{${values.join(',')}}`

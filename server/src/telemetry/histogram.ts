@@ -20,10 +20,7 @@ export class FastHistogram {
   observe(value: number): void {
     const { bounds, counts } = this
     let index = 0
-    for (const bound of bounds) {
-      if (value <= bound) break
-      index++
-    }
+    while (index < bounds.length && value > (bounds[index] ?? 0)) index++
     counts[index] = (counts[index] ?? 0) + 1
     this.sum += value
   }
