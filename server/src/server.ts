@@ -251,6 +251,7 @@ const start = async (
         maxWaitingBytes: config.journalMaxBytes,
         watermarkEvents: 256,
         watermarkInterval: 10_000,
+        messageWatermarkInterval: 2_000,
       },
       createOutput: () => gateway.createChannel(),
       opened: () => sweep?.opened(),

@@ -2,7 +2,7 @@ import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import type { Id } from '../crdt/index.js'
 import { Coverage } from '../crdt/index.js'
-import { MemberAcks, type WaitingChange } from './acks.js'
+import { MemberAcks, RoomAcks, type WaitingChange } from './acks.js'
 import { ScriptedMember, silentObserver } from './testing/scripted.js'
 
 const struct = (client: number, clock: number): Parameters<Coverage['add']>[0] => ({
@@ -99,5 +99,76 @@ describe('MemberAcks', () => {
       ),
       { numRuns: 300 },
     )
+  })
+})
+
+describe('RoomAcks', () => {
+  const struct7 = [{ client: 7, clock: 0 }]
+  const change = (n: number, seq: number | null, deps: readonly Id[] = []): WaitingChange => ({
+    n,
+    deps,
+    arrived: 0,
+    seq,
+    dropped: false,
+  })
+
+  test('P22: a member whose ack waits for what it refers to is looked at again with every batch', () => {
+    const coverage = new Coverage()
+    const acks = new RoomAcks(coverage, silentObserver)
+    const [a, b] = [new ScriptedMember(), new ScriptedMember()]
+    acks.join(a)
+    acks.join(b)
+    acks.add(a, change(1, 5, struct7))
+    acks.touch(a)
+    acks.release()
+    expect(a.acks).toEqual([])
+    // Another member's batch brings what a waits for.
+    acks.add(b, change(1, 6))
+    acks.touch(b)
+    coverage.add(struct(7, 0))
+    acks.release()
+    expect(a.acks).toEqual([{ n: 1, seq: 5 }])
+    expect(b.acks).toEqual([{ n: 1, seq: 6 }])
+    acks.release()
+    expect([a.acks.length, b.acks.length]).toEqual([1, 1])
+  })
+
+  test('a member that left is not acknowledged to, also when its changes are settled later', () => {
+    const acks = new RoomAcks(new Coverage(), silentObserver)
+    const member = new ScriptedMember()
+    acks.join(member)
+    acks.add(member, change(1, 5))
+    acks.touch(member)
+    expect(acks.leave(member)).toBe(true)
+    acks.touch(member)
+    acks.release()
+    expect(member.acks).toEqual([])
+  })
+
+  test('I7: an ack that throws holds up no other, and not the next one of the same member', () => {
+    const faults: unknown[] = []
+    const acks = new RoomAcks(new Coverage(), {
+      ...silentObserver,
+      fault: (_message, error) => faults.push(error),
+    })
+    const broken = new ScriptedMember()
+    const send = broken.ack.bind(broken)
+    broken.ack = () => {
+      broken.ack = send
+      throw new Error('broken')
+    }
+    const other = new ScriptedMember()
+    for (const member of [broken, other]) {
+      acks.join(member)
+      acks.add(member, change(1, 5))
+      acks.touch(member)
+    }
+    acks.release()
+    expect(faults).toHaveLength(1)
+    expect(other.acks).toEqual([{ n: 1, seq: 5 }])
+    acks.add(broken, change(2, 6))
+    acks.touch(broken)
+    acks.release()
+    expect(broken.acks).toEqual([{ n: 2, seq: 6 }])
   })
 })

@@ -49,6 +49,8 @@ export interface RoomEventsOptions {
   mayAdopt(milliseconds: number): boolean
   /** An update that has been relayed here and that no node seems to commit: the room journals it. */
   adopt(update: Uint8Array, inspection: Inspection): void
+  /** A durable message has been handed to the output. */
+  messagePassed(): void
   /** `head` has moved, or more is covered: acks, watermarks and compaction may be due. */
   advanced(bytes: number): void
 }
@@ -242,6 +244,7 @@ export class RoomEvents {
         // Updates before it in the log go before it on the wire.
         relay.flush()
         output.message(event)
+        this.options.messagePassed()
       } else if (event.seq !== relayed && !this.relayedAhead.delete(event.seq)) {
         const { payload, seq } = event
         relay.add({ payload, sender: null, arrived: performance.now(), seq, number: 0 })

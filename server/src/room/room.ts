@@ -101,6 +101,7 @@ export class Room implements BatchParticipant {
       holeGrace: context.options.holeGrace,
       mayAdopt: (ms) => context.journal.isCalm(ms) && this.ended === null && this.hasRoom(adoptBytes),
       adopt: (update, inspection) => this.adopt(update, inspection),
+      messagePassed: () => this.watermarks.messagePassed(),
       advanced: (bytes) => this.advanced(bytes),
     })
     this.leaveBus = loaded.listen((message, from) => this.heard(message, from))

@@ -66,6 +66,7 @@ beforeEach(() => {
         maxWaitingBytes: 1e6,
         watermarkEvents: 256,
         watermarkInterval: 2_000,
+        messageWatermarkInterval: 2_000,
       },
       createOutput: () => new ScriptedOutput(),
       opened: () => undefined,

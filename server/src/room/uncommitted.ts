@@ -24,6 +24,11 @@ export class UncommittedUpdates {
     return this.next
   }
 
+  /** Places in memory, also those that stand empty. */
+  get places(): number {
+    return this.items.length
+  }
+
   add(update: UncommittedUpdate): void {
     update.place = this.next++
     // See `MemberAcks.add`.

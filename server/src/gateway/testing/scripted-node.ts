@@ -218,6 +218,7 @@ export class ScriptedNode {
           maxWaitingBytes: 1e6,
           watermarkEvents: 1,
           watermarkInterval: 1,
+          messageWatermarkInterval: 1,
           ...options,
         },
       },

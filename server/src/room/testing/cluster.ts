@@ -98,6 +98,7 @@ export class ClusterNode {
           maxWaitingBytes: 1e6,
           watermarkEvents: 256,
           watermarkInterval: 2_000,
+          messageWatermarkInterval: 2_000,
         },
       },
       this.output,
