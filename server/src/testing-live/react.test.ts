@@ -97,6 +97,10 @@ describe.each(reacts)('React %i', (version) => {
     await b.says('log', 'one,two!')
     expect(await a.call<boolean>('wave', 5)).toBe(true)
     await b.says('log', 'one,two!,wave 5')
+    await b.page.click('#mark')
+    await b.says('mark', '*')
+    await a.call('say', 'three')
+    await b.says('log', 'one,two!,wave 5,*three')
   })
 
   test('a cursor that moves renders only what selects it, and an item that changes only itself', async () => {
@@ -183,9 +187,9 @@ describe.each(reacts)('React %i', (version) => {
     expect((await watch(room)).doc.getText('title').toJSON()).toBe('away ')
   })
 
-  test('a reset replaces the document below the hooks (P20)', async () => {
+  test.each([true, false])('a reset replaces the document below the hooks (P20), calm: %s', async (calm) => {
     const room = newRoom()
-    const page = await open('Ada', room)
+    const page = await openAt('Ada', { rooms: [room], calm })
     await page.says('status', 'live')
     await page.call('type', 'old')
     await page.says('saved', 'saved')
@@ -195,23 +199,30 @@ describe.each(reacts)('React %i', (version) => {
     const anew = await watch(room)
     anew.doc.getText('title').insert(0, 'new')
     await anew.saved()
+    const [bound, waiting] = [await page.text('bound'), await page.renders('waiting')]
     restore()
     await page.says('title', 'new')
-    await page.says('bound', 'true')
-    await page.says('body', `the state of ${room} is here: new`)
+    await page.says('bound', await page.call<string>('boundTo'))
+    expect(await page.text('bound')).not.toBe(bound)
     await page.says('names', '?')
+    if (!calm) {
+      await page.says('body', `the state of ${room} is here: new`)
+      // There was none for a moment.
+      expect(await page.renders('waiting')).toBeGreaterThan(waiting)
+    }
 
     await page.call('type', 'still ')
+    await page.says('title', 'still new')
     await until(
       () => anew.doc.getText('title').toJSON() === 'still new',
       'the new document is the one that is shared',
     )
     await page.page.click('#own')
+    await page.says('own', '{"name":"Ada","cursor":1}')
     await until(
       () => JSON.stringify(anew.presence.others).includes('"cursor":1'),
       'and so is the new presence',
     )
-    await page.says('own', '{"name":"Ada","cursor":1}')
   })
 
   test('a server renders the fallbacks, by both ways, and connects nothing; the page takes it over', async () => {
@@ -237,17 +248,27 @@ describe.each(reacts)('React %i', (version) => {
     await until(() => namesIn(watched) === 'Ada', 'Ada is there, once')
     watched.doc.getText('title').insert(0, 'hello')
     await page.says('named', `${first} live hello`)
-    await page.call('goByName', first)
-    await page.call('goByName', first, second)
+    await page.call('goTo', { rooms: [], byName: [first] })
+    await page.call('goTo', { rooms: [], byName: [first, second] })
     await until(() => namesIn(other) === 'Ada', 'Ada is in the second room')
     expect(namesIn(watched)).toBe('Ada')
     // The same component, with another name.
-    await page.call('goByName', second)
+    await page.call('goTo', { rooms: [], byName: [second] })
     await page.says('named', `${second} live `)
     await until(() => namesIn(watched) === '', 'Ada has left the first')
     expect(namesIn(other)).toBe('Ada')
-    await page.call('goByName')
+    await page.call('goTo', { rooms: [], byName: [] })
     await until(() => namesIn(other) === '', 'Ada has left the second')
+
+    // Whoever enters a room that was entered already does not take back what is shown there.
+    await page.call('goTo', { rooms: [first] })
+    await page.says('status', 'live')
+    await page.call('show', { name: 'Countess' })
+    await page.call('goTo', { rooms: [first], byName: [first] })
+    await page.says('named', `${first} live hello`)
+    await page.call('show', { cursor: 1 })
+    await until(() => JSON.stringify(watched.presence.others).includes('"cursor":1'), 'the cursor')
+    expect(namesIn(watched)).toBe('Countess')
   })
 
   test('a name that is none is an error of the component, for its boundary', async () => {

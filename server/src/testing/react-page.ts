@@ -38,6 +38,7 @@ const bundle = async (version: ReactVersion, entry: string, options: BuildOption
 export interface Place {
   readonly rooms: readonly string[]
   readonly byName?: readonly string[]
+  readonly calm?: boolean
 }
 
 /** What both ways of rendering on a server have made. */

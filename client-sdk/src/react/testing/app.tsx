@@ -62,6 +62,8 @@ export interface Place {
   /** Rooms that are entered by their names, without a provider above: one component for each. */
   readonly byName?: readonly string[]
   readonly stuck?: boolean
+  /** Without what suspends, whose coming back would render everything. */
+  readonly calm?: boolean
 }
 
 const Line = ({ id, children }: { readonly id: string; readonly children: ReactNode }): ReactNode => (
@@ -131,10 +133,19 @@ const Shared = (): ReactNode => {
 
 const Log = (): ReactNode => {
   const [lines, setLines] = useState<readonly string[]>([])
-  const add = (line: string): void => setLines((before) => [...before, line])
+  // The handlers are others at each render: that of the last one is to be called.
+  const [mark, setMark] = useState('')
+  const add = (line: string): void => setLines((before) => [...before, `${mark}${line}`])
   useEvent('said', ({ payload, own }) => add(`${payload.text}${own ? '!' : ''}`))
   useOnBroadcast('wave', ({ payload }) => add(`wave ${payload}`))
-  return <Line id="log">{lines.join()}</Line>
+  return (
+    <>
+      <button id="mark" onClick={() => setMark('*')}>
+        {mark}
+      </button>
+      <Line id="log">{lines.join()}</Line>
+    </>
+  )
 }
 
 const Reach = (): ReactNode => {
@@ -150,13 +161,14 @@ const Reach = (): ReactNode => {
     items,
     options,
   }
-  // Which document an editor would be bound to.
-  const doc = useDoc()
   useEffect(() => {
     reach.hands = reached
   })
-  return <Line id="bound">{String(doc === reached.room.doc && doc === title.doc)}</Line>
+  return null
 }
+
+/** Which document an editor would be bound to. */
+const Bound = (): ReactNode => <Line id="bound">{useDoc().guid}</Line>
 
 const Waiting = (): ReactNode => {
   count('waiting')
@@ -187,6 +199,7 @@ const Forever = (): ReactNode => {
 const ByName = ({ room: name, guest }: { readonly room: string; readonly guest: string }): ReactNode => {
   const room = useRoom(name, { presence: { name: guest } })
   if (room === null) return <Line id="named">entering</Line>
+  if (room.name !== name) throw new Error(`${room.name} is not ${name}`)
   return (
     <RoomProvider room={room}>
       <Named />
@@ -196,6 +209,8 @@ const ByName = ({ room: name, guest }: { readonly room: string; readonly guest: 
 
 const Named = (): ReactNode => {
   const room = useRoom()
+  const [first] = useState(room)
+  if (first !== room) throw new Error(`${room.name} is below the provider of ${first.name}`)
   return <Line id="named">{`${room.name} ${useStatus()} ${useSharedText('title')[0]}`}</Line>
 }
 
@@ -203,7 +218,7 @@ const Named = (): ReactNode => {
 const Transport = (): ReactNode => <Line id="transport">{useConnection().status}</Line>
 
 const Places = ({ first, name }: { readonly first: Place; readonly name: string }): ReactNode => {
-  const [{ rooms, byName = [], stuck }, setPlace] = useState(first)
+  const [{ rooms, byName = [], stuck, calm }, setPlace] = useState(first)
   // None is entered by the name null, and nothing changes.
   const nowhere = useRoom(null)
   useEffect(() => {
@@ -223,7 +238,8 @@ const Places = ({ first, name }: { readonly first: Place; readonly name: string 
               <Shared />
               <Log />
               <Reach />
-              <Body />
+              <Bound />
+              {calm !== true && <Body />}
             </RoomProvider>
           </Boundary>
         </section>

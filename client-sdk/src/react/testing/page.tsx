@@ -40,7 +40,8 @@ const mount = ({ url, place, name, html }: MountOptions): void => {
       client,
       renders,
       go: (...to: string[]) => reach.go({ rooms: to }),
-      goByName: (...to: string[]) => reach.go({ rooms: [], byName: to }),
+      goTo: (place: Place) => reach.go(place),
+      boundTo: () => at().room.doc.guid,
       /** Renders rooms in a transition that never ends. */
       goAndHang: (...to: string[]) => startTransition(() => reach.go({ rooms: to, stuck: true })),
       show: (presence: Partial<Shown>) => at().show(presence),
