@@ -43,6 +43,8 @@ export interface EventLogHost {
   over(): WeftError | null
   /** Reads the log. Rejects when the connection or the membership ends. */
   read(query: HistoryQuery): Promise<Page>
+  /** Events that were missed have been handed on: `heard` is further than the last watermark says. */
+  caughtUp(): void
   failed(message: string, cause: unknown): void
 }
 
@@ -105,6 +107,11 @@ export class EventLog implements RoomEventLog<AnyEvents> {
   async history(query: HistoryQuery = {}): Promise<EventHistory<AnyEvents>> {
     const { events, more } = await this.host.read(query)
     return { events: events.map((event) => this.decode(event)), more }
+  }
+
+  /** Every event up to here was handed on; behind the watermark while missed ones are read. */
+  get heard(): number {
+    return this.position ?? 0
   }
 
   /** An earlier visit has seen the events up to `seq`: those after it are told first. */
@@ -204,6 +211,7 @@ export class EventLog implements RoomEventLog<AnyEvents> {
     this.position = Math.max(this.position ?? 0, gap.until)
     this.settled(this.position)
     for (const frame of gap.held) this.deliver(frame)
+    this.host.caughtUp()
     this.lookUp()
   }
 

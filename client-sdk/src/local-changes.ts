@@ -32,6 +32,8 @@ export interface LocalChangesHost {
   counted(unsaved: number): void
   /** Changes were settled; none may be left. */
   settled(): void
+  /** Events that were missed have been handed on. */
+  caughtUp(): void
   rejected(rejection: Rejection): void
   /** Applies an update to the document as one that needs no sending. */
   apply(update: Uint8Array): void
@@ -74,6 +76,7 @@ export class LocalChanges {
       add: (name, payload) => this.sender.addEvent(name, payload),
       over: () => host.over(),
       read: (query) => wire.read(query),
+      caughtUp: () => host.caughtUp(),
       failed: (message, cause) => host.failed(message, cause),
     })
   }

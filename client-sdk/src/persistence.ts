@@ -80,7 +80,7 @@ export interface RoomStore {
   changed(n: number): void
   /** The document has taken in updates. */
   applied(updates: readonly Uint8Array[]): void
-  /** The document holds every event up to here. */
+  /** The document holds every event up to here, and the app has heard those of them that are for it. */
   position(watermark: number): void
   /** The room was joined: its epoch is that of the source from now on, whatever the store holds. */
   joined(): void
@@ -92,8 +92,10 @@ export interface RoomStore {
   replaced(): void
   /** Changes of closed tabs that this tab has taken over and that are not settled. */
   readonly carried: readonly Change[]
-  /** Gives them up, and returns them. */
-  giveUpCarried(): readonly Change[]
+  /** Those of them that were made in another life of the room than this one. */
+  outdated(epoch: number): readonly Change[]
+  /** Gives some of them up. */
+  giveUp(carried: readonly Change[]): void
   /** Resolves when everything told so far is kept: true; or false when it cannot be kept. */
   stored(): Promise<boolean>
   /** The room is left. What was told is still written. */

@@ -45,7 +45,7 @@ export class RoomKeeper {
 
   /** The updates among them: they are on their way and need not be sent otherwise. */
   get updates(): Uint8Array[] {
-    return (this.store?.carried ?? []).flatMap((change) => (change.kind === 'update' ? [change.update] : []))
+    return updatesOf(this.store?.carried ?? [])
   }
 
   /** Resolves when they are settled. */
@@ -58,12 +58,13 @@ export class RoomKeeper {
     this.waiters.fail(error)
   }
 
-  /** The room was deleted and made again. Returns the carried updates that are lost. */
-  recreated(error: WeftError): Uint8Array[] {
-    const { updates } = this
-    this.waiters.refused(0, error)
-    this.store?.giveUpCarried()
-    return updates
+  /** The room was deleted and made again, with that epoch. Returns the carried updates that are lost. */
+  recreated(epoch: number, error: WeftError): Uint8Array[] {
+    const lost = this.store?.outdated(epoch) ?? []
+    // Who waits is told that it was in vain, before nothing is left to wait for.
+    if (lost.length > 0) this.waiters.refused(0, error)
+    this.store?.giveUp(lost)
+    return updatesOf(lost)
   }
 
   /** Reads what was kept into the document. Resolves with whether there was anything. Never rejects. */
@@ -115,3 +116,6 @@ export class RoomKeeper {
     }
   }
 }
+
+const updatesOf = (changes: readonly Change[]): Uint8Array[] =>
+  changes.flatMap((change) => (change.kind === 'update' ? [change.update] : []))

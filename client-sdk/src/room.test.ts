@@ -128,6 +128,39 @@ describe('a room', () => {
     expect(textOf(server.committed('a'))).toBe('acb')
   })
 
+  test('and when they resume with nothing unsent: nobody else may have it any more (P19)', async () => {
+    const { server, client, pass } = harness()
+    const author = client()
+    const rooms = [author, client(), client()].map((each) => each.room('a'))
+    await Promise.all(rooms.map((room) => room.synced()))
+    const [written, first, second] = rooms.map((room) => room.doc.getText('t'))
+    first!.insert(0, 'b')
+    await rooms[1]!.saved()
+    server.autoCommit = false
+    written!.insert(0, 'a')
+    await settle()
+    expect([first, second].map(String)).toEqual(['ab', 'ab'])
+    author.close()
+    server.autoCommit = true
+    server.crash()
+    await pass(3_000)
+    expect(rooms.slice(1).map(({ status, unsaved }) => [status, unsaved])).toEqual([
+      ['live', 0],
+      ['live', 0],
+    ])
+    expect(textOf(server.committed('a'))).toBe('ab')
+    // What is typed on it has nothing to wait for.
+    second!.insert(1, 'c')
+    await rooms[2]!.saved()
+    expect(textOf(server.committed('a'))).toBe('acb')
+    // Who lacks nothing, and whom the server lacks nothing of, sends nothing.
+    const sent = server.sockets.flatMap((socket) => socket.sent('update')).length
+    for (const socket of [...server.sockets]) socket.drop()
+    await pass(3_000)
+    expect(rooms[2]!.status).toBe('live')
+    expect(server.sockets.flatMap((socket) => socket.sent('update'))).toHaveLength(sent)
+  })
+
   test('a restored backup gets back what it has lost, deletes included (P16, P19)', async () => {
     const { server, client, pass } = harness()
     const room = client().room('a')

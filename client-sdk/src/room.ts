@@ -67,6 +67,7 @@ export class RoomImpl<P extends object> implements Room<P>, Member {
       over: () => (this.currentStatus === 'left' ? left() : null),
       counted: () => this.emitter.emit('unsaved', this.unsaved),
       settled: () => this.settled(),
+      caughtUp: () => this.keepPosition(),
       rejected: (rejection) => this.emitter.emit('rejected', rejection),
       apply: (update) => this.apply([update]),
       replace: (lost, kept) => {
@@ -232,7 +233,7 @@ export class RoomImpl<P extends object> implements Room<P>, Member {
 
   joined(frame: JoinedFrame): void {
     if (this.state.epoch !== null && this.state.epoch !== frame.epoch) {
-      this.recreated()
+      this.recreated(frame.epoch)
       if (this.hasLeft) return
       if (frame.mode !== 'full') {
         // The server left out what the old document seemed to hold: ask again, with nothing in hand (P20).
@@ -290,7 +291,7 @@ export class RoomImpl<P extends object> implements Room<P>, Member {
       case 'watermark':
         if (!this.state.reached(frame.seq)) break
         this.events.reached(frame.seq)
-        this.keeper.store?.position(frame.seq)
+        this.keepPosition()
         break
       case 'left':
         this.suspend()
@@ -360,12 +361,18 @@ export class RoomImpl<P extends object> implements Room<P>, Member {
       this.fail('apply_failed', 'the deletes of the initial state could not be read', thrown)
     }
     this.events.reached(state.head)
-    this.keeper.store?.position(state.head)
+    this.keepPosition()
     this.failures = 0
     this.complete = true
     this.setStatus('live')
     this.syncers.settle(null)
     this.emitter.emit('synced', undefined)
+  }
+
+  /** The next visit begins behind both: what the document holds, and which events were heard. */
+  private keepPosition(): void {
+    const { watermark } = this.state
+    if (watermark !== null) this.keeper.store?.position(Math.min(watermark, this.events.heard))
   }
 
   private apply(updates: readonly Uint8Array[]): void {
@@ -374,9 +381,9 @@ export class RoomImpl<P extends object> implements Room<P>, Member {
   }
 
   /** The room was deleted and made again: nothing of the old one has a meaning. */
-  private recreated(): void {
+  private recreated(epoch: number): void {
     const error = new WeftError('room_reset', 'the room was deleted and made again')
-    const unsaved = [...this.keeper.recreated(error), ...this.changes.recreated(error)]
+    const unsaved = [...this.keeper.recreated(epoch, error), ...this.changes.recreated(error)]
     this.state.epoch = null
     this.reset('recreated', unsaved, [])
   }

@@ -22,7 +22,7 @@ export interface SyncedState {
 export class StateSync {
   epoch: number | null = null
   /** Every event up to here has been applied: where to resume. Null until the first state is complete. */
-  private watermark: number | null = null
+  watermark: number | null = null
   /** The document is an earlier visit's, and was not compared with the server's since. */
   private kept = false
   private running: { collector: SyncCollector; head: number; deletes: Deletes | null } | null = null
@@ -46,15 +46,15 @@ export class StateSync {
     this.epoch = epoch
     let missing: Uint8Array | null = null
     let deletes: Deletes | null = null
-    // Also when resuming with changes in hand: they may hang on what a node relayed and did not commit before it died,
-    // and who saw it alone still has it. So may a document that was kept.
-    if ((mode !== 'resume' || pending.length > 0 || this.kept) && access === 'write' && !isEmpty(doc)) {
+    // Also when resuming: what a node relayed and did not commit before it died, this client may be the last to have, and
+    // its next edits would hang on it.
+    if (access === 'write' && !isEmpty(doc)) {
       missing = missingStructs(doc, frame.stateVector, pending)
       // A Yjs update carries all deletes; only without one do they need a look of their own.
       if (missing === null && mode !== 'resume') deletes = deletesOf(doc)
     }
-    // It may also hold what another tab has in hand, and will send in pieces: refused as one, it would be discarded.
-    if (this.kept && missing !== null && missing.length > limit) missing = null
+    // It may also hold what others have in hand, and will send in pieces: refused as one, it would be discarded.
+    if ((mode === 'resume' || this.kept) && missing !== null && missing.length > limit) missing = null
     this.kept = false
     if (mode !== 'resume') this.watermark = null
     this.running = { collector: new SyncCollector(), head, deletes }

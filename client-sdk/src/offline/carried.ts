@@ -80,19 +80,28 @@ export class Carried {
 
   /** The server has told a room's epoch: what was made in another one is lost (P20). */
   joined(room: string, epoch: number | null): void {
+    const lost = this.outdated(room, epoch)
     const message = 'the room was deleted and made again'
-    for (const { tab, part } of this.partsOf(room)) {
-      const lost = part.changes.filter((kept) => kept.epoch !== null && kept.epoch !== epoch)
-      for (const { change } of lost) this.sources.get(room)?.carriedLost(change, 'room_reset', message)
-      this.drop(tab, room, part, lost)
-    }
+    for (const change of lost) this.sources.get(room)?.carriedLost(change, 'room_reset', message)
+    this.giveUp(room, lost)
   }
 
-  /** Gives up what waits in a room, and returns it. */
-  giveUp(room: string): readonly Change[] {
-    const lost = this.of(room)
-    for (const { tab, part } of this.partsOf(room)) this.drop(tab, room, part, part.changes)
-    return lost
+  /** What was made in another life of a room than `epoch`. A tab may have seen that one before this tab does. */
+  outdated(room: string, epoch: number | null): readonly Change[] {
+    const changes = this.partsOf(room).flatMap(({ part }) => part.changes)
+    return changes.filter((kept) => kept.epoch !== null && kept.epoch !== epoch).map(({ change }) => change)
+  }
+
+  /** Gives up some of what waits in a room. */
+  giveUp(room: string, lost: readonly Change[]): void {
+    const gone = new Set(lost)
+    for (const { tab, part } of this.partsOf(room)) {
+      const dropped = part.changes.filter(({ change }) => gone.has(change))
+      // Whoever carried them had to stop there: what is left can go on.
+      if (dropped.length > 0) part.parked = false
+      this.drop(tab, room, part, dropped)
+    }
+    this.pump()
   }
 
   /** The client is connected: couriers may connect too. */
@@ -138,6 +147,10 @@ export class Carried {
         )
       },
       refused: (room, change, code, message) => this.refused(tab, room, change, code, message),
+      outdated: (room, epoch) => {
+        // A room that has not seen its new life yet tells of it itself, by a reset.
+        if (this.sources.get(room)?.epoch === epoch) this.joined(room, epoch)
+      },
       visited: (room) => {
         const part = tab.rooms.get(room)
         if (part !== undefined) part.parked = true

@@ -25,6 +25,8 @@ export interface CourierHost {
   accepts(user: string | null): boolean
   settled(room: string, n: number): void
   refused(room: string, change: Change, code: string, message: string): void
+  /** The room is in another life than the one that its changes were made in. */
+  outdated(room: string, epoch: number): void
   /** The courier has done what it can in the room, and goes on to the next. */
   visited(room: string): void
   /** The courier is back; its connection is closed. */
@@ -116,6 +118,7 @@ export class Courier {
       forget: () => memberships.forget(parcel),
       settled: (n) => host.settled(room, n),
       refused: (change, code, message) => host.refused(room, change, code, message),
+      outdated: (epoch) => host.outdated(room, epoch),
       finished: () => this.leave(parcel),
     })
     this.parcel = parcel

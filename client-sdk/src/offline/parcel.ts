@@ -43,6 +43,8 @@ export interface ParcelHost {
   settled(n: number): void
   /** A change was refused for good. */
   refused(change: Change, code: string, message: string): void
+  /** Changes were made in another life of the room than this one. */
+  outdated(epoch: number): void
   /** Nothing is left, or nothing more can be done on this connection. */
   finished(): void
 }
@@ -75,8 +77,10 @@ export class Parcel implements Member {
 
   joined({ epoch }: JoinedFrame): void {
     // What was made in another life of the room means nothing in this one (P20). Whoever opens the room is told.
-    if (this.changes.some((kept) => kept.epoch !== null && kept.epoch !== epoch)) this.end()
-    else this.flush()
+    if (this.changes.some((kept) => kept.epoch !== null && kept.epoch !== epoch)) {
+      this.end()
+      this.host.outdated(epoch)
+    } else this.flush()
   }
 
   refused({ code, retryAfter }: ErrorFrame): void {

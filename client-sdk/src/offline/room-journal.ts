@@ -77,8 +77,12 @@ export class RoomJournal implements RoomStore {
     return this.host.carried.of(this.name)
   }
 
-  giveUpCarried(): readonly Change[] {
-    return this.host.carried.giveUp(this.name)
+  outdated(epoch: number): readonly Change[] {
+    return this.host.carried.outdated(this.name, epoch)
+  }
+
+  giveUp(carried: readonly Change[]): void {
+    this.host.carried.giveUp(this.name, carried)
   }
 
   async load(): Promise<KeptRoom | null> {

@@ -2,7 +2,8 @@
 import { createContext, useCallback, useContext, useSyncExternalStore, type ReactNode } from 'react'
 import type { Client, ConnectionInfo } from '../types.js'
 
-const ClientContext = createContext<Client | null>(null)
+/** The client of the nearest {@link WeftProvider}. */
+export const ClientContext = createContext<Client | null>(null)
 
 /** Props of {@link WeftProvider}. */
 export interface WeftProviderProps {
@@ -22,14 +23,20 @@ export const WeftProvider = ({ client, children }: WeftProviderProps): ReactNode
  */
 export const useClient = (): Client => {
   const client = useContext(ClientContext)
-  if (client === null) throw new Error('weft: this component needs a <WeftProvider> above it')
+  if (client === null) throw noClient()
   return client
 }
+
+export const noClient = (): Error => new Error('weft: this component needs a <WeftProvider> above it')
+
+/** What is rendered on a server, and again where its HTML is taken over: there the client may have connected by then. */
+const atFirst: ConnectionInfo = { status: 'idle' }
+const getAtFirst = (): ConnectionInfo => atFirst
 
 /** What the connection is doing; with `reconnecting` and `denied`, why. */
 export const useConnection = (): ConnectionInfo => {
   const client = useClient()
   const subscribe = useCallback((changed: () => void) => client.on('status', changed), [client])
   const get = useCallback(() => client.connection, [client])
-  return useSyncExternalStore(subscribe, get, get)
+  return useSyncExternalStore(subscribe, get, getAtFirst)
 }

@@ -1,9 +1,8 @@
 /* A room for the components below a provider, and the hooks that know its shapes. */
-import { createContext, useCallback, useContext, useEffect, useState, type ReactNode } from 'react'
+import { createContext, useCallback, useContext, type ReactNode } from 'react'
 import type * as Y from 'yjs'
 import { shallowEqual } from '../equality.js'
-import type { Broadcast, Client, DurableEvent, Other, Room, RoomStatus } from '../types.js'
-import { useClient } from './client.js'
+import type { Broadcast, DurableEvent, Other, Room, RoomStatus } from '../types.js'
 import {
   useRoomBroadcasts,
   useRoomDoc,
@@ -18,16 +17,46 @@ import {
   type Saved,
 } from './room-hooks.js'
 import type { SharedPair } from './snapshot.js'
+import { useEntered } from './use-entered.js'
 
-/** Props of a `RoomProvider`. */
-export interface RoomProviderProps<Presence extends object> {
-  /** The room. Another name leaves this room and enters that one; what is below starts anew. */
-  readonly name: string
-  /** What this client shows from the start. Later changes of the prop have no effect: `useSetPresence`. */
+/** Props of a `RoomProvider`: the name of a room to enter, or a room that was entered by `useRoom(name)`. */
+export type RoomProviderProps<
+  Presence extends object,
+  Events extends object = Record<string, unknown>,
+  Broadcasts extends object = Record<string, unknown>,
+> = { readonly children?: ReactNode } & (
+  | {
+      /** The room. Another name leaves this room and enters that one; what is below starts anew. */
+      readonly name: string
+      /** What this client shows from the start. Later changes of the prop have no effect: `useSetPresence`. */
+      readonly presence?: Readonly<Partial<Presence>>
+      /** Shown until the room is entered: on a server, and for the first moment in a browser. Default: nothing. */
+      readonly fallback?: ReactNode
+      readonly room?: undefined
+    }
+  | {
+      /** Neither entered nor left by the provider. One of another name starts what is below anew. */
+      readonly room: Room<Presence, Events, Broadcasts>
+    }
+)
+
+/** Options of `useRoom(name)`. */
+export interface RoomUseOptions<Presence extends object> {
+  /** What this client shows from the start. Later changes have no effect: `room.presence.set`. */
   readonly presence?: Readonly<Partial<Presence>>
-  /** Shown until the room is entered: on a server, and for the first moment in a browser. Default: nothing. */
-  readonly fallback?: ReactNode
-  readonly children?: ReactNode
+}
+
+/** `useRoom` of a {@link RoomContext}. */
+export interface UseRoom<Presence extends object, Events extends object, Broadcasts extends object> {
+  /** The room of the provider. It stays the same object; render what changes by the other hooks. */
+  (): Room<Presence, Events, Broadcasts>
+  /**
+   * Enters a room while the component is mounted, without a provider, and counted with those who do the same. Null until it
+   * is entered (on a server, and for the first moment in a browser), and with the name null. Give it to a `RoomProvider` for
+   * the other hooks.
+   * @throws {WeftError} into the nearest error boundary: `invalid_room_name`, `client_closed`
+   */
+  (name: string | null, options?: RoomUseOptions<Presence>): Room<Presence, Events, Broadcasts> | null
 }
 
 /** `useOthers` of a {@link RoomContext}. */
@@ -43,9 +72,8 @@ export interface RoomContext<Presence extends object, Events extends object, Bro
    * back at once (strict mode, a move in the tree) finds its room as it was.
    * @throws {WeftError} into the nearest error boundary: `invalid_room_name`, `client_closed`
    */
-  RoomProvider: (props: RoomProviderProps<Presence>) => ReactNode
-  /** The room. It stays the same object; render what changes by the other hooks. */
-  useRoom: () => Room<Presence, Events, Broadcasts>
+  RoomProvider: (props: RoomProviderProps<Presence, Events, Broadcasts>) => ReactNode
+  useRoom: UseRoom<Presence, Events, Broadcasts>
   /** What the room is doing. */
   useStatus: () => RoomStatus
   /** Whether everything is saved, and how many changes are not. */
@@ -96,12 +124,6 @@ export interface RoomContext<Presence extends object, Events extends object, Bro
   useSharedArray: <V = unknown>(name: string) => SharedPair<Y.Array<V>>
 }
 
-interface Entered<R> {
-  readonly client: Client
-  readonly name: string
-  readonly room: R
-}
-
 /**
  * Makes a provider and hooks for rooms of one kind. Call it once per kind, outside of any component; rooms of several kinds
  * may be nested, each reached by its own hooks.
@@ -119,42 +141,31 @@ export const createRoomContext = <
   type Others = readonly Other<Presence>[]
   const Context = createContext<SharedRoom | null>(null)
 
-  const RoomProvider = ({
-    name,
-    presence,
-    fallback = null,
-    children,
-  }: RoomProviderProps<Presence>): ReactNode => {
-    const client = useClient()
-    const [entered, setEntered] = useState<Entered<SharedRoom> | null>(null)
-    // In an effect: what is rendered and never mounted must not enter. A passive one: suspending below must not leave.
-    useEffect(() => {
-      const room = client.room<Presence, Events, Broadcasts>(name)
-      // What another provider or this one has shown since stays.
-      if (presence !== undefined) room.presence.set({ ...presence, ...room.presence.get() })
-      setEntered({ client, name, room })
-      return () => {
-        // Whoever enters again in the same breath keeps the room and its document.
-        setTimeout(() => room.leave())
-      }
-      // `presence` counts at the start only.
-    }, [client, name])
-    if (entered?.client !== client || entered.name !== name) return fallback
+  const RoomProvider = (props: RoomProviderProps<Presence, Events, Broadcasts>): ReactNode => {
+    const given = props.room
+    const own = given === undefined ? props : null
+    const entered = useEntered<Presence, Events, Broadcasts>(own?.name ?? null, own?.presence)
+    const room = given ?? entered
+    if (room === null) return own?.fallback ?? null
     return (
-      <Context.Provider key={name} value={entered.room}>
-        {children}
+      <Context.Provider key={room.name} value={room}>
+        {props.children}
       </Context.Provider>
     )
   }
 
-  const useRoom = (): SharedRoom => {
-    const room = useContext(Context)
-    if (room === null) throw new Error('weft: this component needs its <RoomProvider> above it')
-    return room
+  const useProvided = (): SharedRoom => orThrow(useContext(Context))
+
+  function useRoom(): SharedRoom
+  function useRoom(name: string | null, options?: RoomUseOptions<Presence>): SharedRoom | null
+  function useRoom(name?: string | null, options: RoomUseOptions<Presence> = {}): SharedRoom | null {
+    const provided = useContext(Context)
+    const entered = useEntered<Presence, Events, Broadcasts>(name ?? null, options.presence)
+    return name === undefined ? orThrow(provided) : entered
   }
 
   const useSetPresence = (): ((partial: Readonly<Partial<Presence>>) => void) => {
-    const room = useRoom()
+    const room = useProvided()
     return useCallback((partial: Readonly<Partial<Presence>>) => room.presence.set(partial), [room])
   }
 
@@ -164,7 +175,7 @@ export const createRoomContext = <
     selector: (others: Others) => unknown = everything,
     isEqual: (a: unknown, b: unknown) => boolean = shallowEqual,
   ): unknown {
-    return useRoomOthers(useRoom(), selector, isEqual)
+    return useRoomOthers(useProvided(), selector, isEqual)
   }
 
   return {
@@ -172,42 +183,47 @@ export const createRoomContext = <
     useRoom,
     useSetPresence,
     useOthers,
-    useStatus: () => useRoomStatus(useRoom()),
-    useSaved: () => useRoomSaved(useRoom()),
-    useSynced: () => useRoomSynced(useRoom()),
+    useStatus: () => useRoomStatus(useProvided()),
+    useSaved: () => useRoomSaved(useProvided()),
+    useSynced: () => useRoomSynced(useProvided()),
     useSyncedRoom: () => {
-      const room = useRoom()
+      const room = useProvided()
       useRoomWhenSynced(room)
       return room
     },
-    useDoc: () => useRoomDoc(useRoom()),
-    usePresence: () => [useRoomPresence(useRoom()), useSetPresence()],
-    useEvent: (name, handler) => useRoomEvent(useRoom(), name, handler),
+    useDoc: () => useRoomDoc(useProvided()),
+    usePresence: () => [useRoomPresence(useProvided()), useSetPresence()],
+    useEvent: (name, handler) => useRoomEvent(useProvided(), name, handler),
     useAppend: (name) => {
-      const room = useRoom()
+      const room = useProvided()
       return useCallback((payload) => room.events.append(name, payload), [room, name])
     },
-    useOnBroadcast: (name, handler) => useRoomBroadcasts(useRoom(), name, handler),
+    useOnBroadcast: (name, handler) => useRoomBroadcasts(useProvided(), name, handler),
     useBroadcast: (name) => {
-      const room = useRoom()
+      const room = useProvided()
       return useCallback((payload) => room.broadcast(name, payload), [room, name])
     },
     useSharedText: (name) =>
       useRoomShared(
-        useRoom(),
+        useProvided(),
         useCallback((doc) => doc.getText(name), [name]),
       ),
     useSharedMap: <V,>(name: string): SharedPair<Y.Map<V>> =>
       useRoomShared(
-        useRoom(),
+        useProvided(),
         useCallback((doc: Y.Doc) => doc.getMap<V>(name), [name]),
       ),
     useSharedArray: <V,>(name: string): SharedPair<Y.Array<V>> =>
       useRoomShared(
-        useRoom(),
+        useProvided(),
         useCallback((doc: Y.Doc) => doc.getArray<V>(name), [name]),
       ),
   }
+}
+
+const orThrow = <R,>(room: R | null): R => {
+  if (room === null) throw new Error('weft: this component needs its <RoomProvider> above it')
+  return room
 }
 
 const everything = <T,>(others: T): T => others

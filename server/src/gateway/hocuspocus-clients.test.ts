@@ -8,8 +8,6 @@ import * as Y from 'yjs'
 import { createClient } from '@weft/client'
 import { decodeValue, encodeValue } from '@weft/protocol'
 import { openStore, type Store } from '../store/index.js'
-import { CommitGate } from '../testing/commit-gate.js'
-import { FaultyStore, Ledger } from '../testing/faulty-store.js'
 import {
   HocuspocusClients,
   type HocuspocusClient,
@@ -23,16 +21,13 @@ import { WeftBot } from '../testing/weft-bot.js'
 
 let dir: TempDir
 let store: Store
-let faulty: FaultyStore
 let server: TestServer
 let token: string
-const gate = new CommitGate()
 
 beforeAll(async () => {
   dir = await makeTempDir()
   store = await openStore({ dataDir: dir.path, logger: pino({ level: 'silent' }) })
-  faulty = new FaultyStore(store, new Ledger(), gate.pass)
-  server = await startServer({ jwtSecret: testSecret, store: faulty })
+  server = await startServer({ jwtSecret: testSecret, store })
   token = await makeToken()
 })
 afterAll(async () => {
@@ -47,7 +42,6 @@ beforeEach(() => {
   clients = new HocuspocusClients(`${server.wsUrl}/hocuspocus`, token)
 })
 afterEach(() => {
-  gate.open()
   clients.destroy()
 })
 
@@ -180,68 +174,6 @@ describe('documents', () => {
 })
 
 describe('SyncStatus', () => {
-  test('I1, P65: the count of unsynced changes falls to 0 after the commit, not after the relay', async () => {
-    const [a, b] = [await provide('held').synced(), await provide('held').synced()]
-    await Promise.all([a.saved(), b.saved()])
-    gate.shut()
-    a.type('x')
-    a.type('y')
-    await until(() => b.content === 'xy', 'the relay')
-    expect(a.unsynced).toBe(2)
-    expect(await stored('held')).toBe('')
-    gate.open()
-    await a.saved()
-    expect(await stored('held')).toBe('xy')
-  })
-
-  test('P65: each update has its SyncStatus, also one that adds nothing', async () => {
-    const a = await provide('nothing').synced()
-    await a.saved()
-    a.type('x')
-    const again = Y.encodeStateAsUpdate(a.provider.document)
-    await a.saved()
-    // A provider counts whatever it sends.
-    a.provider.documentUpdateHandler(again, 'a test')
-    a.provider.documentUpdateHandler(new Uint8Array([0, 0]), 'a test')
-    expect(a.unsynced).toBe(2)
-    await a.saved()
-    a.provider.forceSync()
-    expect(a.unsynced).toBe(1)
-    await a.saved()
-  })
-
-  test('P66: what was edited offline is one change to the provider, and later ones are not taken for saved with it', async () => {
-    const a = await provide('offline').synced()
-    const watcher = await provide('offline').synced()
-    await a.saved()
-    a.socket.disconnect()
-    await until(() => a.socket.webSocket === null, 'the end of the connection')
-    for (const letter of 'abcdef') a.type(letter)
-    gate.shut()
-    void a.socket.connect()
-    await until(() => watcher.content === 'abcdef', 'the relay')
-    await until(async () => (await server.metric('weft_journal_depth')) >= 7, 'the step 2')
-    await until(() => gate.held === 1, 'the first batch')
-    gate.letOneThrough()
-    await until(async () => (await stored('offline')) !== '' && gate.held === 1, 'the batch of the rest')
-    a.type('g')
-    a.type('h')
-    await until(() => watcher.content === 'abcdefgh', 'the relay of later edits')
-    expect(a.unsynced).toBe(3)
-    gate.letOneThrough()
-    await until(
-      async () => (await stored('offline')) === 'abcdef' && gate.held === 1,
-      'the batch of the later ones',
-    )
-    // It comes after the SyncStatuses.
-    watcher.provider.sendStateless('now')
-    await until(() => a.stateless.length === 1, 'the message')
-    expect(a.unsynced).toBe(2)
-    gate.open()
-    await a.saved()
-    expect(await stored('offline')).toBe('abcdefgh')
-  })
-
   test('P67: under a grant to read, changes are refused and nothing is lost when it becomes one to write', async () => {
     const writer = await provide('read only').synced()
     writer.type('w')

@@ -19,7 +19,6 @@ import {
   encodeClose,
   encodeDenied,
   encodeQueryAwareness,
-  encodeSyncStatus,
   encodeTokenRequest,
   splitAddress,
   type HocuspocusMessage,
@@ -28,11 +27,11 @@ import { Membership } from './membership.js'
 import { at, Inbox, tellable, type InboxOwner, type SessionContext } from './session.js'
 import type { Socket } from './socket.js'
 import { StockDocument, type ChangeKind, type StockDialect } from './stock-document.js'
-import { SyncStatuses } from './sync-statuses.js'
+import { StatusSender, type StatusSocket } from './status-sender.js'
 import { encodeAwareness, encodeStep1 } from './yjs-wire.js'
 
 /** The socket that the document is on. */
-export interface HocuspocusSocket {
+export interface HocuspocusSocket extends StatusSocket {
   readonly socket: Socket
   readonly context: SessionContext
   readonly isDraining: boolean
@@ -73,7 +72,7 @@ export class HocuspocusDocument implements InboxOwner, HocuspocusWireOwner, Stoc
   private readonly hasSession: boolean
   private readonly address: Uint8Array
   private document: StockDocument | null = null
-  private statuses = new SyncStatuses()
+  readonly statuses: StatusSender
   /** The provider's newest step 1: one that was denied may come back with another token alone. */
   private stateVector: Uint8Array | null = null
   private cancelTimers: (() => void) | null = null
@@ -91,6 +90,7 @@ export class HocuspocusDocument implements InboxOwner, HocuspocusWireOwner, Stoc
     this.room = room
     this.hasSession = hasSession
     this.address = encodeAddress(address)
+    this.statuses = new StatusSender(owner, this.address)
   }
 
   get member(): Membership | null {
@@ -278,7 +278,7 @@ export class HocuspocusDocument implements InboxOwner, HocuspocusWireOwner, Stoc
 
   deny(kind: ChangeKind): void {
     this.context.observer.error('forbidden')
-    this.socket.send(encodeSyncStatus(this.address, false))
+    this.statuses.refuse()
     if (kind === 'update') this.statuses.missed()
     else this.askOnceMore()
   }
@@ -299,18 +299,12 @@ export class HocuspocusDocument implements InboxOwner, HocuspocusWireOwner, Stoc
   }
 
   acked(n: number): void {
-    this.sendStatuses(this.statuses.acked(n))
+    this.statuses.acked(n)
     if (this.statuses.isSettled) this.owner.settled()
   }
 
   stateSent(): void {
-    this.sendStatuses(this.statuses.stateSent())
-  }
-
-  private sendStatuses(count: number): void {
-    if (count === 0) return
-    const status = encodeSyncStatus(this.address, true)
-    for (let i = 0; i < count; i++) this.socket.send(status)
+    this.statuses.stateSent()
   }
 
   suspendOthers(): void {
@@ -379,7 +373,7 @@ export class HocuspocusDocument implements InboxOwner, HocuspocusWireOwner, Stoc
   /** The provider closes the document. */
   leave(): void {
     this.leaveRoom()
-    this.statuses = new SyncStatuses()
+    this.statuses.reset()
     this.stateVector = null
   }
 

@@ -18,6 +18,10 @@ export class HocuspocusSession extends BaseSession implements HocuspocusSocket {
   private readonly documents = new Map<string, HocuspocusDocument>()
   private readonly opened = performance.now()
   private lastPing = performance.now()
+  private pings = 0
+  private pongs = 0
+  /** Who waits for which pong. */
+  private trips: { readonly pong: number; readonly done: () => void }[] = []
   private connections = 0
 
   /** That of any document: all are of one user. */
@@ -27,9 +31,37 @@ export class HocuspocusSession extends BaseSession implements HocuspocusSocket {
   }
 
   handle(bytes: Uint8Array): null {
-    if (!this.socket.isOpen() || isPong(bytes)) return null
+    if (!this.socket.isOpen()) return null
+    if (isPong(bytes)) {
+      this.ponged()
+      return null
+    }
     this.documentAt(decodeAddress(bytes))?.inbox.add(bytes)
     return null
+  }
+
+  /** The first pong says so: it is the answer to the first message (P66). */
+  get hasFlushed(): boolean {
+    return this.pongs > 0
+  }
+
+  roundTrip(done: () => void): void {
+    this.ping()
+    this.trips.push({ pong: this.pings, done })
+  }
+
+  private ping(): void {
+    this.pings++
+    this.socket.send(ping)
+  }
+
+  private ponged(): void {
+    if (this.pongs === this.pings) return
+    this.pongs++
+    if (this.pongs === 1) for (const document of this.documents.values()) document.statuses.flushed()
+    const due = this.trips.filter(({ pong }) => pong <= this.pongs)
+    this.trips = this.trips.filter(({ pong }) => pong > this.pongs)
+    for (const { done } of due) done()
   }
 
   private documentAt(address: string): HocuspocusDocument | null {
@@ -70,6 +102,8 @@ export class HocuspocusSession extends BaseSession implements HocuspocusSocket {
   }
 
   authenticated(): void {
+    // Not at the very first: a provider takes any message for success, and one that is turned away would come back at once.
+    if (!this.isKnown) this.ping()
     this.isKnown = true
   }
 
@@ -91,7 +125,7 @@ export class HocuspocusSession extends BaseSession implements HocuspocusSocket {
     super.tick(now)
     if (now - this.lastPing < pingMs) return
     this.lastPing = now
-    if (this.socket.buffered === 0) this.socket.send(ping)
+    if (this.socket.buffered === 0) this.ping()
   }
 
   /** Providers wait for SyncStatuses: what they have sent is committed first. */

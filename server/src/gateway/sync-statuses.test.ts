@@ -46,7 +46,7 @@ describe('P65, P66: SyncStatuses', () => {
 
   test('none before the state that a step 1 asked for is sent', () => {
     const statuses = new SyncStatuses()
-    statuses.stepOne(noVector)
+    statuses.stepOne(noVector, true)
     expect(statuses.acked(statuses.add('step2', null))).toBe(0)
     expect(statuses.stateSent()).toBe(1)
     expect(statuses.stateSent()).toBe(0)
@@ -58,7 +58,7 @@ describe('P65, P66: SyncStatuses', () => {
     const earlier = typist.type()
     const late = typist.type()
     statuses.add('update', earlier)
-    statuses.stepOne(typist.vector)
+    statuses.stepOne(typist.vector, true)
     statuses.stateSent()
     const after = typist.type()
     statuses.add('update', late)
@@ -71,18 +71,40 @@ describe('P65, P66: SyncStatuses', () => {
     expect(statuses.acked(statuses.add('update', late))).toBe(1)
   })
 
-  test('what may have been made before the step 1 counts once nothing else is owed', () => {
+  test('what may have been made before the step 1 is spare, until nothing else is owed', () => {
     const statuses = new SyncStatuses()
     const typist = new Typist()
     typist.type()
     const ambiguous = typist.delete()
-    statuses.stepOne(typist.vector)
-    statuses.stateSent()
+    statuses.stepOne(typist.vector, true)
     statuses.add('update', ambiguous)
+    expect(statuses.isSpareDue).toBe(false)
+    statuses.stateSent()
     const two = statuses.add('step2', null)
     const last = statuses.add('update', typist.type())
     expect(statuses.acked(two)).toBe(1)
-    expect(statuses.acked(last)).toBe(2)
+    expect(statuses.isSpareDue).toBe(false)
+    expect(statuses.acked(last)).toBe(1)
+    expect([statuses.isSpareDue, statuses.takeSpare(), statuses.isSpareDue]).toEqual([true, 1, false])
+  })
+
+  test('once the provider has sent what it had kept, everything counts, deletes too', () => {
+    const statuses = new SyncStatuses()
+    const typist = new Typist()
+    const earlier = typist.type()
+    typist.type()
+    statuses.stepOne(typist.vector, true)
+    statuses.stateSent()
+    statuses.add('update', earlier)
+    statuses.flushed()
+    statuses.add('update', typist.delete())
+    const two = statuses.add('step2', null)
+    expect(statuses.acked(two)).toBe(2)
+    expect(statuses.isSpareDue).toBe(false)
+    // A later step 1 on the same connection: nothing waited for it.
+    statuses.stepOne(typist.vector, false)
+    statuses.stateSent()
+    expect(statuses.acked(statuses.add('update', typist.delete()))).toBe(1)
   })
 
   test('a step 2 stands for what was missed, and for what was owed when the document ended', () => {
@@ -96,7 +118,7 @@ describe('P65, P66: SyncStatuses', () => {
     expect(statuses.acked(statuses.add('step2', null))).toBe(3)
     // The provider counts anew.
     statuses.missed()
-    statuses.stepOne(typist.vector)
+    statuses.stepOne(typist.vector, true)
     statuses.stateSent()
     expect(statuses.acked(statuses.add('step2', null))).toBe(1)
   })

@@ -45,7 +45,7 @@ for await (const command of createInterface({ input: process.stdin })) {
     answer({
       texts,
       events,
-      here: [...bot.others.values()].map((state) => state.name).sort(),
+      here: [...bot.others.values()].map(({ state }) => state.name).sort(),
       unsaved: client.unsaved,
     })
   }

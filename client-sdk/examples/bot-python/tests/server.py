@@ -28,7 +28,8 @@ async def until(condition: Callable[[], Any], what: str, seconds: float = 60) ->
 
 
 class Server:
-    def __init__(self) -> None:
+    def __init__(self, **settings: str) -> None:
+        self._settings = settings
         with socket.socket() as free:
             free.bind(("127.0.0.1", 0))
             self.port: int = free.getsockname()[1]
@@ -39,7 +40,7 @@ class Server:
     async def start(self) -> None:
         env = {
             "PATH": os.environ["PATH"], "PORT": str(self.port), "DATA_DIR": f"{self._dir.name}/data", "DOC_WORKERS": "1",
-            "PLAYGROUND": "false", "LOG_LEVEL": "error", "HOME": os.environ.get("HOME", "/"),
+            "PLAYGROUND": "false", "LOG_LEVEL": "error", "HOME": os.environ.get("HOME", "/"), **self._settings,
         }
         self._process = await asyncio.create_subprocess_exec(
             "node", ROOT / "server/dist/main.js", "start", env=env, stdout=DEVNULL, stderr=None

@@ -3,12 +3,30 @@
 from __future__ import annotations
 
 import asyncio
+import base64
+import hashlib
+import hmac
+import json
 import unittest
 from typing import Any
 
-from weft_bot import Bot, Event, Refused
+from weft_bot import Bot, Event, Other, Refused
 
 from .server import Peers, Proxy, Server, until
+
+
+SECRET = "a secret for tests, of at least 32 bytes"
+
+
+def token_of(user: str) -> str:
+    """A JSON Web Token that grants everything."""
+
+    def encoded(data: bytes) -> str:
+        return base64.urlsafe_b64encode(data).rstrip(b"=").decode()
+
+    parts = [{"alg": "HS256"}, {"sub": user, "rooms": {"*": "write"}}]
+    signed = ".".join(encoded(json.dumps(part).encode()) for part in parts)
+    return f"{signed}.{encoded(hmac.digest(SECRET.encode(), signed.encode(), hashlib.sha256))}"
 
 
 class Live(unittest.IsolatedAsyncioTestCase):
@@ -50,7 +68,7 @@ class Live(unittest.IsolatedAsyncioTestCase):
                 await peers.ask("say")
 
             def names() -> set[Any]:
-                return {state["name"] for state in bot.others.values()}
+                return {other.state["name"] for other in bot.others.values()}
 
             await until(lambda: names() == {"typescript", "sdk", "stock"}, "the bot sees all others")
             for _ in range(10):
@@ -133,3 +151,43 @@ class Live(unittest.IsolatedAsyncioTestCase):
         await self.server.start()
         async with self.bot("next") as second:
             self.assertEqual(str(second.text), "kept 🧶")
+
+    async def test_the_past_and_what_comes_are_the_whole_log(self) -> None:
+        """P50 to P53: each message once, over a kill of the server between two pages"""
+        async with self.bot("past") as writer:
+            await asyncio.gather(*(writer.append("say", i) for i in range(1_100)))
+            async with self.bot("past") as bot:
+                heard: list[Event] = []
+                said: list[asyncio.Task[int]] = []
+                async for event in bot.events(past=True):
+                    heard.append(event)
+                    if len(heard) == 900:
+                        said = [asyncio.create_task(writer.append("say", i)) for i in (1_100, 1_101)]
+                        await self.server.kill()
+                        await self.server.start()
+                    if event.payload == 1_101:
+                        break
+                await asyncio.gather(*said)
+                self.assertEqual([event.payload for event in heard], list(range(1_102)))
+                self.assertEqual(len({event.seq for event in heard}), 1_102)
+
+                page = await bot.history(before=1_000, limit=2)
+                self.assertEqual(([event.seq for event in page.events], page.more), ([998, 999], True))
+                last = (await writer.history(limit=1)).events[0]
+                self.assertEqual((last.payload, last.own), (1_101, True))
+
+    async def test_who_shows_and_says_something_is_who_the_token_says(self) -> None:
+        """P58"""
+        server = Server(JWT_SECRET=SECRET)
+        await server.start()
+        self.addAsyncCleanup(server.stop)
+        async with Bot(server.url, "users", token_of("ada")) as ada, Bot(server.url, "users", token_of("bob")) as bob:
+            for bot in (ada, bob):
+                bot.show({"name": "Bob"})
+            await until(lambda: ada.others and bob.others, "they see each other")
+            self.assertEqual([*bob.others.values()], [Other("ada", {"name": "Bob"})])
+            self.assertEqual([*ada.others.values()], [Other("bob", {"name": "Bob"})])
+            await ada.append("say", "who am I?")
+            event = await anext(bob.events())
+            self.assertEqual((event.author, event.own), ("ada", False))
+            self.assertEqual([(each.author, each.own) for each in (await ada.history()).events], [("ada", True)])

@@ -7,7 +7,8 @@ import asyncio
 import sys
 from contextlib import suppress
 
-from .bot import Bot, Refused
+from .bot import Bot
+from .types import Refused
 
 
 def options() -> argparse.Namespace:
@@ -18,7 +19,7 @@ def options() -> argparse.Namespace:
     parser.add_argument("--name", default="bot", help="what the bot shows as its presence (%(default)s)")
     parser.add_argument("--write", metavar="TEXT", help='adds a line to the document\'s text "text"')
     parser.add_argument("--say", metavar="TEXT", help='appends the message "say" to the room\'s log')
-    parser.add_argument("--follow", action="store_true", help="stays, and prints what happens")
+    parser.add_argument("--follow", action="store_true", help="prints the log from its beginning, stays, and prints what happens")
     return parser.parse_args()
 
 
@@ -29,14 +30,15 @@ async def run(given: argparse.Namespace) -> None:
     bot = Bot(given.url, given.room, given.token, on_change=changed)
     bot.show({"name": given.name})
     async with bot:
-        print(f"in {given.room}: {list(bot.others.values())}", flush=True)
+        here = ", ".join(f"{other.user or 'somebody'} {other.state!r}" for other in bot.others.values())
+        print(f"in {given.room}: {here or 'nobody else'}", flush=True)
         if given.write is not None:
             await bot.edit(lambda _: bot.text.insert(len(bot.text), f"{given.write}\n"))
             print("saved", flush=True)
         if given.say is not None:
             print(f"committed as #{await bot.append('say', {'text': given.say})}", flush=True)
         if given.follow:
-            async for event in bot.events():
+            async for event in bot.events(past=True):
                 print(f"#{event.seq} {event.author or 'somebody'}: {event.name} {event.payload!r}", flush=True)
 
 

@@ -1,9 +1,13 @@
 import { once } from 'node:events'
+import { spawn } from 'node:child_process'
 import { connect, createServer, type AddressInfo, type Socket } from 'node:net'
+import { fileURLToPath } from 'node:url'
 import { createClient, type Client } from '@weft/client'
 import {
   makeTempDir,
+  makeToken,
   serverProcess,
+  testSecret,
   until,
   within,
   type ServerProcess,
@@ -13,7 +17,8 @@ import { afterAll, afterEach, beforeAll, expect, test } from 'vitest'
 import WebSocket from 'ws'
 import { WebsocketProvider } from 'y-websocket'
 import * as Y from 'yjs'
-import { Bot, type BotEvent } from './bot.js'
+import { Bot, type BotEvent, type BotOptions, type Other } from './bot.js'
+import { past } from './past.js'
 
 /* The bot against a server process, which is killed in the middle. */
 
@@ -42,18 +47,20 @@ interface Member {
   readonly events: BotEvent[]
 }
 
-const enter = async (room: string, url = server.url): Promise<Member> => {
+const enter = async (room: string, options: Partial<BotOptions> = {}): Promise<Member> => {
   // Retries come soon, and are drawn all the same.
-  const bot = new Bot({ url, room, random: () => Math.random() / 5 })
+  const bot = new Bot({ url: server.url, room, random: () => Math.random() / 5, ...options })
   ends.push(() => bot.close())
   const events: BotEvent[] = []
   bot.on('event', (event) => events.push(event))
-  await within(new Promise<void>((resolve) => bot.once('live', resolve)), 'the bot is live')
+  await within(bot.live(), 'the bot is live')
   return { bot, events }
 }
 
 const write = (doc: Y.Doc, text: string): void => doc.getText('text').insert(0, text)
 const textOf = (doc: Y.Doc): string => doc.getText('text').toJSON()
+const nameOf = ({ state }: Other): string => (state as { name: string }).name
+const namesOf = (bot: Bot): string => [...bot.others.values()].map(nameOf).sort().join()
 
 test('bots, an SDK client and a stock client edit one document, and see each other (P24, P30, P33)', async () => {
   const [{ bot: a }, { bot: b }] = await Promise.all([enter('all'), enter('all')])
@@ -78,11 +85,9 @@ test('bots, an SDK client and a stock client edit one document, and see each oth
   const docs = [a.doc, b.doc, room.doc, stock.doc]
   await until(() => docs.every((doc) => textOf(doc).length === 4), 'everybody has everything')
   expect(new Set(docs.map(textOf)).size).toBe(1)
-  const names = (states: Iterable<unknown>): unknown[] =>
-    [...states].map((state) => (state as { name: string }).name).sort()
-  await until(() => names(b.others.values()).join() === 'a,sdk,stock', 'b sees all others')
+  await until(() => namesOf(b) === 'a,sdk,stock', 'b sees all others')
   a.close()
-  await until(() => names(b.others.values()).join() === 'sdk,stock', 'b sees a leave (P32)')
+  await until(() => namesOf(b) === 'sdk,stock', 'b sees a leave (P32)')
 })
 
 test('the log is the same at each bot, each message once, over a kill of the server (P21, P27, P28)', async () => {
@@ -117,6 +122,34 @@ test('the log is the same at each bot, each message once, over a kill of the ser
   expect(textOf(a.bot.doc)).toBe(textOf(b.bot.doc))
 })
 
+test('the past and what comes are the whole log, each message once, over a kill of the server (P50 to P53)', async () => {
+  const [writer, witness] = [await enter('past'), await enter('past')]
+  await Promise.all(Array.from({ length: 1_100 }, (_, i) => writer.bot.append('say', i)))
+  const { bot, events } = await enter('past')
+  const read: BotEvent[] = []
+  const said: Promise<number>[] = []
+  for await (const event of past(bot)) {
+    read.push(event)
+    // Between the first page and the second.
+    if (read.length === 900) {
+      said.push(...[1_100, 1_101].map((i) => writer.bot.append('say', i)))
+      await server.kill()
+      server.spawn()
+    }
+  }
+  await Promise.all(said)
+  await until(() => [events, witness.events].every((log) => log.at(-1)?.payload === 1_101), 'the last one')
+  const log = [...read, ...events].map(({ seq, payload }) => [seq, payload])
+  expect(log).toEqual(witness.events.map(({ seq, payload }) => [seq, payload]))
+  expect(log.map(([, payload]) => payload)).toEqual(Array.from({ length: 1_102 }, (_, i) => i))
+
+  // The newest before what has come, oldest first.
+  const page = await bot.history({ before: 1_000, limit: 2 })
+  expect([page.events.map(({ seq }) => seq), page.more]).toEqual([[998, 999], true])
+  expect((await writer.bot.history({ limit: 1 })).events[0]).toMatchObject({ payload: 1_101, own: true })
+  await expect(bot.history({ after: 0, limit: 1, before: 1 })).resolves.toEqual({ events: [], more: false })
+})
+
 /** A network between a bot and the server that loses the answers, until it is cut. */
 const lossyNetwork = async (): Promise<{ url: string; loseAnswers(): void; cut(): void }> => {
   let lost = false
@@ -143,7 +176,10 @@ const lossyNetwork = async (): Promise<{ url: string; loseAnswers(): void; cut()
 
 test('changes whose answers were lost are there once (P21, P22, P27, P28)', async () => {
   const network = await lossyNetwork()
-  const [other, { bot, events }] = await Promise.all([enter('answers'), enter('answers', network.url)])
+  const [other, { bot, events }] = await Promise.all([
+    enter('answers'),
+    enter('answers', { url: network.url }),
+  ])
   network.loseAnswers()
   const answered: number[] = []
   const said = [0, 1, 2, 3, 4].map(async (i) => {
@@ -179,4 +215,43 @@ test('an update that is too large ends the bot: its document and the room would 
     code: 'too_large',
   })
   expect(await ended).toMatchObject({ code: 'too_large' })
+})
+
+test('who shows and says something is who the token says, whatever they call themselves (P58)', async () => {
+  const folder = await makeTempDir()
+  const guarded = await serverProcess({ DATA_DIR: folder.path, JWT_SECRET: testSecret })
+  guarded.spawn()
+  await guarded.untilUp()
+  ends.push(() => void guarded.kill().then(() => folder.remove()))
+  const as = (user: string): Promise<Member> =>
+    enter('users', { url: guarded.url, token: () => makeToken({ users: 'write' }, { user }) })
+  const [ada, bob] = [await as('ada'), await as('bob')]
+  ada.bot.show({ name: 'Bob' })
+  bob.bot.show({ name: 'Bob' })
+  await until(() => ada.bot.others.size === 1 && bob.bot.others.size === 1, 'they see each other')
+  expect([...bob.bot.others.values()]).toEqual([{ user: 'ada', state: { name: 'Bob' } }])
+  expect([...ada.bot.others.values()]).toEqual([{ user: 'bob', state: { name: 'Bob' } }])
+  await ada.bot.append('say', 'who am I?')
+  await until(() => bob.events.length === 1, 'the message')
+  expect(bob.events[0]).toMatchObject({ author: 'ada', own: false })
+  expect((await ada.bot.history()).events).toMatchObject([{ author: 'ada', own: true }])
+})
+
+test('the command line reads the log from its beginning, writes, and follows', async () => {
+  const { bot } = await enter('command line')
+  for (const i of [1, 2]) await bot.append('say', i)
+  const main = fileURLToPath(new URL('../dist/main.js', import.meta.url))
+  const args = ['--url', server.url, '--room', 'command line', '--write', 'a line', '--say', 'hi', '--follow']
+  const child = spawn(process.execPath, [main, ...args], { stdio: ['ignore', 'pipe', 'inherit'] })
+  ends.push(() => child.kill('SIGKILL'))
+  let said = ''
+  child.stdout.on('data', (data: Buffer) => (said += data.toString()))
+  await until(() => said.includes('committed as #4'), 'the message')
+  await until(() => textOf(bot.doc) === 'a line\n', 'the line')
+  await bot.append('say', 3)
+  await until(() => said.includes('#5 somebody: say 3'), 'what came after it')
+  const log = said.split('\n').filter((line) => line.startsWith('#'))
+  expect(log.map((line) => line.split(' ')[0])).toEqual(['#1', '#2', '#4', '#5'])
+  child.kill('SIGINT')
+  expect(await once(child, 'exit')).toEqual([0, null])
 })
