@@ -19,6 +19,8 @@ export class HocuspocusSession extends BaseSession implements HocuspocusSocket {
   private readonly opened = performance.now()
   private lastPing = performance.now()
   private connections = 0
+  /** About a document: a pong is no word. */
+  private hasSpoken = false
 
   /** That of any document: all are of one user. */
   get identity(): Identity | null {
@@ -29,6 +31,7 @@ export class HocuspocusSession extends BaseSession implements HocuspocusSocket {
   handle(bytes: Uint8Array): null {
     if (!this.socket.isOpen() || isPong(bytes)) return null
     this.documentAt(decodeAddress(bytes))?.inbox.add(bytes)
+    this.hasSpoken = true
     return null
   }
 
@@ -73,6 +76,10 @@ export class HocuspocusSession extends BaseSession implements HocuspocusSocket {
     this.isKnown = true
   }
 
+  identified(identity: Identity): void {
+    this.takePlace(identity)
+  }
+
   forget(address: string): void {
     this.documents.delete(address)
   }
@@ -86,6 +93,11 @@ export class HocuspocusSession extends BaseSession implements HocuspocusSocket {
   override tick(now: number): void {
     if (!this.isKnown && now - this.opened > strangerMs) {
       this.fail(new ProtocolError('timeout', 'no good token came in time'))
+      return
+    }
+    // One that was denied may still get a token from its user; one that says nothing has no user.
+    if (!this.hasSpoken && now - this.opened > this.context.limits.helloMs) {
+      this.fail(new ProtocolError('timeout', 'nothing was said in time'))
       return
     }
     super.tick(now)
@@ -140,6 +152,10 @@ export class HocuspocusSession extends BaseSession implements HocuspocusSocket {
 
   failAll(error: ProtocolError): void {
     this.fail(error)
+  }
+
+  protected warn(): void {
+    // As for `tell`.
   }
 
   protected tell(): void {

@@ -109,6 +109,7 @@ const makeRoom = (events: readonly StoredEvent[] = []): Room =>
         maxWaitingBytes: 1e6,
         watermarkEvents: 1,
         watermarkInterval: 1,
+        maxDocumentBytes: 1e9,
       },
     },
     output,

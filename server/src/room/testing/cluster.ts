@@ -98,6 +98,7 @@ export class ClusterNode {
           maxWaitingBytes: 1e6,
           watermarkEvents: 256,
           watermarkInterval: 2_000,
+          maxDocumentBytes: 1e9,
         },
       },
       this.output,
