@@ -17,7 +17,7 @@ export const CloseCode = {
   tokenExpired: 4407,
   /** The room was deleted. */
   roomDeleted: 4410,
-  /** A frame or an update beyond the size limit. */
+  /** A frame, an update or a document beyond the size limit. */
   tooLarge: 4413,
   /** The server does not speak this version of the protocol. */
   unsupportedVersion: 4426,
@@ -33,7 +33,7 @@ export const CloseCode = {
   timeout: 4508,
   /** The room could not be loaded now. */
   loadFailed: 4510,
-  /** More frames or bytes than the limit allows. */
+  /** More frames, bytes or connections than the limits allow. */
   rateLimited: 4529,
 } as const
 
@@ -74,12 +74,14 @@ export const closeCodeFor = (code: ErrorCode): CloseCode => {
     case 'room_deleted':
       return CloseCode.roomDeleted
     case 'too_large':
+    case 'document_full':
       return CloseCode.tooLarge
     case 'overloaded':
       return CloseCode.overloaded
     case 'load_failed':
       return CloseCode.loadFailed
     case 'rate_limited':
+    case 'too_many_connections':
       return CloseCode.rateLimited
     case 'draining':
       return CloseCode.draining

@@ -23,6 +23,8 @@ export const errorCodes = {
   already_joined: { retry: false },
   /** One room more than the limit `rooms per connection`. */
   too_many_rooms: { retry: false },
+  /** The document is as large as the server allows: only deletions are taken. */
+  document_full: { retry: false },
   /** The update does not decode, or would make documents that apply it fail. */
   invalid_update: { retry: false },
   /** The presence frame does not decode, or is more than the limits allow. */
@@ -39,6 +41,8 @@ export const errorCodes = {
   room_deleted: { retry: false },
   /** Changes waiting for the database fill the journal, or joins are shed: come again later. */
   overloaded: { retry: true },
+  /** The user or tenant of the token has as many connections as it may. */
+  too_many_connections: { retry: true },
   /** The room could not be loaded. Its content is unharmed. */
   load_failed: { retry: true },
   /** An earlier change was refused and has to be sent again before this one. */
@@ -68,9 +72,12 @@ export const isRetryable = (code: string): boolean => isErrorCode(code) && error
 export class ProtocolError extends Error {
   override readonly name = 'ProtocolError'
   readonly code: ErrorCode
+  /** Milliseconds after which it may be worth to try again, for ERROR; 0 when nothing is known of it. */
+  readonly retryAfter: number
 
-  constructor(code: ErrorCode, message: string) {
+  constructor(code: ErrorCode, message: string, retryAfter = 0) {
     super(message)
     this.code = code
+    this.retryAfter = retryAfter
   }
 }

@@ -34,6 +34,23 @@ describe('settings', () => {
   })
 })
 
+describe('the playground', () => {
+  const JWT_SECRET = 'x'.repeat(32)
+  test.each([
+    ['is there without a key', {}, true],
+    ['is not with one', { JWT_SECRET }, false],
+    ['is not in production', { NODE_ENV: 'production' }, false],
+    ['is where it is asked for', { JWT_SECRET, NODE_ENV: 'production', PLAYGROUND: 'true' }, true],
+    ['is not where it is refused', { PLAYGROUND: 'false' }, false],
+  ])('%s', (_, environment, expected) => expect(readConfig(environment).playground).toBe(expected))
+
+  test('in code as in the environment', () => {
+    expect(completeConfig({}).playground).toBe(true)
+    expect(completeConfig({ jwtSecret: JWT_SECRET }).playground).toBe(false)
+    expect(completeConfig({ jwtSecret: JWT_SECRET, playground: true }).playground).toBe(true)
+  })
+})
+
 describe('I8: a wrong setting is told in one sentence that names it', () => {
   const strong = 'x'.repeat(32)
   const several = { WEFT_PROCESSES: '2', DATABASE_URL: 'postgres://db/weft', REDIS_URL: 'redis://redis' }
@@ -53,6 +70,7 @@ describe('I8: a wrong setting is told in one sentence that names it', () => {
       { MAX_FRAME_BYTES: '1024' },
       /^MAX_UPDATE_BYTES is larger than MAX_FRAME_BYTES/,
     ],
+    ['a proxy that is a name', { TRUSTED_PROXIES: '10.0.0.0/8, proxy' }, /^TRUSTED_PROXIES must .* "proxy"/],
     ['too many threads', { DOC_WORKERS: '65' }, /^DOC_WORKERS must/],
     ['something else for a switch', { PLAYGROUND: 'yes' }, /^PLAYGROUND must be true or false/],
     ['an unknown level', { LOG_LEVEL: 'loud' }, /^LOG_LEVEL must be one of silent, fatal/],

@@ -4,6 +4,7 @@
  */
 import { defaultSessionLimits } from '@weft/protocol'
 import { parseRedisUrl } from './bus/redis-url.js'
+import { parseNetwork } from './limits/networks.js'
 
 /** Everything that can be set. Sizes are in bytes, times in milliseconds, unless the name says otherwise. */
 export interface Config {
@@ -19,9 +20,11 @@ export interface Config {
   readonly jwtIssuer: string | undefined
   readonly jwtAudience: string | undefined
   readonly allowedOrigins: readonly string[]
+  readonly trustedProxies: readonly string[] | undefined
   readonly tlsCertFile: string | undefined
   readonly tlsKeyFile: string | undefined
   readonly logLevel: LogLevel
+  /** Unless set: off in production, that is with a key for tokens, or with NODE_ENV=production. */
   readonly playground: boolean
   readonly heartbeatMs: number
   readonly helloTimeoutMs: number
@@ -29,10 +32,20 @@ export interface Config {
   readonly shutdownTimeoutMs: number
   readonly drainMs: number
   readonly roomIdleMs: number
+  readonly maxConnections: number
+  readonly maxConnectionsPerTenant: number
+  readonly maxConnectionsPerUser: number
+  readonly maxConnectionsPerIp: number
+  readonly maxHandshakesPerIp: number
+  readonly maxFramesPerSecond: number
+  readonly maxBytesPerSecond: number
+  readonly maxJoinWaitMs: number
+  readonly maxLoopDelayMs: number
   readonly maxOpenRooms: number
   readonly maxRoomsPerConnection: number
   readonly maxFrameBytes: number
   readonly maxUpdateBytes: number
+  readonly maxDocumentBytes: number
   readonly maxEventBytes: number
   readonly maxPresenceBytes: number
   readonly maxPresenceEntries: number
@@ -81,6 +94,7 @@ const integer =
   }
 
 const bytes = (min: number): ((value: string, name: string) => number) => integer(min, 1024 ** 3)
+const count = integer(0, 10_000_000)
 const milliseconds = (min: number): ((value: string, name: string) => number) => integer(min, 24 * 3_600_000)
 
 const bool = (value: string, name: string): boolean => {
@@ -129,6 +143,20 @@ const origins = (value: string, name: string): readonly string[] =>
         )
       }
       return origin
+    })
+
+const networks = (value: string, name: string): readonly string[] =>
+  value
+    .split(',')
+    .map((network) => network.trim())
+    .filter((network) => network !== '')
+    .map((network) => {
+      if (parseNetwork(network) === null) {
+        throw new ConfigError(
+          `${name} must be a list of addresses and networks like 10.0.0.0/8, and holds ${JSON.stringify(network)}.`,
+        )
+      }
+      return network
     })
 
 const setting = <K extends keyof Config>(
@@ -198,15 +226,28 @@ export const settings = [
     'origins of web pages that may connect, separated by commas; `*` for all (without a key: all of this machine)',
   ),
   setting(
+    'trustedProxies',
+    'TRUSTED_PROXIES',
+    '',
+    networks,
+    'proxies whose `X-Forwarded-For` tells the address of a client: addresses and networks (`10.0.0.0/8`), separated by commas',
+  ),
+  setting(
     'tlsCertFile',
     'TLS_CERT_FILE',
     '',
     text,
-    'certificate chain (PEM); with `TLS_KEY_FILE` the server speaks TLS',
+    'certificate chain (PEM); with `TLS_KEY_FILE` the server speaks TLS. Both are read again when they change',
   ),
   setting('tlsKeyFile', 'TLS_KEY_FILE', '', text, 'private key (PEM) of the certificate'),
   setting('logLevel', 'LOG_LEVEL', 'info', logLevel, 'silent, fatal, error, warn, info, debug or trace'),
-  setting('playground', 'PLAYGROUND', 'true', bool, 'serve the playground at `/`'),
+  setting(
+    'playground',
+    'PLAYGROUND',
+    '',
+    bool,
+    'serve the playground at `/`; unless set: without a key for tokens, and not with `NODE_ENV=production`',
+  ),
   setting(
     'heartbeatMs',
     'HEARTBEAT_MS',
@@ -249,6 +290,63 @@ export const settings = [
     milliseconds(0),
     'a room without members stays open this long',
   ),
+  setting('maxConnections', 'MAX_CONNECTIONS', '50000', count, 'connections to this node; 0 for no limit'),
+  setting(
+    'maxConnectionsPerTenant',
+    'MAX_CONNECTIONS_PER_TENANT',
+    '0',
+    count,
+    'connections of one tenant, on all nodes; 0 for no limit',
+  ),
+  setting(
+    'maxConnectionsPerUser',
+    'MAX_CONNECTIONS_PER_USER',
+    '1000',
+    count,
+    'connections of one user, on all nodes; 0 for no limit',
+  ),
+  setting(
+    'maxConnectionsPerIp',
+    'MAX_CONNECTIONS_PER_IP',
+    '1000',
+    count,
+    'connections of one address (IPv6: /64), on all nodes; 0 for no limit. See "Limits"',
+  ),
+  setting(
+    'maxHandshakesPerIp',
+    'MAX_HANDSHAKES_PER_IP',
+    '1200',
+    count,
+    'new connections of one address in a minute, on all nodes; 0 for no limit',
+  ),
+  setting(
+    'maxFramesPerSecond',
+    'MAX_FRAMES_PER_SECOND',
+    '2000',
+    integer(0, 100_000),
+    'messages of one connection, on average; ten seconds of it may come at once; 0 for no limit',
+  ),
+  setting(
+    'maxBytesPerSecond',
+    'MAX_BYTES_PER_SECOND',
+    String(16 * 1024 ** 2),
+    integer(0, 100 * 1024 ** 2),
+    'bytes of one connection, on average; ten seconds of it, or two frames of full size, may come at once; 0 for no limit',
+  ),
+  setting(
+    'maxJoinWaitMs',
+    'MAX_JOIN_WAIT_MS',
+    '10000',
+    milliseconds(100),
+    'a join that waits longer for its room to be loaded is refused as `overloaded`',
+  ),
+  setting(
+    'maxLoopDelayMs',
+    'MAX_LOOP_DELAY_MS',
+    '1000',
+    milliseconds(50),
+    'while the event loop is later than this, on average, joins are refused as `overloaded`',
+  ),
   setting(
     'maxOpenRooms',
     'MAX_OPEN_ROOMS',
@@ -270,6 +368,13 @@ export const settings = [
     String(limits.updateBytes),
     bytes(1_024),
     'size of one Yjs update',
+  ),
+  setting(
+    'maxDocumentBytes',
+    'MAX_DOCUMENT_BYTES',
+    String(100 * 1024 ** 2),
+    bytes(1_024),
+    'size of a document as it is stored; a larger one takes deletions only',
   ),
   setting(
     'maxEventBytes',
@@ -365,8 +470,15 @@ export const flagOf = (env: string): string =>
 export const readConfig = (
   environment: Readonly<Record<string, string | undefined>>,
   flags: Readonly<Record<string, string | undefined>> = {},
-): Config => {
-  const values = new Map<keyof Config, unknown>()
+): Config => finish(readValues(environment, flags), environment['NODE_ENV'])
+
+type Values = Map<keyof Config, unknown>
+
+const readValues = (
+  environment: Readonly<Record<string, string | undefined>>,
+  flags: Readonly<Record<string, string | undefined>>,
+): Values => {
+  const values: Values = new Map()
   for (const row of settings as readonly Setting[]) {
     const flag = flags[row.env]
     const given = flag ?? environment[row.env]
@@ -374,9 +486,15 @@ export const readConfig = (
     const name = flag === undefined ? row.env : flagOf(row.env)
     values.set(row.key, value === '' ? undefined : row.parse(value, name))
   }
+  return values
+}
+
+const finish = (values: Values, nodeEnv: string | undefined): Config => {
+  const keys = [values.get('jwtSecret'), values.get('jwtPublicKey'), values.get('jwtJwksUrl')]
+  const isProduction = nodeEnv === 'production' || keys.some((key) => key !== undefined)
+  if (values.get('playground') === undefined) values.set('playground', !isProduction)
   // The table has a row for every key (checked by the type of `settings` and a test).
-  const config = Object.fromEntries(values) as unknown as Config
-  return checkConfig(config)
+  return checkConfig(Object.fromEntries(values) as unknown as Config)
 }
 
 /**
@@ -384,14 +502,14 @@ export const readConfig = (
  * @throws {ConfigError}
  */
 export const completeConfig = (given: Partial<Config>): Config => {
-  const values = new Map<keyof Config, unknown>(Object.entries(readConfig({})) as [keyof Config, unknown][])
+  const values = readValues({}, {})
   for (const row of settings as readonly Setting[]) {
     const value = given[row.key]
     // As in the environment, an empty text is a setting that is not set. An empty list of origins is one.
     if (value === undefined || value === '') continue
     values.set(row.key, row.parse(String(value), row.key))
   }
-  return checkConfig(Object.fromEntries(values) as unknown as Config)
+  return finish(values, process.env['NODE_ENV'])
 }
 
 /** Addresses that only this machine reaches. */

@@ -7,15 +7,10 @@ import type { Bus } from './bus/index.js'
 import { DocWorkers } from './compaction/index.js'
 import { Control } from './control.js'
 import { completeConfig, ConfigError, type Config } from './config.js'
-import {
-  Gateway,
-  loadUws,
-  type GatewayLimits,
-  type RoomChannel,
-  type SessionContext,
-} from './gateway/index.js'
+import { Gateway, loadUws, type RoomChannel, type SessionContext } from './gateway/index.js'
 import { CommitPacing, Journal, type JournalEntry } from './journal/index.js'
 import { openBus } from './open-bus.js'
+import { limitsOf, openLimits } from './open-limits.js'
 import { createPlayground } from './playground/index.js'
 import { DatabaseWatch, readinessOf, type Readiness } from './readiness.js'
 import { BaseMemory, HistoryReads, Rooms, Sweep, type RoomObserver } from './room/index.js'
@@ -23,6 +18,7 @@ import { atMost, Opened, Shutdown, ShutdownError } from './shutdown.js'
 import { openStore, type Store } from './store/index.js'
 import { createLogger, Metrics, type Logger } from './telemetry/index.js'
 import { checkTls, readRedisCa } from './tls.js'
+import { TlsWatch } from './tls-watch.js'
 import { watchNodes } from './watch-nodes.js'
 
 /** A running server. */
@@ -132,6 +128,8 @@ const start = async (
   const fault = (message: string, error: unknown): void => log.error({ err: error }, message)
   const bus = givenBus ?? (await openBus(config, redisCa, store, node, metrics, log))
   if (givenBus === undefined) opened.add('the bus', () => bus.close())
+  const limits = await openLimits(config, redisCa, store, metrics)
+  opened.add('the limits', () => limits.close())
   const database = new DatabaseWatch(() => store.ping(), {
     away: (error) => log.warn({ err: error }, 'the database does not answer: nothing is saved until it does'),
     back: (awayMs) => log.info({ awayMs }, 'the database answers again'),
@@ -246,6 +244,7 @@ const start = async (
       observer,
       options: {
         compactBytes: config.compactBytes,
+        maxDocumentBytes: config.maxDocumentBytes,
         presenceEntriesPerConnection: config.maxPresenceEntries,
         holeGrace: 10,
         maxWaitingBytes: config.journalMaxBytes,
@@ -257,8 +256,16 @@ const start = async (
       opened: () => sweep?.opened(),
       heard: (other) => nodes.heard(other),
       warn: (message, details) => log.warn(details, message),
+      isLate: () => limits.isLate,
+      limited: limits.reached,
     },
-    { idleMs: config.roomIdleMs, concurrentOpens: 64, waitingOpens: 20_000, maxOpen: config.maxOpenRooms },
+    {
+      idleMs: config.roomIdleMs,
+      concurrentOpens: 64,
+      waitingOpens: 20_000,
+      maxWaitMs: config.maxJoinWaitMs,
+      maxOpen: config.maxOpenRooms,
+    },
   )
   const nodes = watchNodes(bus, () => rooms, sweepMs, metrics, log)
   opened.add('the watch of the nodes', () => nodes.dispose())
@@ -297,6 +304,7 @@ const start = async (
     node,
     limits: limitsOf(config),
     auth,
+    admission: limits.admission,
     rooms,
     // The driver takes 20 ms for a MiB (I5), and a frame has its limit (P52).
     history: new HistoryReads(store, {
@@ -306,12 +314,22 @@ const start = async (
     }),
     observer: {
       error: (code) => metrics.error(code),
+      limited: limits.reached,
       fault,
       behind: () => metrics.backpressure(),
       info: (message, details) => log.debug(details, message),
     },
   }
   const port = await gateway.listen(context)
+  const tlsWatch = await TlsWatch.start(config, {
+    changed: async () => {
+      await gateway.renewCertificate()
+      log.info('the certificate has changed: new connections get the new one')
+    },
+    refused: (error) =>
+      log.error({ err: error }, 'the changed certificate cannot be used; connections get the one before'),
+  })
+  opened.add('the watch of the certificate', () => tlsWatch?.close())
   const scheme = config.tlsCertFile === undefined ? 'http' : 'https'
   const url = `${scheme}://${config.host.includes(':') ? `[${config.host}]` : config.host}:${port}`
   log.info({ url, node, store: store.connection.kind }, `Weft listens on ${url}`)
@@ -339,6 +357,8 @@ const start = async (
       )
     }
     await step('stopping the watches', () => {
+      tlsWatch?.close()
+      limits.close()
       database.close()
       nodes.dispose()
       control.dispose()
@@ -369,15 +389,3 @@ const start = async (
     close: () => (closing ??= close()),
   }
 }
-
-const limitsOf = (config: Config): GatewayLimits => ({
-  frameBytes: config.maxFrameBytes,
-  updateBytes: config.maxUpdateBytes,
-  eventBytes: config.maxEventBytes,
-  presenceBytes: config.maxPresenceBytes,
-  roomsPerConnection: config.maxRoomsPerConnection,
-  helloMs: config.helloTimeoutMs,
-  heartbeatMs: config.heartbeatMs,
-  slowMs: config.slowTimeoutMs,
-  presenceEntries: 10_000,
-})

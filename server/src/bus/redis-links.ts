@@ -3,7 +3,7 @@
  * for a single server, a master behind sentinels, and a cluster (with sharded pub/sub).
  */
 import { Cluster, Redis } from 'ioredis'
-import type { RedisTarget } from './redis-url.js'
+import { parseRedisUrl, type RedisTarget } from './redis-url.js'
 
 export interface RedisLinks {
   /** Whether something can be published now. */
@@ -37,6 +37,9 @@ const firstRetryMs = 50
 /** What a connection gets to close on its own before it is destroyed, in milliseconds. A frozen Redis takes all of it. */
 const disconnectTimeoutMs = 500
 
+/** What a Redis that hangs gets to answer a command, in milliseconds. */
+const commandTimeoutMs = 1_000
+
 /** Channels in one SUBSCRIBE: a reply each, and other clients of Redis wait meanwhile. */
 const channelsPerCommand = 1_000
 
@@ -60,10 +63,11 @@ const commonOptions = (target: RedisTarget, ca: Ca) => ({
   autoResendUnfulfilledCommands: false,
 })
 
-const connectServer = (target: RedisTarget, ca: Ca): Redis => {
+const connectServer = (target: RedisTarget, ca: Ca, commandTimeout?: number): Redis => {
   const [first = { host: 'localhost', port: 6_379 }] = target.hosts
   return new Redis({
     ...commonOptions(target, ca),
+    ...(commandTimeout === undefined ? {} : { commandTimeout }),
     ...(target.kind === 'sentinel'
       ? {
           sentinels: [...target.hosts],
@@ -82,9 +86,12 @@ const connectServer = (target: RedisTarget, ca: Ca): Redis => {
   })
 }
 
-const connectCluster = (target: RedisTarget, ca: Ca, sharded: boolean): Cluster =>
+const connectCluster = (target: RedisTarget, ca: Ca, sharded: boolean, commandTimeout?: number): Cluster =>
   new Cluster([...target.hosts], {
-    redisOptions: commonOptions(target, ca),
+    redisOptions: {
+      ...commonOptions(target, ca),
+      ...(commandTimeout === undefined ? {} : { commandTimeout }),
+    },
     clusterRetryStrategy: retryDelay,
     shardedSubscribers: sharded,
     // Subscriptions may wait for the cluster (one for each open room); messages may not.
@@ -92,6 +99,19 @@ const connectCluster = (target: RedisTarget, ca: Ca, sharded: boolean): Cluster 
     // A certificate names hosts, not addresses.
     ...(target.tls ? { dnsLookup: (address, callback) => callback(null, address) } : {}),
   })
+
+/** A connection for commands, apart from those of the bus. Nothing is kept for a Redis that is away. */
+export const connectRedis = (url: string, ca: Ca): Redis | Cluster => {
+  const target = parseRedisUrl(url)
+  if (target === null) throw new Error('this is no address of Redis')
+  const connection =
+    target.kind === 'cluster'
+      ? connectCluster(target, ca, false, commandTimeoutMs)
+      : connectServer(target, ca, commandTimeoutMs)
+  // The bus tells of the same.
+  connection.on('error', () => undefined)
+  return connection
+}
 
 export const openRedisLinks = (target: RedisTarget, ca: Ca, listener: RedisLinksListener): RedisLinks =>
   target.kind === 'cluster' ? new ClusterLinks(target, ca, listener) : new ServerLinks(target, ca, listener)

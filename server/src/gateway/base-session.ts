@@ -1,6 +1,7 @@
 /* What the connections of all dialects have in common: messages one after the other, the end of a token, the end of a connection. */
 import { closeCodeFor, ProtocolError, type Access } from '@weft/protocol'
 import type { Identity } from '../auth/index.js'
+import { MessageRate, type Place } from '../limits/index.js'
 import { at, Inbox, strangerBytes, tellable, type Session, type SessionContext } from './session.js'
 import type { Socket, SocketEvents } from './socket.js'
 
@@ -9,6 +10,9 @@ export abstract class BaseSession implements Session, SocketEvents {
   readonly socket: Socket
   protected readonly id: string
   protected readonly inbox: Inbox
+  private readonly rate = new MessageRate()
+  /** In the counts of its user and tenant. */
+  private place: Place | null = null
   private cancelExpiry: (() => void) | null = null
 
   constructor(id: string, socket: Socket, context: SessionContext) {
@@ -33,13 +37,51 @@ export abstract class BaseSession implements Session, SocketEvents {
   /** Tells the client why the connection ends, where the dialect can. */
   protected abstract tell(error: ProtocolError): void
 
+  /** Tells the client that it is half way to being closed, where the dialect can. */
+  protected abstract warn(error: ProtocolError): void
+
   message(bytes: Uint8Array): void {
-    this.socket.lastReceived = performance.now()
+    const now = performance.now()
+    this.socket.lastReceived = now
+    if (!this.isInPace(now, bytes.length)) return
     this.inbox.add(bytes)
     const allowed = 2 * this.context.limits.frameBytes
     if (this.waitingBytes > (this.isKnown ? allowed : Math.min(strangerBytes, allowed))) {
       this.fail(new ProtocolError('overloaded', 'too many messages wait to be handled'))
     }
+  }
+
+  pinged(): void {
+    this.isInPace(performance.now(), 0)
+  }
+
+  /** Counts a message of the client (P75). @returns false when it is one too many, and the connection ends */
+  private isInPace(now: number, bytes: number): boolean {
+    const { limits } = this.context
+    const pace = this.rate.take(limits.rate, now, bytes)
+    if (pace === 'fine') return true
+    const error = new ProtocolError(
+      'rate_limited',
+      pace === 'warn'
+        ? 'too many messages or bytes: the connection will be closed if it goes on'
+        : 'too many messages or bytes',
+      this.rate.restMs(limits.rate),
+    )
+    if (pace === 'warn') {
+      this.warn(error)
+      return true
+    }
+    if (this.socket.isOpen()) this.context.observer.limited('rate')
+    this.fail(error)
+    return false
+  }
+
+  /**
+   * Counts the connection to whom its token names, once.
+   * @throws {ProtocolError} too_many_connections (P74)
+   */
+  protected takePlace({ tenant, user }: Identity): void {
+    this.place ??= this.context.admission.enter(tenant, user)
   }
 
   /** Bytes of messages that wait to be handled. */
@@ -79,6 +121,8 @@ export abstract class BaseSession implements Session, SocketEvents {
   closed(): void {
     this.socket.closed()
     this.inbox.close()
+    if (this.place !== null) this.context.admission.leave(this.place)
+    this.place = null
     this.cancelExpiry?.()
     this.cancelExpiry = null
   }

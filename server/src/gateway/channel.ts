@@ -9,13 +9,17 @@ import type { Room, RoomMember, RoomOutput } from '../room/index.js'
 import type { StoredEvent } from '../store/types.js'
 import { encodeAddress, encodeStateless } from './hocuspocus-wire.js'
 import type { Membership } from './membership.js'
-import type { TemplatedApp } from './uws.js'
 import { encodeAwareness, encodeUpdate, keepAlive } from './yjs-wire.js'
 
 export type Dialect = 'weft' | 'yjs' | 'hocuspocus'
 
 /** The ephemeral broadcasts that are the stateless messages of Hocuspocus: their payload is a string (P70). */
 export const statelessName = 'stateless'
+
+/** Sends to every socket on a topic. */
+export interface Publisher {
+  publish(topic: string, frame: Uint8Array): void
+}
 
 /** Counts what leaves the node. */
 export interface ChannelObserver {
@@ -44,7 +48,7 @@ export const eventFrame = (room: number, event: StoredEvent): Uint8Array =>
 export class RoomChannel implements RoomOutput {
   /** The room's number on this node. */
   readonly number: number
-  private readonly app: TemplatedApp
+  private readonly apps: Publisher
   private readonly observer: ChannelObserver
   private readonly turns: PublishTurns
   private readonly topics: Record<Dialect, string>
@@ -76,14 +80,14 @@ export class RoomChannel implements RoomOutput {
 
   constructor(
     number: number,
-    app: TemplatedApp,
+    apps: Publisher,
     turns: PublishTurns,
     observer: ChannelObserver,
     disposed: () => void,
   ) {
     this.disposed = disposed
     this.number = number
-    this.app = app
+    this.apps = apps
     this.turns = turns
     this.observer = observer
     this.topics = { weft: `w${number}`, yjs: `y${number}`, hocuspocus: `h${number}` }
@@ -211,7 +215,7 @@ export class RoomChannel implements RoomOutput {
       if (member === sender || membership.address === null) continue
       const frame = encode(membership.address)
       this.turns.touch(this)
-      this.app.publish(topic, frame, true)
+      this.apps.publish(topic, frame)
       this.observer.published('hocuspocus', 1, frame.length, updates)
     }
   }
@@ -225,7 +229,7 @@ export class RoomChannel implements RoomOutput {
     if (dialect === 'yjs' && own === undefined) this.lastYjs = performance.now()
     const receivers = own === undefined ? members.size : members.size - 1
     if (receivers === 0) return
-    if (own?.socket.publish(topic, frame) !== true) this.app.publish(topic, frame, true)
+    if (own?.socket.publish(topic, frame) !== true) this.apps.publish(topic, frame)
     this.observer.published(dialect, receivers, frame.length, updates)
   }
 }

@@ -3,13 +3,15 @@
  * sessions and keeps the list of them.
  */
 import type { Config } from '../config.js'
+import { Apps, type Home } from './apps.js'
 import { HocuspocusSession } from './hocuspocus-session.js'
 import { registerHttp, type HttpHandlers } from './http.js'
+import { addressOf, type Counted, type Refused } from '../limits/index.js'
 import { isAllowedOrigin, isLoopbackHost } from './origins.js'
 import { portTaken } from './port.js'
 import { PublishTurns, RoomChannel, type ChannelObserver, type Dialect } from './channel.js'
 import type { Session, SessionContext } from './session.js'
-import { Socket, type SocketEvents, type SocketLimits } from './socket.js'
+import { Socket, type SocketEvents } from './socket.js'
 import {
   exclusivePort,
   fullSocket,
@@ -18,7 +20,6 @@ import {
   type FullWebSocket,
   type HttpRequest,
   type HttpResponse,
-  type TemplatedApp,
   type us_listen_socket,
   type us_socket_context_t,
   type UwsModule,
@@ -36,14 +37,17 @@ type Run = (run: () => void) => void
 /** A socket with its session. No exception of the session reaches whoever calls. */
 class Connection implements SocketEvents {
   readonly dialect: Dialect
+  /** In the count of its address. */
+  readonly address: Counted | null
   /** Let go of when the socket is open. */
   request: YjsRequest | null
   session: (Session & SocketEvents) | null = null
   socket: Socket | null = null
   private readonly guard: Run
 
-  constructor(dialect: Dialect, request: YjsRequest | null, guard: Run) {
+  constructor(dialect: Dialect, address: Counted | null, request: YjsRequest | null, guard: Run) {
     this.dialect = dialect
+    this.address = address
     this.request = request
     this.guard = guard
   }
@@ -73,8 +77,10 @@ export class Gateway {
   readonly turns = new PublishTurns()
   private readonly uws: UwsModule
   private readonly config: Config
-  private readonly app: TemplatedApp
-  private readonly socketLimits: SocketLimits
+  private readonly http: HttpHandlers
+  private readonly apps = new Apps()
+  /** That of the app that listens. */
+  private home: Home
   private readonly observer: GatewayObserver
   private readonly connections = new Set<Connection>()
   private readonly channels = new Set<RoomChannel>()
@@ -89,19 +95,29 @@ export class Gateway {
     this.uws = uws
     this.config = config
     this.observer = observer
-    this.socketLimits = {
-      paceBytes: Math.min(128 * 1024, config.maxBackpressureBytes / 2),
-      queuedBytes: config.maxBackpressureBytes,
-    }
-    const { tlsCertFile, tlsKeyFile } = config
-    this.app =
-      tlsCertFile !== undefined && tlsKeyFile !== undefined
-        ? uws.SSLApp({ cert_file_name: tlsCertFile, key_file_name: tlsKeyFile })
-        : uws.App()
-    this.webSocket('/v1/connect', 'weft')
-    this.webSocket('/yjs/*', 'yjs')
-    this.webSocket('/hocuspocus', 'hocuspocus')
-    registerHttp(this.app, http)
+    this.http = http
+    this.home = this.createApp()
+  }
+
+  private createApp(): Home {
+    const { tlsCertFile, tlsKeyFile, maxBackpressureBytes, allowedOrigins } = this.config
+    const isSecure = tlsCertFile !== undefined && tlsKeyFile !== undefined
+    const app = isSecure
+      ? this.uws.SSLApp({ cert_file_name: tlsCertFile, key_file_name: tlsKeyFile })
+      : this.uws.App()
+    const home = this.apps.add(app, {
+      paceBytes: Math.min(128 * 1024, maxBackpressureBytes / 2),
+      queuedBytes: maxBackpressureBytes,
+    })
+    this.webSocket(home, '/v1/connect', 'weft')
+    this.webSocket(home, '/yjs/*', 'yjs')
+    this.webSocket(home, '/hocuspocus', 'hocuspocus')
+    registerHttp(app, this.http, {
+      isSecure,
+      allows: (origin) => isAllowedOrigin(origin, allowedOrigins, this.context?.auth.open ?? true),
+      lists: (origin) => allowedOrigins.includes(origin),
+    })
+    return home
   }
 
   /** Connections by dialect. */
@@ -113,7 +129,7 @@ export class Gateway {
 
   /** The output of a room that is being opened. */
   createChannel(): RoomChannel {
-    const channel = new RoomChannel(this.nextChannel++, this.app, this.turns, this.observer, () =>
+    const channel = new RoomChannel(this.nextChannel++, this.apps, this.turns, this.observer, () =>
       this.channels.delete(channel),
     )
     this.channels.add(channel)
@@ -123,12 +139,33 @@ export class Gateway {
   /** Starts to listen. @returns the port. @throws {Error} when the address is taken or not this machine's */
   async listen(context: SessionContext): Promise<number> {
     this.context = context
-    const { host, port, processes } = this.config
-    const listener = await listenOn(this.app, host, port, processes > 1 ? sharedPort : exclusivePort)
+    const { host, port } = this.config
+    const listener = await this.listenAt(port)
     if (listener === false) throw portTaken(host, port)
     this.listener = listener
     this.ticker = setInterval(() => this.tick(), 1_000)
     return this.uws.us_socket_local_port(listener)
+  }
+
+  private listenAt(port: number): Promise<us_listen_socket | false> {
+    const { host, processes } = this.config
+    return listenOn(this.home.app, host, port, processes > 1 ? sharedPort : exclusivePort)
+  }
+
+  /**
+   * Shows new connections the certificate that is in the files now, which have been checked. Open ones stay as they are. uWS reads a
+   * certificate once for each app, so that this is another app on the same port.
+   * @throws {Error} when nothing listens any more: call it again
+   */
+  async renewCertificate(): Promise<void> {
+    if (this.isDraining()) return
+    const port = this.listener === null ? this.config.port : this.uws.us_socket_local_port(this.listener)
+    this.home = this.createApp()
+    this.stopListening()
+    const listener = await this.listenAt(port)
+    if (listener === false) throw portTaken(this.config.host, port)
+    this.listener = listener
+    if (this.isDraining()) this.stopListening()
   }
 
   /**
@@ -161,7 +198,11 @@ export class Gateway {
   close(): void {
     this.stopListening()
     if (this.ticker !== null) clearInterval(this.ticker)
-    this.app.close()
+    this.apps.close()
+  }
+
+  private isDraining(): boolean {
+    return this.draining
   }
 
   private stopListening(): void {
@@ -173,10 +214,13 @@ export class Gateway {
     const now = performance.now()
     for (const { session } of this.connections) session?.tick(now)
     for (const channel of this.channels) channel.keepAlive(yjsKeepAliveMs)
+    this.apps.prune()
   }
 
-  private webSocket(pattern: string, dialect: Dialect): void {
-    this.app.ws<SocketData>(pattern, {
+  private webSocket(home: Home, pattern: string, dialect: Dialect): void {
+    home.app.ws<SocketData>(pattern, {
+      // No permessage-deflate: a few bytes could become gigabytes here, and each socket would take a window more.
+      compression: 0,
       // Beyond it uWS ends the connection without a word. Up to there the session can say why (P5).
       maxPayloadLength: 2 * this.config.maxFrameBytes,
       maxBackpressure: this.config.maxBackpressureBytes,
@@ -194,7 +238,10 @@ export class Gateway {
             throw error
           }
         }),
-      open: (ws) => this.guard(() => this.opened(fullSocket(ws))),
+      open: (ws) => {
+        home.sockets++
+        this.guard(() => this.opened(fullSocket(ws), home))
+      },
       message: (ws, message, isBinary) => {
         const { session } = ws.getUserData().connection
         if (session === null) return
@@ -207,11 +254,14 @@ export class Gateway {
           this.connectionFailed(error)
         }
       },
+      // uWS answers them by itself.
+      ping: (ws) => this.guard(() => ws.getUserData().connection.session?.pinged()),
       dropped: (ws) => ws.getUserData().connection.socket?.noteDrop(),
       drain: (ws) => this.guard(() => ws.getUserData().connection.socket?.drained()),
       close: (ws) => {
+        home.sockets--
         const { connection } = ws.getUserData()
-        this.connections.delete(connection)
+        if (this.connections.delete(connection)) this.context?.admission.release(connection.address)
         this.guard(() => connection.session?.closed())
         connection.session = null
       },
@@ -238,31 +288,61 @@ export class Gateway {
         .end('The node is shutting down.')
       return
     }
+    const address = this.admit(res, req)
+    if (address !== null && 'limit' in address) {
+      res
+        .writeStatus(address.status)
+        .writeHeader('Retry-After', String(address.retryAfterSeconds))
+        .end(address.message)
+      return
+    }
     const request =
       dialect === 'yjs'
         ? { path: req.getUrl().slice('/yjs/'.length), token: req.getQuery('token') ?? null }
         : null
-    const data: SocketData = { connection: new Connection(dialect, request, this.guard) }
-    res.upgrade(
-      data,
-      req.getHeader('sec-websocket-key'),
-      firstProtocol(req.getHeader('sec-websocket-protocol')),
-      req.getHeader('sec-websocket-extensions'),
-      context,
-    )
+    const data: SocketData = { connection: new Connection(dialect, address, request, this.guard) }
+    try {
+      res.upgrade(
+        data,
+        req.getHeader('sec-websocket-key'),
+        firstProtocol(req.getHeader('sec-websocket-protocol')),
+        req.getHeader('sec-websocket-extensions'),
+        context,
+      )
+    } catch (error) {
+      if (!this.connections.has(data.connection)) this.context?.admission.release(address)
+      throw error
+    }
   }
 
-  private opened(ws: FullWebSocket<SocketData>): void {
+  /** Every limit on connections that needs no token. */
+  private admit(res: HttpResponse, req: HttpRequest): Counted | null | Refused {
+    const { context } = this
+    if (context === null) return null
+    const { addresses } = context.admission
+    const peer = addressOf(new Uint8Array(res.getRemoteAddress()))
+    let forwarded = ''
+    if (addresses.isTrusted(peer)) {
+      // HAProxy adds a header of its own instead of going on in the client's: `getHeader` would give the client's alone.
+      req.forEach((name, value) => {
+        if (name === 'x-forwarded-for') forwarded += forwarded === '' ? value : `,${value}`
+      })
+    }
+    return context.admission.admit(addresses.keyOf(peer, forwarded), this.connections.size)
+  }
+
+  private opened(ws: FullWebSocket<SocketData>, home: Home): void {
     const { connection } = ws.getUserData()
     const { context } = this
     if (context === null || this.draining) {
+      context?.admission.release(connection.address)
       ws.end(4501, 'the node is shutting down')
       return
     }
     const id = `${context.node}-${this.nextSession++}`
     const { request, dialect } = connection
     // Stock clients get large updates as messages in fragments, between which nothing may go.
-    const socket = new Socket(ws, this.socketLimits, dialect === 'weft', connection)
+    const socket = new Socket(ws, home, dialect === 'weft', connection)
     connection.socket = socket
     connection.request = null
     this.connections.add(connection)

@@ -39,6 +39,8 @@ export interface HocuspocusSocket extends StatusSocket {
   nextConnection(): string
   /** @throws {ProtocolError} when it is another user than that of the other documents */
   checkUser(document: HocuspocusDocument, identity: Identity): void
+  /** Whose the token is. @throws {ProtocolError} too_many_connections */
+  identified(identity: Identity): void
   /** A token was good: the client is no stranger any more. */
   authenticated(): void
   /** The document may be forgotten. */
@@ -164,6 +166,7 @@ export class HocuspocusDocument implements InboxOwner, HocuspocusWireOwner, Stoc
       this.owner.checkUser(this, identity)
       this.checkSame(identity)
       if (identity.access(this.room) === null) throw notGranted()
+      if (this.socket.isOpen()) this.owner.identified(identity)
     } catch (error) {
       this.denied(error)
       return

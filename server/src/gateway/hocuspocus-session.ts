@@ -23,6 +23,8 @@ export class HocuspocusSession extends BaseSession implements HocuspocusSocket {
   /** Who waits for which pong. */
   private trips: { readonly pong: number; readonly done: () => void }[] = []
   private connections = 0
+  /** About a document: a pong is no word. */
+  private hasSpoken = false
 
   /** That of any document: all are of one user. */
   get identity(): Identity | null {
@@ -37,6 +39,7 @@ export class HocuspocusSession extends BaseSession implements HocuspocusSocket {
       return null
     }
     this.documentAt(decodeAddress(bytes))?.inbox.add(bytes)
+    this.hasSpoken = true
     return null
   }
 
@@ -107,6 +110,10 @@ export class HocuspocusSession extends BaseSession implements HocuspocusSocket {
     this.isKnown = true
   }
 
+  identified(identity: Identity): void {
+    this.takePlace(identity)
+  }
+
   forget(address: string): void {
     this.documents.delete(address)
   }
@@ -120,6 +127,11 @@ export class HocuspocusSession extends BaseSession implements HocuspocusSocket {
   override tick(now: number): void {
     if (!this.isKnown && now - this.opened > strangerMs) {
       this.fail(new ProtocolError('timeout', 'no good token came in time'))
+      return
+    }
+    // One that was denied may still get a token from its user; one that says nothing has no user.
+    if (!this.hasSpoken && now - this.opened > this.context.limits.helloMs) {
+      this.fail(new ProtocolError('timeout', 'nothing was said in time'))
       return
     }
     super.tick(now)
@@ -174,6 +186,10 @@ export class HocuspocusSession extends BaseSession implements HocuspocusSocket {
 
   failAll(error: ProtocolError): void {
     this.fail(error)
+  }
+
+  protected warn(): void {
+    // As for `tell`.
   }
 
   protected tell(): void {

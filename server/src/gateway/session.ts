@@ -3,6 +3,7 @@ import type { Access, ErrorCode } from '@weft/protocol'
 import type { Authenticator, Identity } from '../auth/index.js'
 import { DocWorkerError } from '../compaction/index.js'
 import { UpdateInvalidError } from '../crdt/index.js'
+import type { Admission, LimitName, RateLimits } from '../limits/index.js'
 import type { HistoryReads, Rooms } from '../room/index.js'
 import type { RoomChannel } from './channel.js'
 
@@ -15,11 +16,15 @@ export interface GatewayLimits extends SessionLimits {
   readonly slowMs: number
   /** Awareness entries in one frame. Stock clients send everybody's at once when they hear them. */
   readonly presenceEntries: number
+  /** How fast a connection may send. */
+  readonly rate: RateLimits
 }
 
 /** Counts what sessions see. */
 export interface SessionObserver {
   error(code: ErrorCode): void
+  /** A limit was reached. */
+  limited(limit: LimitName): void
   /** A fault of the server while handling a client's frame. */
   fault(message: string, error: unknown): void
   behind(): void
@@ -33,6 +38,8 @@ export interface SessionContext {
   readonly node: string
   readonly limits: GatewayLimits
   readonly auth: Authenticator
+  /** Counts connections of users and tenants. */
+  readonly admission: Admission
   readonly rooms: Rooms<RoomChannel>
   readonly history: HistoryReads
   readonly observer: SessionObserver
@@ -43,6 +50,8 @@ export interface Session {
   /** One message; the bytes are the session's own. */
   message(bytes: Uint8Array): void
   textMessage(): void
+  /** A ping of the WebSocket itself, which has been answered. */
+  pinged(): void
   /** Called about once a second. @param now `performance.now()` */
   tick(now: number): void
   /**

@@ -20,6 +20,8 @@ export interface SocketLimits {
   readonly paceBytes: number
   /** Control frames (acks, errors) that may wait for a slow reader; beyond them it is closed as slow. */
   readonly queuedBytes: number
+  /** Publishes to the sockets of other uWS apps; null while there is one app, which is nearly always. */
+  publishElsewhere: ((topic: string, frame: Uint8Array) => void) | null
 }
 
 interface Transfer {
@@ -169,6 +171,7 @@ export class Socket {
   publish(topic: string, frame: Uint8Array): boolean {
     if (this.ws === null) return false
     this.ws.publish(topic, frame, true)
+    this.limits.publishElsewhere?.(topic, frame)
     return true
   }
 

@@ -169,8 +169,19 @@ export class StockDocument {
     if (!member.room.hasRoom(update.length) || !member.room.admits(inspection)) {
       throw new ProtocolError('overloaded', 'too many changes wait for the database')
     }
+    this.checkGrowth(member, update, inspection)
     this.checkAcks(member)
     member.room.change(member, this.dialect.number(kind, inspection), update, inspection)
+  }
+
+  /** The document may become only so large (P76). */
+  private checkGrowth({ room }: Membership, update: Uint8Array, inspection: Inspection): void {
+    const growth = room.growth(inspection, update.length)
+    if (growth === 'fits') return
+    if (growth === 'unknown')
+      throw new ProtocolError('overloaded', 'how large the document is is not known yet')
+    this.dialect.context.observer.limited('document')
+    throw new ProtocolError('document_full', 'the document is as large as it may be')
   }
 
   /** What waits for something that never comes keeps all after it waiting as well (I6). */

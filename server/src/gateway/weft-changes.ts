@@ -73,6 +73,7 @@ const accept = (
     nack(source, member, n, 'overloaded', 'too much waits for changes that never came')
     return
   }
+  if (!grows(source, member, n, update, inspection)) return
   if (type === 'seed' && member.room.isFilledWithout(inspection)) {
     nack(source, member, n, 'not_empty', 'the document has content already')
     return
@@ -80,6 +81,23 @@ const accept = (
   member.decided(n)
   if (type === 'seed') member.room.seed(member, n, update, inspection)
   else member.room.change(member, n, update, inspection)
+}
+
+/** Whether the document may become so large. Refused otherwise (P76). */
+const grows = (
+  source: ChangeSource,
+  member: Membership,
+  n: number,
+  update: Uint8Array,
+  inspection: Inspection,
+): boolean => {
+  const growth = member.room.growth(inspection, update.length)
+  if (growth === 'fits') return true
+  if (growth === 'full') {
+    source.context.observer.limited('document')
+    nack(source, member, n, 'document_full', 'the document is as large as it may be')
+  } else nack(source, member, n, 'overloaded', 'how large the document is is not known yet')
+  return false
 }
 
 /** Takes a durable message, or refuses it. */

@@ -1,6 +1,8 @@
 import { afterEach, beforeEach, expect, test, vi } from 'vitest'
 import { encodeClientFrame, PROTOCOL_VERSION } from '@weft/protocol'
 import type { Identity } from '../auth/index.js'
+import { readConfig } from '../config.js'
+import { Admission, rateLimits } from '../limits/index.js'
 import { HistoryReads, Rooms } from '../room/index.js'
 import type { RoomChannel } from './channel.js'
 import type { SessionContext } from './session.js'
@@ -32,11 +34,16 @@ beforeEach(() => {
     getBufferedAmount: () => 0,
     end: (code) => void closes.push(code ?? 0),
   }
-  const socket = new Socket(ws as FullWebSocket<unknown>, { paceBytes: 1e6, queuedBytes: 1e6 }, true, {
-    fellBehind: nothing,
-    caughtUp: nothing,
-    tooSlow: nothing,
-  })
+  const socket = new Socket(
+    ws as FullWebSocket<unknown>,
+    { paceBytes: 1e6, queuedBytes: 1e6, publishElsewhere: null },
+    true,
+    {
+      fellBehind: nothing,
+      caughtUp: nothing,
+      tooSlow: nothing,
+    },
+  )
   const context: SessionContext = {
     node: 'n',
     limits: {
@@ -49,11 +56,13 @@ beforeEach(() => {
       heartbeatMs: 10_000,
       slowMs: 60_000,
       presenceEntries: 10,
+      rate: rateLimits(0, 0, 0),
     },
     auth: { open: false, verify: () => new Promise((resolve) => verified.push(resolve)) },
+    admission: new Admission(readConfig({}), null, nothing),
     rooms: Object.create(Rooms.prototype) as Rooms<RoomChannel>, // no room is joined
     history: Object.create(HistoryReads.prototype) as HistoryReads, // nor asked for its past
-    observer: { error: nothing, fault: nothing, behind: nothing, info: nothing },
+    observer: { error: nothing, limited: nothing, fault: nothing, behind: nothing, info: nothing },
   }
   session = new WeftSession('s', socket, context)
 })

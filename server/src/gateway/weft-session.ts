@@ -161,6 +161,7 @@ export class WeftSession extends BaseSession implements ChangeSource, HistorySou
     if (!this.socket.isOpen()) return
     const { frameBytes, updateBytes, eventBytes, presenceBytes, roomsPerConnection, heartbeatMs } =
       this.context.limits
+    this.takePlace(identity)
     this.hello = { clientId: Buffer.from(frame.clientId).toString('hex'), identity }
     this.armExpiry(identity)
     this.send({
@@ -348,20 +349,24 @@ export class WeftSession extends BaseSession implements ChangeSource, HistorySou
     const told = tellable(error)
     // In a JOIN, what does not decode is the state vector.
     if (told?.code === 'invalid_update') this.refuse(frame.request, 'invalid_frame', told.message)
-    else if (told !== null) this.refuse(frame.request, told.code, told.message)
+    else if (told !== null) this.refuse(frame.request, told.code, told.message, told.retryAfter)
     else {
       this.context.observer.fault('joining a room failed', error)
       this.refuse(frame.request, 'load_failed', 'the room could not be read now; its content is unharmed')
     }
   }
 
-  refuse(request: number | null, code: ErrorCode, message: string): void {
+  refuse(request: number | null, code: ErrorCode, message: string, retryAfter = 0): void {
     this.context.observer.error(code)
-    this.send({ type: 'error', request, code, message, retryAfter: 0 })
+    this.send({ type: 'error', request, code, message, retryAfter })
   }
 
-  protected tell(error: ProtocolError): void {
-    this.send({ type: 'error', request: null, code: error.code, message: error.message, retryAfter: 0 })
+  protected warn(error: ProtocolError): void {
+    this.refuse(null, error.code, error.message, error.retryAfter)
+  }
+
+  protected tell({ code, message, retryAfter }: ProtocolError): void {
+    this.send({ type: 'error', request: null, code, message, retryAfter })
   }
 }
 

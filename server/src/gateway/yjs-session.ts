@@ -39,6 +39,13 @@ export class YjsSession extends BaseSession implements YjsWireOwner, StockDialec
     this.shutDown()
   }
 
+  override tick(now: number): void {
+    if (this.identity !== null) super.tick(now)
+    // Nothing is sent to a stranger: its last progress is the handshake.
+    else if (now - this.socket.lastProgress > this.context.limits.helloMs)
+      this.fail(new ProtocolError('timeout', 'the token could not be verified in time'))
+  }
+
   fellBehind(): void {
     this.context.observer.behind()
     this.document?.member.fellBehind()
@@ -58,9 +65,10 @@ export class YjsSession extends BaseSession implements YjsWireOwner, StockDialec
   private async enter(request: YjsRequest): Promise<void> {
     const name = roomNameFromPath(request.path)
     const identity = await this.context.auth.verify(request.token)
+    if (!this.socket.isOpen()) return
+    this.takePlace(identity)
     this.identity = identity
     this.accessTo(name)
-    if (!this.socket.isOpen()) return
     const hold = await this.context.rooms.open(identity.tenant, name)
     if (!this.socket.isOpen()) {
       hold.release()
@@ -134,6 +142,10 @@ export class YjsSession extends BaseSession implements YjsWireOwner, StockDialec
 
   show(awareness: Uint8Array): void {
     this.socket.sendLossy(encodeAwareness(awareness))
+  }
+
+  protected warn(): void {
+    // As for `tell`.
   }
 
   protected tell(): void {

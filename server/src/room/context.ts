@@ -19,6 +19,8 @@ export interface RoomOptions extends WatermarkOptions {
   readonly holeGrace: number
   /** Committed updates whose dependencies are missing, in bytes; beyond them such updates are refused (I6). */
   readonly maxWaitingBytes: number
+  /** Size of a document as it is stored; see `growth`. */
+  readonly maxDocumentBytes: number
 }
 
 /** What rooms share on a node. */

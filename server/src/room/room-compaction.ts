@@ -18,6 +18,7 @@ export class RoomCompaction {
   private running: Promise<void> | null = null
   /** `performance.now()` before which it is not tried again. */
   private notBefore = 0
+  private measuredAt = -Infinity
 
   /** @param minBytes the tail is compacted past max(this, base / 4) bytes */
   constructor(
@@ -41,10 +42,28 @@ export class RoomCompaction {
     this.tailBytes += bytes
   }
 
+  /** The tail is compacted past so many bytes. */
+  get dueBytes(): number {
+    return Math.max(this.minBytes, this.content.baseBytes / 4)
+  }
+
+  /** Milliseconds since a compaction told how large the document is. */
+  get age(): number {
+    return performance.now() - this.measuredAt
+  }
+
+  /** Finds out how large the document is, in the background. */
+  measure(): void {
+    if (performance.now() < this.notBefore) return
+    this.runInBackground()
+  }
+
   /** Compacts in the background when the tail has grown past its limit. */
   runIfDue(): void {
-    if (this.tailBytes <= Math.max(this.minBytes, this.content.baseBytes / 4)) return
-    if (performance.now() < this.notBefore) return
+    if (this.tailBytes > this.dueBytes) this.measure()
+  }
+
+  private runInBackground(): void {
     void this.run().catch((error: unknown) => {
       this.notBefore = performance.now() + retryMs
       this.observer.fault('compaction failed', error)
@@ -63,6 +82,7 @@ export class RoomCompaction {
     const result = await this.workers.compact({ roomId: this.room.id, epoch: this.room.epoch })
     // What was committed while it ran counts towards the next one.
     this.tailBytes -= tailBytes
+    this.measuredAt = performance.now()
     if (result === null) return
     this.observer.compacted((performance.now() - started) / 1000, result.state.length)
     this.content.rebase(result.state, result.seq)

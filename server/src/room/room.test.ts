@@ -110,6 +110,7 @@ const makeRoom = (events: readonly StoredEvent[] = []): Room =>
         watermarkEvents: 1,
         watermarkInterval: 1,
         messageWatermarkInterval: 1,
+        maxDocumentBytes: 1e9,
       },
     },
     output,

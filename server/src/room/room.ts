@@ -17,6 +17,7 @@ import { nobody } from './nobody.js'
 import { Relay } from './relay.js'
 import { RoomCompaction } from './room-compaction.js'
 import { RoomEvents } from './room-events.js'
+import { growth, type Growth } from './document-size.js'
 import { emptyUpdate, RoomLog } from './room-log.js'
 import { RoomPresence } from './room-presence.js'
 import { EventTail } from './tail.js'
@@ -168,6 +169,23 @@ export class Room implements BatchParticipant {
       this.coverage.waitingBytes <= this.context.options.maxWaitingBytes ||
       this.coverage.covers(inspection.deps)
     )
+  }
+
+  /** Whether the document may take an update in as far as its size goes (P76). To be asked before `change` and `seed`. */
+  growth(inspection: Inspection, bytes: number): Growth {
+    const { content, compaction } = this
+    const size = {
+      maxBytes: this.context.options.maxDocumentBytes,
+      baseBytes: content.baseBytes,
+      tailBytes: this.tail.bytes,
+      dueBytes: compaction.dueBytes,
+      age: this.isCompact ? 0 : compaction.age,
+    }
+    const grown = growth(size, bytes)
+    // What only deletes makes it smaller, and what is known is sent again because its ack was lost.
+    if (grown === 'fits' || inspection.structs.length === 0 || this.knowsStructs(inspection)) return 'fits'
+    if (grown === 'unknown') compaction.measure()
+    return grown
   }
 
   /**

@@ -4,8 +4,9 @@ import { MemoryBus } from '../bus/index.js'
 import { DocWorkers } from '../compaction/index.js'
 import { asRoomId } from '../ids.js'
 import { Journal } from '../journal/index.js'
+import type { LimitName } from '../limits/index.js'
 import type { CommitEntry, CommitResult, Store } from '../store/types.js'
-import { Rooms } from './rooms.js'
+import { Rooms, type RoomsOptions } from './rooms.js'
 import { ScriptedMember, ScriptedOutput, silentObserver } from './testing/scripted.js'
 
 /* Rooms over a store that makes a new, empty one at each opening. */
@@ -16,10 +17,21 @@ let commit: () => void
 /** The rooms that the store has; by default all. */
 let isThere: (id: number) => boolean
 
+/** The database answers openings; by default it does. */
+let answered: Promise<void>
+let isLate: boolean
+/** Limits that joins were refused for. */
+let limited: LimitName[]
+
 const nothing = (): void => undefined
 
-beforeEach(() => {
+beforeEach(() => makeRooms({}))
+
+const makeRooms = (options: Partial<RoomsOptions>): void => {
   let opened = 0
+  answered = Promise.resolve()
+  isLate = false
+  limited = []
   isThere = () => true
   const gate = new Promise<void>((resolve) => (commit = resolve))
   const unused = (): never => {
@@ -27,7 +39,10 @@ beforeEach(() => {
   }
   const store: Store = {
     connection: { kind: 'embedded', socketPath: '/nonexistent' },
-    openRoom: () => Promise.resolve({ id: asRoomId(++opened), epoch: 1, headSeq: 0 }),
+    openRoom: async () => {
+      await answered
+      return { id: asRoomId(++opened), epoch: 1, headSeq: 0 }
+    },
     commit: async (entries: readonly CommitEntry[]): Promise<CommitResult[]> => {
       await gate
       return entries.map((_, index) => ({ status: 'committed', seq: index + 1 }))
@@ -67,15 +82,25 @@ beforeEach(() => {
         watermarkEvents: 256,
         watermarkInterval: 2_000,
         messageWatermarkInterval: 2_000,
+        maxDocumentBytes: 1e9,
       },
       createOutput: () => new ScriptedOutput(),
       opened: () => undefined,
       heard: () => undefined,
       warn: nothing,
+      isLate: () => isLate,
+      limited: (limit) => limited.push(limit),
     },
-    { idleMs: 3_600_000, concurrentOpens: 4, waitingOpens: 4, maxOpen: 3 },
+    {
+      idleMs: 3_600_000,
+      concurrentOpens: 4,
+      waitingOpens: 4,
+      maxWaitMs: 3_600_000,
+      maxOpen: 3,
+      ...options,
+    },
   )
-})
+}
 
 test('a hold on an ended room does not close the new room of its name', async () => {
   const old = await rooms.open('', 'r')
@@ -129,5 +154,55 @@ describe('with as many rooms open as there may be', () => {
     await rooms.open('', 'more')
     expect(pending.output.disposed).toBe(true)
     expect(joined.output.disposed).toBe(false)
+  })
+})
+
+describe('P77: joins that the node cannot serve', () => {
+  const overloaded = {
+    code: 'overloaded',
+    retryAfter: expect.toSatisfy((ms: number) => ms >= 1_000) as unknown,
+  }
+
+  /** The database stands still until the function is called. */
+  const stall = (): (() => void) => {
+    let resume = nothing
+    answered = new Promise((resolve) => (resume = resolve))
+    return () => resume()
+  }
+
+  test('past the queue are refused at once; those that wait get in', async () => {
+    makeRooms({ concurrentOpens: 1, waitingOpens: 2, maxOpen: 10 })
+    const resume = stall()
+    const inside = ['a', 'b', 'c'].map((name) => rooms.open('', name))
+    await expect(rooms.open('', 'd')).rejects.toMatchObject(overloaded)
+    // A room that is being opened takes more: they wait for the same.
+    inside.push(rooms.open('', 'b'))
+    resume()
+    await Promise.all(inside)
+    expect(limited).toEqual(['join_wait'])
+    await rooms.open('', 'd')
+  })
+
+  test('that have waited too long are refused, and new ones before they wait; the first goes on', async () => {
+    makeRooms({ concurrentOpens: 1, waitingOpens: 100, maxWaitMs: 60, maxOpen: 10 })
+    const resume = stall()
+    const first = rooms.open('', 'first')
+    const second = rooms.open('', 'second')
+    const late = Promise.allSettled([second])
+    await expect.poll(() => rooms.open('', 'new').then(nothing, () => limited.length)).toBeGreaterThan(0)
+    expect(await late).toMatchObject([{ status: 'rejected', reason: overloaded }])
+    resume()
+    await first
+    await rooms.open('', 'second')
+    expect(rooms.size).toBe(2)
+  })
+
+  test('are refused while the event loop is late, also to rooms that are open', async () => {
+    await rooms.open('', 'r')
+    isLate = true
+    await expect(rooms.open('', 'r')).rejects.toMatchObject(overloaded)
+    expect(limited).toEqual(['loop_delay'])
+    isLate = false
+    await rooms.open('', 'r')
   })
 })

@@ -8,6 +8,7 @@ import { Coverage } from '../crdt/index.js'
 import { unpackEvents } from '../compaction/index.js'
 import type { Seq } from '../ids.js'
 import type { RoomRow, Store, StoredEvent } from '../store/types.js'
+import type { LimitName } from '../limits/index.js'
 import { anonymousUpdate, emptyUpdate } from './room-log.js'
 import type { LoadedRoom, RoomContext } from './context.js'
 import { BatchEnd } from './batch-end.js'
@@ -23,6 +24,8 @@ export interface RoomsOptions {
   readonly concurrentOpens: number
   /** Rooms waiting to be loaded; beyond them joins are refused as `overloaded`. */
   readonly waitingOpens: number
+  /** Milliseconds that a room may wait to be loaded; then its joins are refused, and new ones before they wait as long. */
+  readonly maxWaitMs: number
   /** Rooms open on this node at once. */
   readonly maxOpen: number
 }
@@ -38,8 +41,20 @@ export interface RoomsDependencies<Output extends RoomOutput> extends Omit<
   opened(): void
   /** Another node says something of a room: see `NodeWatch`. */
   heard(node: NodeId): void
+  /** The node has more to do than it can: no one is let in who is not there yet. */
+  isLate(): boolean
+  /** A join was refused for a limit. */
+  limited(limit: LimitName): void
   /** Something about a room that an operator should know. */
   warn(message: string, details: Record<string, unknown>): void
+}
+
+/** A room that waits for one of the `concurrentOpens` places. */
+interface Waiting {
+  /** `performance.now()` */
+  readonly since: number
+  readonly resolve: () => void
+  readonly reject: (error: ProtocolError) => void
 }
 
 interface OpenRoom<Output> {
@@ -82,6 +97,9 @@ class Hold<Output> implements RoomHold<Output> {
 
 type BusListener = (message: BusMessage, from: NodeId) => void
 
+/** After about so many milliseconds those may try again that were refused. */
+const shedMs = 2_000
+
 /** Bytes of other nodes' uncommitted updates that all rooms of a node hold together. */
 const maxRemoteBytes = 64 * 1024 * 1024
 
@@ -95,7 +113,8 @@ export class Rooms<Output extends RoomOutput> {
   private readonly idle = new Map<string, Slot<Output>>()
   private readonly context: RoomContext
   private opening = 0
-  private readonly queue: (() => void)[] = []
+  private readonly queue: Waiting[] = []
+  private expiry: NodeJS.Timeout | null = null
 
   constructor(dependencies: RoomsDependencies<Output>, options: RoomsOptions) {
     this.dependencies = dependencies
@@ -118,9 +137,10 @@ export class Rooms<Output extends RoomOutput> {
 
   /**
    * Opens a room, or finds it open. The caller releases the hold once its member has joined, or does not join after all.
-   * @throws {ProtocolError} `load_failed` (retryable): the room could not be read; `overloaded`: too many at once
+   * @throws {ProtocolError} `load_failed` (retryable): the room could not be read; `overloaded`: too many at once (P77)
    */
   async open(tenant: string, name: string): Promise<RoomHold<Output>> {
+    if (this.dependencies.isLate()) throw this.shed('loop_delay')
     const key = keyOf(tenant, name)
     const known = this.slots.get(key)
     // A room that was deleted under us is closed; the name may be a new room by now.
@@ -216,6 +236,7 @@ export class Rooms<Output extends RoomOutput> {
   }
 
   private async load(tenant: string, name: string): Promise<OpenRoom<Output>> {
+    // What waits in vain has taken no place that it could give back.
     await this.turn()
     try {
       return await this.loadNow(tenant, name)
@@ -226,19 +247,54 @@ export class Rooms<Output extends RoomOutput> {
       throw new ProtocolError('load_failed', 'the room could not be loaded now; its content is unharmed')
     } finally {
       this.opening--
-      this.queue.shift()?.()
+      this.queue.shift()?.resolve()
     }
+  }
+
+  /** The refusal of a join, so that those who are in and those who wait already fare no worse. */
+  private shed(limit: LimitName): ProtocolError {
+    this.dependencies.limited(limit)
+    return new ProtocolError(
+      'overloaded',
+      'the server has too much to do; try again later',
+      // Spread out, or they all come back as one.
+      Math.round(shedMs * (0.5 + Math.random())),
+    )
   }
 
   /** Waits for one of the `concurrentOpens` places. */
   private async turn(): Promise<void> {
     if (this.opening >= this.options.concurrentOpens) {
-      if (this.queue.length >= this.options.waitingOpens) {
-        throw new ProtocolError('overloaded', 'too many rooms are being loaded')
-      }
-      await new Promise<void>((resolve) => this.queue.push(resolve))
+      const { waitingOpens, maxWaitMs } = this.options
+      const now = performance.now()
+      // Who comes now would wait longer still than the first of the queue has.
+      const waited = now - (this.queue[0]?.since ?? now)
+      if (this.queue.length >= waitingOpens || waited > maxWaitMs / 2) throw this.shed('join_wait')
+      await new Promise<void>((resolve, reject) => {
+        this.queue.push({ since: now, resolve, reject })
+        this.expire()
+      })
     }
     this.opening++
+  }
+
+  /** Refuses those that have waited for too long. */
+  private expire(): void {
+    if (this.expiry !== null) return
+    const [first] = this.queue
+    if (first === undefined) return
+    const { maxWaitMs } = this.options
+    this.expiry = setTimeout(
+      () => {
+        this.expiry = null
+        const now = performance.now()
+        while (this.queue[0] !== undefined && now - this.queue[0].since >= maxWaitMs)
+          this.queue.shift()?.reject(this.shed('join_wait'))
+        this.expire()
+      },
+      Math.max(0, first.since + maxWaitMs - performance.now()),
+    )
+    this.expiry.unref()
   }
 
   private async loadNow(tenant: string, name: string): Promise<OpenRoom<Output>> {

@@ -4,6 +4,7 @@
 import { monitorEventLoopDelay } from 'node:perf_hooks'
 import { collectDefaultMetrics, Counter, Gauge, Registry } from 'prom-client'
 import type { ErrorCode } from '@weft/protocol'
+import { limitNames, type LimitName } from '../limits/index.js'
 import { FastHistogram } from './histogram.js'
 
 type Dialect = 'weft' | 'yjs' | 'hocuspocus'
@@ -40,6 +41,8 @@ export class Metrics {
   readonly bus = { published: 0, publishes: 0, received: 0, dropped: 0, ignored: 0 }
   /** Other nodes that were given up, by what told. */
   readonly nodesGivenUp = { bus: 0, database: 0 }
+  /** Times that a limit was reached. */
+  readonly limited = Object.fromEntries(limitNames.map((name) => [name, 0])) as Record<LimitName, number>
   /** Events that were read from the log since no other node had told of them. */
   eventsRepaired = 0
   readonly deliveries: Record<Dialect, number> = { weft: 0, yjs: 0, hocuspocus: 0 }
@@ -121,6 +124,12 @@ export class Metrics {
       'weft_log_repairs_total',
       'Events read from the log because no other node told of them in time',
       () => this.eventsRepaired,
+    )
+    this.labelled(
+      'limit',
+      'weft_limited_total',
+      'Times that a limit was reached and something refused',
+      this.limited,
     )
     this.labelled('dialect', 'weft_deliveries_total', 'Published frames, times receivers', this.deliveries)
     this.labelled(

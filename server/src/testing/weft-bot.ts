@@ -25,6 +25,8 @@ export interface BotOptions {
   readonly token?: string | null
   /** 16 bytes; random by default. */
   readonly clientId?: Uint8Array
+  /** The authority to trust (PEM), for `wss:`. */
+  readonly ca?: string
   /** Whether PINGs are answered. Default: yes. */
   readonly pong?: boolean
 }
@@ -83,7 +85,7 @@ export class WeftBot {
 
   /** Connects without saying HELLO. */
   static async connect(wsUrl: string, options: BotOptions = {}): Promise<WeftBot> {
-    const ws = new WebSocket(`${wsUrl}/v1/connect`)
+    const ws = new WebSocket(`${wsUrl}/v1/connect`, options.ca === undefined ? {} : { ca: options.ca })
     const bot = new WeftBot(ws, options)
     await within(
       new Promise<void>((resolve, reject) => {

@@ -219,6 +219,7 @@ export class ScriptedNode {
           watermarkEvents: 1,
           watermarkInterval: 1,
           messageWatermarkInterval: 1,
+          maxDocumentBytes: 1e9,
           ...options,
         },
       },
@@ -319,11 +320,16 @@ export class ScriptedClient {
     this.socket.reading = pace === 'reads'
     if (pace === 'clogged') this.socket.clog(node.paceBytes + 1)
     const failed = (error: unknown): void => void this.broken.push(String(error))
-    const socket = new Socket(this.socket.ws, { paceBytes: node.paceBytes, queuedBytes: 1e6 }, true, {
-      fellBehind: () => this.member.fellBehind(),
-      caughtUp: () => void this.member.catchUp().catch(failed),
-      tooSlow: failed,
-    })
+    const socket = new Socket(
+      this.socket.ws,
+      { paceBytes: node.paceBytes, queuedBytes: 1e6, publishElsewhere: null },
+      true,
+      {
+        fellBehind: () => this.member.fellBehind(),
+        caughtUp: () => void this.member.catchUp().catch(failed),
+        tooSlow: failed,
+      },
+    )
     this.socket.onDropped = () => socket.noteDrop()
     this.socket.onDrain = () => socket.drained()
     const wire = new WeftWire({ socket, ended: failed }, node.room, node.channel.number, 'write', 1)

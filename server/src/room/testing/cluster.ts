@@ -99,6 +99,7 @@ export class ClusterNode {
           watermarkEvents: 256,
           watermarkInterval: 2_000,
           messageWatermarkInterval: 2_000,
+          maxDocumentBytes: 1e9,
         },
       },
       this.output,

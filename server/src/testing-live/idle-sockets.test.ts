@@ -1,0 +1,129 @@
+/* Thousands of sockets that never say a word, and a hundred people who are to notice nothing (P7, I7). */
+import { randomBytes } from 'node:crypto'
+import { once } from 'node:events'
+import { connect, type Socket } from 'node:net'
+import { afterAll, beforeAll, expect, test } from 'vitest'
+import { decodeValue, encodeValue } from '@weft/protocol'
+import { serverProcess, type ServerProcess } from '../testing/server-process.js'
+import { makeTempDir, type TempDir } from '../testing/temp-dir.js'
+import { until } from '../testing/until.js'
+import { WeftBot, type BotRoom } from '../testing/weft-bot.js'
+
+const idleSockets = 5_000
+const helloMs = 5_000
+const people = 100
+
+let dir: TempDir
+let server: ServerProcess
+let stop = false
+
+beforeAll(async () => {
+  dir = await makeTempDir()
+  server = await serverProcess({ DATA_DIR: dir.path, HELLO_TIMEOUT_MS: String(helloMs) })
+  server.spawn()
+  await server.untilUp()
+})
+afterAll(async () => {
+  stop = true
+  await server.terminate()
+  await dir.remove()
+})
+
+/** A socket that does nothing after its handshake. Resolves with it when the handshake is done. */
+const idle = async (ended: (answer: Buffer) => void): Promise<Socket> => {
+  const socket = connect(server.port, '127.0.0.1')
+  const answers: Buffer[] = []
+  socket.on('data', (data: Buffer) => answers.push(data))
+  socket.on('error', () => undefined)
+  socket.once('close', () => ended(Buffer.concat(answers)))
+  await once(socket, 'connect')
+  socket.write(
+    `GET /v1/connect HTTP/1.1\r\nHost: localhost\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n` +
+      `Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: ${randomBytes(16).toString('base64')}\r\n\r\n`,
+  )
+  await once(socket, 'data')
+  return socket
+}
+
+/** Close frame 4508. */
+const timeoutClose = Buffer.from([0x11, 0x9c])
+
+test('5,000 idle sockets are gone after the timeout; the p99 of 100 people stays what it was', async () => {
+  const delays: number[] = []
+  const rooms: BotRoom[] = []
+  for (let i = 0; i < people; i++) rooms.push(await (await WeftBot.open(server.url)).join(`pair ${i >> 1}`))
+  const ends = rooms.map(({ bot }) => bot.closed)
+  let ended = 0
+  for (const end of ends) void end.then(() => ended++)
+
+  /** Each says the time to its neighbour, and edits, five times a second. */
+  let beat = 0
+  const timer = setInterval(() => {
+    beat++
+    for (const [index, room] of rooms.entries()) {
+      if ((index + beat) % 10 !== 0) continue
+      room.type('x')
+      room.bot.send({
+        type: 'broadcast',
+        room: room.number,
+        name: 'at',
+        payload: encodeValue(performance.now()),
+      })
+    }
+  }, 20)
+  for (const { bot } of rooms) {
+    void (async () => {
+      while (!stop) {
+        const { payload } = await bot.next('broadcasted')
+        delays.push(performance.now() - Number(decodeValue(payload)))
+        // The bots keep every frame, to be looked at: here they would look at more and more.
+        bot.frames.length = 0
+      }
+    })().catch(() => undefined)
+  }
+  /** The 99th percentile of what was heard since the last call, after at least so many milliseconds. */
+  const p99 = async (ms: number): Promise<number> => {
+    const end = performance.now() + ms
+    await until(() => performance.now() > end && delays.length > 500, 'enough was said', ms + 30_000)
+    const sorted = delays.splice(0).sort((a, b) => a - b)
+    return sorted[Math.floor(sorted.length * 0.99)] ?? Infinity
+  }
+
+  await p99(1_000) // warms up
+  const before = await p99(5_000)
+
+  let gone = 0
+  let toldWhy = 0
+  const opening = performance.now()
+  for (let opened = 0; opened < idleSockets; opened += 50) {
+    await Promise.all(
+      Array.from({ length: 50 }, () =>
+        idle((answer) => {
+          gone++
+          if (answer.includes(timeoutClose)) toldWhy++
+        }),
+      ),
+    )
+  }
+  const openedMs = performance.now() - opening
+  await until(() => gone === idleSockets, 'the idle sockets are gone', helloMs + 10_000)
+  const goneMs = performance.now() - opening
+  const during = await p99(0)
+  const after = await p99(5_000)
+
+  clearInterval(timer)
+  for (const room of rooms) await room.saved()
+  console.log(
+    `p99 ${before.toFixed(1)} ms before, ${during.toFixed(1)} during, ${after.toFixed(1)} after; ` +
+      `${idleSockets} sockets opened in ${Math.round(openedMs)} ms, gone after ${Math.round(goneMs)}`,
+  )
+  expect(toldWhy).toBe(idleSockets)
+  expect(goneMs).toBeLessThan(openedMs + helloMs + 5_000)
+  expect(ended).toBe(0)
+  expect(await server.metric('weft_connections')).toBe(people)
+  // Handshakes cost the server what they cost, and this process as well: the bound is for a machine that does other things.
+  expect(during).toBeLessThan(Math.max(100, 10 * before))
+  expect(after).toBeLessThan(Math.max(50, 5 * before))
+  stop = true
+  for (const { bot } of rooms) bot.terminate()
+}, 120_000)
