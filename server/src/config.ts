@@ -30,6 +30,7 @@ export interface Config {
   readonly drainMs: number
   readonly roomIdleMs: number
   readonly maxOpenRooms: number
+  readonly tenantShare: number
   readonly maxRoomsPerConnection: number
   readonly maxFrameBytes: number
   readonly maxUpdateBytes: number
@@ -45,6 +46,7 @@ export interface Config {
   /** More than 1: the port is shared with other processes. The command line starts them; a program does it itself. */
   readonly processes: number
   readonly metricsPort: number
+  readonly metricsTenants: number
 }
 
 export const logLevels = ['silent', 'fatal', 'error', 'warn', 'info', 'debug', 'trace'] as const
@@ -257,6 +259,13 @@ export const settings = [
     'rooms open at once on this node',
   ),
   setting(
+    'tenantShare',
+    'TENANT_SHARE',
+    '50',
+    integer(1, 100),
+    'percent that one tenant alone may have of what the tenants of a node share (see "Tenants"); 100 for no shares',
+  ),
+  setting(
     'maxRoomsPerConnection',
     'MAX_ROOMS_PER_CONNECTION',
     String(limits.roomsPerConnection),
@@ -347,6 +356,13 @@ export const settings = [
     '0',
     integer(0, 65_535),
     'port for the `/metrics`, `/healthz` and `/readyz` of all `WEFT_PROCESSES` together; 0 for none',
+  ),
+  setting(
+    'metricsTenants',
+    'METRICS_TENANTS',
+    '0',
+    integer(0, 1_000),
+    'tenants that get series of their own in `/metrics`, which then tells their names; the rest share one',
   ),
 ] as const satisfies readonly Setting[]
 

@@ -21,6 +21,7 @@ import { DatabaseWatch, readinessOf, type Readiness } from './readiness.js'
 import { BaseMemory, HistoryReads, Rooms, Sweep, type RoomObserver } from './room/index.js'
 import { atMost, Opened, Shutdown, ShutdownError } from './shutdown.js'
 import { openStore, type Store } from './store/index.js'
+import { FairShares, TenantCounts, tenantSamples } from './tenants/index.js'
 import { createLogger, Metrics, type Logger } from './telemetry/index.js'
 import { checkTls, readRedisCa } from './tls.js'
 import { watchNodes } from './watch-nodes.js'
@@ -126,6 +127,7 @@ const start = async (
     journal: () => ({ depth: journal.depth, bytes: journal.depthBytes }),
     busHealthy: () => bus.isHealthy,
     otherNodes: () => nodes.size,
+    tenants: () => tenantSamples(tenants, rooms),
   })
   opened.add('the metrics', () => metrics.close())
   metrics.identify(node, processNumber)
@@ -147,6 +149,8 @@ const start = async (
       .finally(() => asides.delete(aside))
     asides.add(aside)
   }
+  const shares = new FairShares(config.tenantShare)
+  const tenants = new TenantCounts(config.metricsTenants)
   const pacing = new CommitPacing(
     config.journalIntervalMs,
     () => metrics.updatesReceived + metrics.totalDeliveries,
@@ -156,7 +160,7 @@ const start = async (
     {
       maxBatchEntries,
       maxBatchBytes,
-      maxBytes: config.journalMaxBytes,
+      memory: shares.limit(config.journalMaxBytes),
       interval: () => pacing.interval(),
       random: Math.random,
     },
@@ -233,6 +237,7 @@ const start = async (
   const workers = new DocWorkers({
     connection: store.connection,
     ...(config.docWorkers === 0 ? { processes: config.processes } : { threads: config.docWorkers }),
+    shares,
     onError: (error) => fault('a doc worker died', error),
   })
   opened.add('the doc workers', () => workers.close())
@@ -257,7 +262,14 @@ const start = async (
       heard: (other) => nodes.heard(other),
       warn: (message, details) => log.warn(details, message),
     },
-    { idleMs: config.roomIdleMs, concurrentOpens: 64, waitingOpens: 20_000, maxOpen: config.maxOpenRooms },
+    {
+      idleMs: config.roomIdleMs,
+      concurrentOpens: 64,
+      waitingOpens: 20_000,
+      maxOpen: config.maxOpenRooms,
+      shares,
+      counts: tenants,
+    },
   )
   const nodes = watchNodes(bus, () => rooms, sweepMs, metrics, log)
   opened.add('the watch of the nodes', () => nodes.dispose())
@@ -301,7 +313,7 @@ const start = async (
     history: new HistoryReads(store, {
       pageBytes: Math.min(256 * 1024, config.maxFrameBytes - 64),
       concurrent: 2,
-      waiting: 1_000,
+      waiting: shares.limit(1_000),
     }),
     observer: {
       error: (code) => metrics.error(code),

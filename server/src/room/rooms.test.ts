@@ -5,6 +5,7 @@ import { DocWorkers } from '../compaction/index.js'
 import { asRoomId } from '../ids.js'
 import { Journal } from '../journal/index.js'
 import type { CommitEntry, CommitResult, Store } from '../store/types.js'
+import { FairShares, TenantCounts } from '../tenants/index.js'
 import { Rooms } from './rooms.js'
 import { ScriptedMember, ScriptedOutput, silentObserver } from './testing/scripted.js'
 
@@ -20,6 +21,7 @@ const nothing = (): void => undefined
 
 beforeEach(() => {
   let opened = 0
+  const shares = new FairShares(50)
   isThere = () => true
   const gate = new Promise<void>((resolve) => (commit = resolve))
   const unused = (): never => {
@@ -46,7 +48,13 @@ beforeEach(() => {
   }
   const journal = new Journal(
     store,
-    { maxBatchEntries: 100, maxBatchBytes: 1e6, maxBytes: 1e6, interval: () => 0, random: () => 0 },
+    {
+      maxBatchEntries: 100,
+      maxBatchBytes: 1e6,
+      memory: shares.limit(1e6),
+      interval: () => 0,
+      random: () => 0,
+    },
     { committed: nothing, failed: nothing, quarantined: nothing, fault: nothing },
   )
   // Rooms without events load without a worker: none is started.
@@ -72,7 +80,14 @@ beforeEach(() => {
       heard: () => undefined,
       warn: nothing,
     },
-    { idleMs: 3_600_000, concurrentOpens: 4, waitingOpens: 4, maxOpen: 3 },
+    {
+      idleMs: 3_600_000,
+      concurrentOpens: 4,
+      waitingOpens: 4,
+      maxOpen: 3,
+      shares,
+      counts: new TenantCounts(0),
+    },
   )
 })
 
@@ -128,5 +143,16 @@ describe('with as many rooms open as there may be', () => {
     await rooms.open('', 'more')
     expect(pending.output.disposed).toBe(true)
     expect(joined.output.disposed).toBe(false)
+  })
+
+  test('I6: a tenant that has its share gets places of its own idle rooms only, and does not close those of another', async () => {
+    const other = await rooms.open('other', 'r')
+    other.release()
+    const first = await rooms.open('greedy', 'first')
+    await expect(rooms.open('greedy', 'second')).rejects.toMatchObject({ code: 'overloaded' })
+    first.release()
+    await rooms.open('greedy', 'second')
+    expect([first.output.disposed, other.output.disposed]).toEqual([true, false])
+    expect((await rooms.open('third', 'r')).room.tenant).toBe('third')
   })
 })

@@ -4,7 +4,9 @@
 import { monitorEventLoopDelay } from 'node:perf_hooks'
 import { collectDefaultMetrics, Counter, Gauge, Registry } from 'prom-client'
 import type { ErrorCode } from '@weft/protocol'
+import type { TenantSample } from '../tenants/index.js'
 import { FastHistogram } from './histogram.js'
+import { registerTenantMetrics } from './tenant-metrics.js'
 
 type Dialect = 'weft' | 'yjs' | 'hocuspocus'
 
@@ -18,6 +20,7 @@ export interface MetricSources {
   busHealthy(): boolean
   /** Other nodes that are heard on the bus. */
   otherNodes(): number
+  tenants(): readonly TenantSample[]
 }
 
 /**
@@ -174,6 +177,7 @@ export class Metrics {
       'Messages on the bus that were not understood: malformed, foreign, or of another release',
       () => this.bus.ignored,
     )
+    registerTenantMetrics(this.registry, () => sources.tenants())
     this.loop.enable()
     const delay = new Gauge({
       name: 'weft_event_loop_delay_seconds',
