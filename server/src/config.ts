@@ -47,6 +47,7 @@ export interface Config {
   readonly processes: number
   readonly metricsPort: number
   readonly metricsTenants: number
+  readonly uwsSha256: string | undefined
 }
 
 export const logLevels = ['silent', 'fatal', 'error', 'warn', 'info', 'debug', 'trace'] as const
@@ -116,6 +117,11 @@ const redisUrl = (value: string, name: string): string => {
     )
   }
   return value
+}
+
+const sha256 = (value: string, name: string): string => {
+  if (!/^[0-9a-f]{64}$/i.test(value)) throw new ConfigError(`${name} must be 64 hexadecimal digits.`)
+  return value.toLowerCase()
 }
 
 const origins = (value: string, name: string): readonly string[] =>
@@ -363,6 +369,13 @@ export const settings = [
     '0',
     integer(0, 1_000),
     'tenants that get series of their own in `/metrics`, which then tells their names; the rest share one',
+  ),
+  setting(
+    'uwsSha256',
+    'UWS_SHA256',
+    '',
+    sha256,
+    'SHA-256 that the binary of uWebSockets.js must have; without it that of the release Weft is tested with',
   ),
 ] as const satisfies readonly Setting[]
 

@@ -20,7 +20,7 @@ import { createPlayground } from './playground/index.js'
 import { DatabaseWatch, readinessOf, type Readiness } from './readiness.js'
 import { BaseMemory, HistoryReads, Rooms, Sweep, type RoomObserver } from './room/index.js'
 import { atMost, Opened, Shutdown, ShutdownError } from './shutdown.js'
-import { openStore, type Store } from './store/index.js'
+import { openStore, type Store, type StoreError } from './store/index.js'
 import { FairShares, TenantCounts, tenantSamples } from './tenants/index.js'
 import { createLogger, Metrics, type Logger } from './telemetry/index.js'
 import { checkTls, readRedisCa } from './tls.js'
@@ -102,7 +102,7 @@ const start = async (
 ): Promise<WeftServer> => {
   checkTls(config)
   const redisCa = readRedisCa(config)
-  const uws = await loadUws()
+  const uws = await loadUws(config.uwsSha256)
   const auth = await createAuthenticator(config).catch((error: unknown) => {
     throw new ConfigError(error instanceof Error ? error.message : String(error), { cause: error })
   })
@@ -141,10 +141,10 @@ const start = async (
   opened.add('the watch of the database', () => database.close())
   const asides = new Set<Promise<void>>()
   /** Best effort: what the database refuses may be the payload itself. A client that does nothing else is only logged. */
-  const setAside = ({ roomId, payload }: JournalEntry, { message }: Error): void => {
+  const setAside = ({ roomId, payload }: JournalEntry, { detail }: StoreError): void => {
     if (asides.size >= maxAsides) return
     const aside = store
-      .quarantine({ roomId, payload, reason: message })
+      .quarantine({ roomId, payload, reason: detail })
       .catch((error: unknown) => fault('a refused change could not be set aside', error))
       .finally(() => asides.delete(aside))
     asides.add(aside)
