@@ -9,7 +9,7 @@ describe('settings', () => {
       ({ env, default: given, meaning }) =>
         `| \`${env}\` | ${given === '' ? '' : `\`${given}\``} | ${meaning} |`,
     )
-    expect(readme.split('\n').filter((line) => /^\| `[A-Z_]+` \|/.test(line))).toEqual(table)
+    expect(readme.split('\n').filter((line) => /^\| `[A-Z0-9_]+` \|/.test(line))).toEqual(table)
   })
 
   test('in code have the ranges of the environment', () => {

@@ -42,6 +42,7 @@ export interface Config {
   readonly maxJoinWaitMs: number
   readonly maxLoopDelayMs: number
   readonly maxOpenRooms: number
+  readonly tenantShare: number
   readonly maxRoomsPerConnection: number
   readonly maxFrameBytes: number
   readonly maxUpdateBytes: number
@@ -58,6 +59,8 @@ export interface Config {
   /** More than 1: the port is shared with other processes. The command line starts them; a program does it itself. */
   readonly processes: number
   readonly metricsPort: number
+  readonly metricsTenants: number
+  readonly uwsSha256: string | undefined
 }
 
 export const logLevels = ['silent', 'fatal', 'error', 'warn', 'info', 'debug', 'trace'] as const
@@ -128,6 +131,11 @@ const redisUrl = (value: string, name: string): string => {
     )
   }
   return value
+}
+
+const sha256 = (value: string, name: string): string => {
+  if (!/^[0-9a-f]{64}$/i.test(value)) throw new ConfigError(`${name} must be 64 hexadecimal digits.`)
+  return value.toLowerCase()
 }
 
 const origins = (value: string, name: string): readonly string[] =>
@@ -355,6 +363,13 @@ export const settings = [
     'rooms open at once on this node',
   ),
   setting(
+    'tenantShare',
+    'TENANT_SHARE',
+    '50',
+    integer(1, 100),
+    'percent that one tenant alone may have of what the tenants of a node share (see "Tenants"); 100 for no shares',
+  ),
+  setting(
     'maxRoomsPerConnection',
     'MAX_ROOMS_PER_CONNECTION',
     String(limits.roomsPerConnection),
@@ -452,6 +467,20 @@ export const settings = [
     '0',
     integer(0, 65_535),
     'port for the `/metrics`, `/healthz` and `/readyz` of all `WEFT_PROCESSES` together; 0 for none',
+  ),
+  setting(
+    'metricsTenants',
+    'METRICS_TENANTS',
+    '0',
+    integer(0, 1_000),
+    'tenants that get series of their own in `/metrics`, which then tells their names; the rest share one',
+  ),
+  setting(
+    'uwsSha256',
+    'UWS_SHA256',
+    '',
+    sha256,
+    'SHA-256 that the binary of uWebSockets.js must have; without it that of the release Weft is tested with',
   ),
 ] as const satisfies readonly Setting[]
 

@@ -15,7 +15,8 @@ import { createPlayground } from './playground/index.js'
 import { DatabaseWatch, readinessOf, type Readiness } from './readiness.js'
 import { BaseMemory, HistoryReads, Rooms, Sweep, type RoomObserver } from './room/index.js'
 import { atMost, Opened, Shutdown, ShutdownError } from './shutdown.js'
-import { openStore, type Store } from './store/index.js'
+import { openStore, type Store, type StoreError } from './store/index.js'
+import { FairShares, TenantCounts, tenantSamples } from './tenants/index.js'
 import { createLogger, Metrics, type Logger } from './telemetry/index.js'
 import { checkTls, readRedisCa } from './tls.js'
 import { TlsWatch } from './tls-watch.js'
@@ -97,7 +98,7 @@ const start = async (
 ): Promise<WeftServer> => {
   checkTls(config)
   const redisCa = readRedisCa(config)
-  const uws = await loadUws()
+  const uws = await loadUws(config.uwsSha256)
   const auth = await createAuthenticator(config).catch((error: unknown) => {
     throw new ConfigError(error instanceof Error ? error.message : String(error), { cause: error })
   })
@@ -122,6 +123,7 @@ const start = async (
     journal: () => ({ depth: journal.depth, bytes: journal.depthBytes }),
     busHealthy: () => bus.isHealthy,
     otherNodes: () => nodes.size,
+    tenants: () => tenantSamples(tenants, rooms),
   })
   opened.add('the metrics', () => metrics.close())
   metrics.identify(node, processNumber)
@@ -137,14 +139,16 @@ const start = async (
   opened.add('the watch of the database', () => database.close())
   const asides = new Set<Promise<void>>()
   /** Best effort: what the database refuses may be the payload itself. A client that does nothing else is only logged. */
-  const setAside = ({ roomId, payload }: JournalEntry, { message }: Error): void => {
+  const setAside = ({ roomId, payload }: JournalEntry, { detail }: StoreError): void => {
     if (asides.size >= maxAsides) return
     const aside = store
-      .quarantine({ roomId, payload, reason: message })
+      .quarantine({ roomId, payload, reason: detail })
       .catch((error: unknown) => fault('a refused change could not be set aside', error))
       .finally(() => asides.delete(aside))
     asides.add(aside)
   }
+  const shares = new FairShares(config.tenantShare)
+  const tenants = new TenantCounts(config.metricsTenants)
   const pacing = new CommitPacing(
     config.journalIntervalMs,
     () => metrics.updatesReceived + metrics.totalDeliveries,
@@ -154,7 +158,7 @@ const start = async (
     {
       maxBatchEntries,
       maxBatchBytes,
-      maxBytes: config.journalMaxBytes,
+      memory: shares.limit(config.journalMaxBytes),
       interval: () => pacing.interval(),
       random: Math.random,
     },
@@ -231,6 +235,7 @@ const start = async (
   const workers = new DocWorkers({
     connection: store.connection,
     ...(config.docWorkers === 0 ? { processes: config.processes } : { threads: config.docWorkers }),
+    shares,
     onError: (error) => fault('a doc worker died', error),
   })
   opened.add('the doc workers', () => workers.close())
@@ -265,6 +270,8 @@ const start = async (
       waitingOpens: 20_000,
       maxWaitMs: config.maxJoinWaitMs,
       maxOpen: config.maxOpenRooms,
+      shares,
+      counts: tenants,
     },
   )
   const nodes = watchNodes(bus, () => rooms, sweepMs, metrics, log)
@@ -310,7 +317,7 @@ const start = async (
     history: new HistoryReads(store, {
       pageBytes: Math.min(256 * 1024, config.maxFrameBytes - 64),
       concurrent: 2,
-      waiting: 1_000,
+      waiting: shares.limit(1_000),
     }),
     observer: {
       error: (code) => metrics.error(code),

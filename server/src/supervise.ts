@@ -28,7 +28,7 @@ const shutdownGraceMs = 5_000
  */
 export const supervise = async (config: Config, program: SupervisedProgram): Promise<SupervisorEnd> => {
   const logger = createLogger(config.logLevel)
-  await checkPortIsFree(config.host, config.port)
+  await checkPortIsFree(config.host, config.port, config.uwsSha256)
   // Each process does it as well, behind a lock. Here what is wrong with the database is said once, and before anything runs.
   if (config.databaseUrl !== undefined) await migrateStore({ kind: 'postgres', url: config.databaseUrl })
   let supervisor: Supervisor | null = null

@@ -168,8 +168,8 @@ function failureOf(error: unknown): TaskFailure {
   if (error instanceof DocWorkerError) return { kind: 'worker', code: error.code, message }
   // The driver's errors carry a code (an SQLSTATE, CONNECTION_CLOSED, ECONNREFUSED); Yjs' do not.
   if (error instanceof StoreError || (error instanceof Error && 'code' in error)) {
-    const { kind, sqlState } = toStoreError(error)
-    return { kind: 'store', storeKind: kind, sqlState, message }
+    const stored = toStoreError(error)
+    return { kind: 'store', storeKind: stored.kind, sqlState: stored.sqlState, message: stored.message }
   }
   return {
     kind: 'worker',

@@ -1,12 +1,13 @@
+import { setMaxListeners } from 'node:events'
 import { availableParallelism } from 'node:os'
 import { Tinypool } from 'tinypool'
-import { UpdateInvalidError, type Inspection } from '../crdt/index.js'
-import type { RoomId, Seq } from '../ids.js'
+import { UpdateInvalidError } from '../crdt/index.js'
 import { StoreError, type StoreConnection } from '../store/types.js'
+import { FairShares, FairTurns } from '../tenants/index.js'
 import { workerUrl } from '../worker-url.js'
+import { DocTasks, type TaskPool } from './doc-tasks.js'
 import { DocWorkerError } from './errors.js'
-import { allToShared, toShared } from './shared-bytes.js'
-import type { CompactedRoom, LoadedRoom, TaskFailure, TaskResult, Tasks } from './tasks.js'
+import type { TaskFailure, TaskResult, Tasks } from './tasks.js'
 
 export interface DocWorkersOptions {
   /** The database that the workers read rooms from, each on a connection of its own. */
@@ -19,6 +20,8 @@ export interface DocWorkersOptions {
   readonly memoryMb?: number
   /** Tasks that may wait for a thread; past it, `busy`. Default 256. */
   readonly maxQueued?: number
+  /** How the tenants share that queue. Default: no shares. */
+  readonly shares?: FairShares
   /** Longest run of a task, waiting included, in ms; past it the thread is ended. Default 120,000. */
   readonly timeoutMs?: number
   /** Told of a thread that died while it had no task. Default: nobody. */
@@ -33,35 +36,59 @@ const STACK_MB = 32
 
 /**
  * Worker threads for everything that costs O(document): loading, compacting, merging, diffing (I5). Byte results are in
- * shared memory. A task that dies takes only itself along.
- *
- * Every task rejects with `DocWorkerError` (`busy`, `crashed`, `timed_out`, `closed`, `failed`).
+ * shared memory. A task that dies takes only itself along. Tenants take turns: see `of`.
  */
-export class DocWorkers {
+export class DocWorkers extends DocTasks {
+  private readonly threads: Threads
+
+  constructor(options: DocWorkersOptions) {
+    const threads = new Threads(options)
+    super(threads, '')
+    this.threads = threads
+  }
+
+  /** The same threads for a tenant, whose tasks take turns with those of the others. */
+  of(tenant: string): DocTasks {
+    return new DocTasks(this.threads, tenant)
+  }
+
+  /** Tasks that run or wait. */
+  get pending(): number {
+    return this.threads.tasks
+  }
+
+  /** Ends the threads. Tasks that run or wait reject as `closed`. */
+  close(): Promise<void> {
+    return this.threads.close()
+  }
+}
+
+class Threads implements TaskPool {
+  readonly connection: StoreConnection
+  tasks = 0
   private readonly pool: Tinypool
-  private readonly connection: StoreConnection
-  private readonly capacity: number
   private readonly timeoutMs: number
+  private readonly turns: FairTurns
   /** Compactions can wait, and readers cannot: with two threads or more, one stays free of them. */
-  private readonly maxCompacting: number
-  private readonly compactionsWaiting: (() => void)[] = []
-  private compacting = 0
-  private tasks = 0
-  private closed = false
+  private readonly compactions: FairTurns
+  private readonly closing = new AbortController()
 
   constructor(options: DocWorkersOptions) {
     // With a single one a compaction would hold up every load and diff.
     const share = Math.floor((availableParallelism() - 1) / (options.processes ?? 1))
     const threads = options.threads ?? Math.min(4, Math.max(2, share))
+    const { maxQueued = 256, shares = new FairShares(100) } = options
     this.connection = options.connection
-    this.capacity = threads + (options.maxQueued ?? 256)
     this.timeoutMs = options.timeoutMs ?? 120_000
-    this.maxCompacting = Math.max(1, threads - 1)
+    this.turns = new FairTurns(threads, shares.limit(maxQueued))
+    this.compactions = new FairTurns(Math.max(1, threads - 1), shares.limit(threads + maxQueued))
+    // Each task that waits listens for the end.
+    setMaxListeners(0, this.closing.signal)
     this.pool = new Tinypool({
       filename: workerUrl('./doc-worker.js', import.meta.url).href,
       minThreads: threads,
       maxThreads: threads,
-      // The queue is bounded here, where the rejection has a name.
+      // Tasks wait here, where they take turns and the rejection has a name.
       maxQueue: Infinity,
       // Waiting on Atomics would stop the thread's event loop, and with it the database connection.
       useAtomics: false,
@@ -70,93 +97,55 @@ export class DocWorkers {
     this.pool.on('error', (error: Error) => options.onError?.(error))
   }
 
-  /** Tasks that run or wait. */
-  get pending(): number {
-    return this.tasks
-  }
-
-  /**
-   * Reads a room: the newest snapshot and the events after it, up to the head or to `upTo`. Updates that cannot be used
-   * are quarantined and left out; damaged snapshots are passed over.
-   * @throws {StoreError} and DocWorkerError, also `fenced`
-   */
-  load(room: { roomId: RoomId; epoch: number; upTo?: Seq }): Promise<LoadedRoom> {
-    const { roomId, epoch, upTo } = room
-    return this.run('load', { connection: this.connection, roomId, epoch, upTo: upTo ?? null })
-  }
-
-  /**
-   * Writes a snapshot of the room as it is in the store, garbage collected, and returns it; null when there is nothing
-   * new since the last one. Any node may do it, at any time, twice.
-   * @throws {StoreError} and DocWorkerError, also `fenced`
-   */
-  async compact(room: { roomId: RoomId; epoch: number }): Promise<CompactedRoom | null> {
-    const { roomId, epoch } = room
-    if (this.compacting >= this.maxCompacting) {
-      if (this.compactionsWaiting.length >= this.capacity) throw busy()
-      await new Promise<void>((resolve) => this.compactionsWaiting.push(resolve))
-    } else {
-      this.compacting++
+  async compacting<T>(tenant: string, run: () => Promise<T>): Promise<T> {
+    this.checkOpen()
+    if (!(await this.compactions.begin(tenant, this.closing.signal))) {
+      this.checkOpen()
+      throw busy()
     }
     try {
-      return await this.run('compact', { connection: this.connection, roomId, epoch })
+      return await run()
     } finally {
-      const next = this.compactionsWaiting.shift()
-      if (next === undefined) this.compacting--
-      else next() // its place goes straight to the next one
+      this.compactions.end()
     }
   }
 
-  /**
-   * What `stateVector` lacks of the parts, as one Yjs update.
-   * @throws {UpdateInvalidError} when the state vector is none, and DocWorkerError
-   */
-  diff(input: { parts: readonly Uint8Array[]; stateVector: Uint8Array }): Promise<Uint8Array> {
-    return this.run('diff', { parts: allToShared(input.parts), stateVector: toShared(input.stateVector) })
-  }
-
-  /** The parts as one Yjs update. @throws DocWorkerError */
-  merge(input: { parts: readonly Uint8Array[] }): Promise<Uint8Array> {
-    return this.run('merge', { parts: allToShared(input.parts) })
-  }
-
-  /**
-   * `inspectUpdate` for a large update.
-   * @throws {UpdateInvalidError} and DocWorkerError
-   */
-  inspect(input: { update: Uint8Array }): Promise<Inspection> {
-    return this.run('inspect', { update: toShared(input.update) })
-  }
-
-  /**
-   * Whether all structs and deletes of the update are in the parts already.
-   * @throws {UpdateInvalidError} and DocWorkerError
-   */
-  addsNothing(input: { parts: readonly Uint8Array[]; update: Uint8Array }): Promise<boolean> {
-    return this.run('addsNothing', { parts: allToShared(input.parts), update: toShared(input.update) })
-  }
-
-  /** Ends the threads. Tasks that run or wait reject as `closed`. */
   async close(): Promise<void> {
-    if (this.closed) return
-    this.closed = true
-    for (const next of this.compactionsWaiting.splice(0)) next()
+    if (this.closing.signal.aborted) return
+    this.closing.abort()
     await this.pool.destroy()
   }
 
-  private async run<N extends keyof Tasks>(name: N, input: Tasks[N]['input']): Promise<Tasks[N]['output']> {
-    if (this.closed) throw new DocWorkerError('closed', 'the doc workers are closing')
-    if (this.tasks >= this.capacity) throw busy()
+  async run<N extends keyof Tasks>(
+    tenant: string,
+    name: N,
+    input: Tasks[N]['input'],
+  ): Promise<Tasks[N]['output']> {
+    this.checkOpen()
     this.tasks++
     const abort = new AbortController()
     const timer = setTimeout(() => abort.abort(), this.timeoutMs)
+    const ended = (): void => abort.abort()
     let result: TaskResult<Tasks[N]['output']>
     try {
-      // The one place where a worker's answer gets its type: the task of that name in doc-worker.ts returns it.
-      result = (await this.pool.run(input, { name, signal: abort.signal })) as TaskResult<Tasks[N]['output']>
-    } catch (error) {
-      throw this.lost(name, abort.signal.aborted, error)
+      this.closing.signal.addEventListener('abort', ended)
+      if (!(await this.turns.begin(tenant, abort.signal))) {
+        if (!abort.signal.aborted) throw busy()
+        throw this.lost(name, true, null)
+      }
+      this.closing.signal.removeEventListener('abort', ended)
+      try {
+        // The one place where a worker's answer gets its type: the task of that name in doc-worker.ts returns it.
+        result = (await this.pool.run(input, { name, signal: abort.signal })) as TaskResult<
+          Tasks[N]['output']
+        >
+      } catch (error) {
+        throw this.lost(name, abort.signal.aborted, error)
+      } finally {
+        this.turns.end()
+      }
     } finally {
+      this.closing.signal.removeEventListener('abort', ended)
       clearTimeout(timer)
       this.tasks--
     }
@@ -164,14 +153,22 @@ export class DocWorkers {
     throw toError(result.error)
   }
 
+  private checkOpen(): void {
+    if (this.closing.signal.aborted) throw closed(null)
+  }
+
   /** The thread gave no answer. */
   private lost(name: string, aborted: boolean, cause: unknown): DocWorkerError {
+    if (this.closing.signal.aborted) return closed(cause)
     if (aborted)
       return new DocWorkerError('timed_out', `${name} took longer than ${this.timeoutMs} ms`, { cause })
-    if (this.closed) return new DocWorkerError('closed', 'the doc workers are closing', { cause })
     const reason = cause instanceof Error ? cause.message : String(cause)
     return new DocWorkerError('crashed', `the worker died in ${name}: ${reason}`, { cause })
   }
+}
+
+function closed(cause: unknown): DocWorkerError {
+  return new DocWorkerError('closed', 'the doc workers are closing', { cause })
 }
 
 function busy(): DocWorkerError {

@@ -4,6 +4,7 @@
  */
 import type * as Uws from 'uWebSockets.js'
 import type { TemplatedApp, us_listen_socket, WebSocket } from 'uWebSockets.js'
+import { distrust, findUwsBinary } from './uws-binary.js'
 
 export type {
   HttpRequest,
@@ -61,8 +62,15 @@ export const listenOn = (
     full.listen(host, port, options, resolve)
   })
 
-/** Loads the native module. @throws {Error} with one sentence when there is no binary for this Node or platform */
-export const loadUws = async (): Promise<UwsModule> => {
+/**
+ * Loads the native module.
+ * @param sha256 the setting `UWS_SHA256`
+ * @throws {Error} with one sentence when there is no binary for this Node or platform, or another than is trusted
+ */
+export const loadUws = async (sha256?: string): Promise<UwsModule> => {
+  const binary = findUwsBinary()
+  const reason = binary === null ? null : distrust(binary, sha256)
+  if (reason !== null) throw new Error(reason)
   try {
     const loaded: typeof Uws & { default?: typeof Uws } = await import('uWebSockets.js')
     return loaded.default ?? loaded

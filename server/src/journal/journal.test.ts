@@ -2,8 +2,10 @@ import fc from 'fast-check'
 import { beforeEach, describe, expect, test } from 'vitest'
 import { asRoomId } from '../ids.js'
 import { StoreError, type CommitEntry, type CommitLog, type CommitResult } from '../store/types.js'
+import { FairShares } from '../tenants/index.js'
 import { fullJitter } from './backoff.js'
 import { Journal, type JournalObserver, type JournalOptions } from './journal.js'
+import type { JournalLane } from './lane.js'
 import type { JournalEntry, JournalResult } from './types.js'
 
 /** One call of `commit`, answered by the test. */
@@ -78,10 +80,9 @@ class Recorder implements JournalObserver {
   }
 }
 
-const options: JournalOptions = {
+const options: Omit<JournalOptions, 'memory'> = {
   maxBatchEntries: 100,
   maxBatchBytes: 10_000,
-  maxBytes: 10_000,
   interval: () => 0,
   random: () => 0.999,
 }
@@ -106,10 +107,12 @@ const entry = (tag: number, room = 1, bytes = 1): JournalEntry => {
 
 const make = (
   log: CommitLog,
-  changed: Partial<JournalOptions> = {},
-): { journal: Journal; seen: Recorder } => {
+  changed: Partial<JournalOptions> & { readonly maxBytes?: number } = {},
+): { journal: Journal; lane: JournalLane; seen: Recorder } => {
   const seen = new Recorder()
-  return { journal: new Journal(log, { ...options, ...changed }, seen), seen }
+  const memory = new FairShares(50).limit(changed.maxBytes ?? 10_000)
+  const journal = new Journal(log, { ...options, ...changed, memory }, seen)
+  return { journal, lane: journal.lane(''), seen }
 }
 
 const tags = (): number[] => settled.map(({ tag }) => tag)
@@ -121,14 +124,14 @@ beforeEach(() => {
 describe('group commit', () => {
   test('one transaction is in flight; what comes meanwhile is the next batch, so batches grow with load', async () => {
     const log = new ScriptedLog()
-    const { journal, seen } = make(log)
+    const { journal, lane, seen } = make(log)
     let called = log.next()
-    journal.append(entry(1))
-    journal.append(entry(2))
+    lane.append(entry(1))
+    lane.append(entry(2))
     const first = await called
     // What came in one turn goes in one batch.
     expect(first.entries.map(tagOf)).toEqual([1, 2])
-    for (let tag = 3; tag < 20; tag++) journal.append(entry(tag))
+    for (let tag = 3; tag < 20; tag++) lane.append(entry(tag))
     expect([log.calls.length, journal.depth, tags()]).toEqual([1, 19, []])
     called = log.next()
     first.commit()
@@ -144,9 +147,9 @@ describe('group commit', () => {
 
   test('I1: nothing is settled before its commit has returned', async () => {
     const log = new ScriptedLog()
-    const { journal } = make(log)
+    const { journal, lane } = make(log)
     const called = log.next()
-    journal.append(entry(1))
+    lane.append(entry(1))
     const call = await called
     expect(settled).toEqual([])
     call.commit()
@@ -156,9 +159,9 @@ describe('group commit', () => {
 
   test('a batch is bounded by entries and by bytes; an entry that is larger goes alone', async () => {
     const log = new ScriptedLog()
-    const { journal, seen } = make(log, { maxBatchEntries: 3, maxBatchBytes: 100 })
+    const { journal, lane, seen } = make(log, { maxBatchEntries: 3, maxBatchBytes: 100 })
     const sizes = [40, 40, 40, 500, 1, 1, 1, 1]
-    for (const [i, size] of sizes.entries()) journal.append(entry(i, 1, size))
+    for (const [i, size] of sizes.entries()) lane.append(entry(i, 1, size))
     for (let done = 0; done < 5; done++) {
       const call = log.calls[done] ?? (await log.next())
       call.commit()
@@ -171,19 +174,19 @@ describe('group commit', () => {
   test('under load transactions start at least the interval apart; after a quiet moment one starts at once', async () => {
     const log = new ScriptedLog()
     const interval = 40
-    const { journal } = make(log, { interval: () => interval })
+    const { journal, lane } = make(log, { interval: () => interval })
     let called = log.next()
-    journal.append(entry(1))
+    lane.append(entry(1))
     const first = await called
     const started = performance.now()
     called = log.next()
     first.commit()
     await new Promise((resolve) => setImmediate(resolve))
     expect(tags()).toEqual([1])
-    journal.append(entry(2))
+    lane.append(entry(2))
     await Promise.resolve()
     // The pause gathers.
-    journal.append(entry(3))
+    lane.append(entry(3))
     const second = await called
     expect(performance.now() - started).toBeGreaterThan(interval - 5)
     expect(second.entries.map(tagOf)).toEqual([2, 3])
@@ -195,13 +198,13 @@ describe('group commit', () => {
 describe('failures', () => {
   test('a transient error is tried again with the same entries, and later ones wait behind them', async () => {
     const log = new ScriptedLog()
-    const { journal, seen } = make(log, { random: () => 0 })
+    const { journal, lane, seen } = make(log, { random: () => 0 })
     let called = log.next()
-    journal.append(entry(1))
+    lane.append(entry(1))
     for (let failures = 0; failures < 4; failures++) {
       const call = await called
       expect(call.entries.map(tagOf)).toEqual([1])
-      journal.append(entry(10 + failures))
+      lane.append(entry(10 + failures))
       called = log.next()
       call.fail(failures % 2 === 0 ? away : new Error('an error of no known kind is transient too'))
     }
@@ -254,8 +257,8 @@ describe('failures', () => {
               }))
             },
           }
-          const { journal, seen } = make(log, { maxBatchEntries, random: () => 0 })
-          for (const [tag, { room }] of script.entries()) journal.append(entry(tag, room))
+          const { journal, lane, seen } = make(log, { maxBatchEntries, random: () => 0 })
+          for (const [tag, { room }] of script.entries()) lane.append(entry(tag, room))
           await journal.flush()
           const bad = script.flatMap(({ poisoned }, tag) => (poisoned ? [tag] : []))
           expect(seen.quarantinedTags).toEqual(bad)
@@ -281,7 +284,7 @@ describe('failures', () => {
 
   test('a settle that throws is reported, and stops neither its batch nor the journal', async () => {
     const log = new ScriptedLog()
-    const { journal, seen } = make(log)
+    const { journal, lane, seen } = make(log)
     const called = log.next()
     const broken = {
       ...entry(1),
@@ -289,12 +292,12 @@ describe('failures', () => {
         throw new Error('a fault of the room')
       },
     }
-    journal.append(broken)
-    journal.append(entry(2))
+    lane.append(broken)
+    lane.append(entry(2))
     ;(await called).commit()
     await journal.flush()
     const again = log.next()
-    journal.append(entry(3))
+    lane.append(entry(3))
     ;(await again).commit()
     await journal.flush()
     expect(seen.faults).toEqual([new Error('a fault of the room')])
@@ -306,44 +309,44 @@ describe('failures', () => {
 describe('I6: the limit', () => {
   test('hasRoom counts what waits and what is in flight; one entry always fits an empty journal', async () => {
     const log = new ScriptedLog()
-    const { journal } = make(log, { maxBytes: 1_000 })
-    expect(journal.hasRoom(1_000_000)).toBe(true)
+    const { journal, lane } = make(log, { maxBytes: 1_000 })
+    expect(lane.hasRoom(1_000_000)).toBe(true)
     const called = log.next()
-    journal.append(entry(1, 1, 300))
+    lane.append(entry(1, 1, 300))
     const call = await called
     const overhead = journal.depthBytes - 300
-    expect(journal.hasRoom(1_000 - 300 - 2 * overhead)).toBe(true)
-    expect(journal.hasRoom(1_000 - 300 - 2 * overhead + 1)).toBe(false)
+    expect(lane.hasRoom(1_000 - 300 - 2 * overhead)).toBe(true)
+    expect(lane.hasRoom(1_000 - 300 - 2 * overhead + 1)).toBe(false)
     call.commit()
     await journal.flush()
-    expect(journal.hasRoom(1_000_000)).toBe(true)
+    expect(lane.hasRoom(1_000_000)).toBe(true)
   })
 })
 
 describe('shutdown', () => {
   test('close ends pauses at once, waits for the commits, and has nothing unsaved', async () => {
     const log = new ScriptedLog()
-    const { journal } = make(log, { interval: () => 3_600_000 })
+    const { journal, lane } = make(log, { interval: () => 3_600_000 })
     let called = log.next()
-    journal.append(entry(1))
+    lane.append(entry(1))
     ;(await called).commit()
     await journal.flush()
     // This one would wait for an hour.
     called = log.next()
-    journal.append(entry(2))
+    lane.append(entry(2))
     const closed = journal.close(3_600_000)
     ;(await called).commit()
     expect(await closed).toBe(0)
     expect(tags()).toEqual([1, 2])
-    expect(journal.hasRoom(0)).toBe(false)
+    expect(lane.hasRoom(0)).toBe(false)
   })
 
   test('close cuts a backoff short: the database may be back already', async () => {
     const log = new ScriptedLog()
     const hour = 3_600_000
-    const { journal } = make(log, { random: () => hour / 50 })
+    const { journal, lane } = make(log, { random: () => hour / 50 })
     let called = log.next()
-    journal.append(entry(1))
+    lane.append(entry(1))
     const call = await called
     called = log.next()
     call.fail(away)
@@ -361,14 +364,14 @@ describe('shutdown', () => {
         return Promise.reject(away)
       },
     }
-    const { journal } = make(log, { maxBatchEntries: 2 })
-    for (let tag = 0; tag < 5; tag++) journal.append(entry(tag))
+    const { journal, lane } = make(log, { maxBatchEntries: 2 })
+    for (let tag = 0; tag < 5; tag++) lane.append(entry(tag))
     expect(await journal.close(30)).toBe(5)
     expect(journal.depth).toBe(5)
     expect(settled).toEqual([])
     await journal.flush()
     const after = calls
-    journal.append(entry(9))
+    lane.append(entry(9))
     await journal.flush()
     expect(calls).toBe(after)
     expect(journal.depth).toBe(6)
@@ -376,8 +379,44 @@ describe('shutdown', () => {
 
   test('a commit that hangs does not hold the deadline up', async () => {
     const log = new ScriptedLog()
-    const { journal } = make(log)
-    journal.append(entry(1))
+    const { journal, lane } = make(log)
+    lane.append(entry(1))
     expect(await journal.close(20)).toBe(1)
+  })
+})
+
+describe('I6: tenants', () => {
+  test('the backlog of one does not hold up the commits of another; the order of each is kept', async () => {
+    const log = new ScriptedLog()
+    const { journal } = make(log, { maxBatchEntries: 10, maxBytes: 1_000_000 })
+    const [flood, other] = [journal.lane('flood'), journal.lane('other')]
+    const called = log.next()
+    for (let tag = 0; tag < 100; tag++) flood.append(entry(tag, 1))
+    const first = await called
+    for (let tag = 200; tag < 203; tag++) other.append(entry(tag, 2))
+    const second = log.next()
+    first.commit()
+    const call = await second
+    expect(call.entries.map(({ roomId }) => roomId).sort()).toEqual([1, 1, 1, 1, 1, 2, 2, 2])
+    const answer = (next: Call): void => {
+      void log.next().then(answer)
+      next.commit()
+    }
+    void log.next().then(answer)
+    call.commit()
+    await journal.flush()
+    expect(log.rooms.get(1)).toEqual(Array.from({ length: 100 }, (_, tag) => tag))
+    expect(log.rooms.get(2)).toEqual([200, 201, 202])
+    expect([journal.depth, journal.depthBytes]).toEqual([0, 0])
+  })
+
+  test('one that has its share of the memory is refused, and another is not', () => {
+    const log = new ScriptedLog()
+    const { journal } = make(log, { maxBytes: 100_000 })
+    const [flood, other] = [journal.lane('flood'), journal.lane('other')]
+    for (let tag = 0; flood.hasRoom(1_000); tag++) flood.append(entry(tag % 256, 1, 1_000))
+    expect(journal.depthBytes).toBeGreaterThan(45_000)
+    expect(journal.depthBytes).toBeLessThanOrEqual(50_000)
+    expect(other.hasRoom(20_000)).toBe(true)
   })
 })

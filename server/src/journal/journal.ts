@@ -3,12 +3,17 @@
  * grow with load by themselves, and one round trip commits them.
  *
  * An entry is never dropped: it is committed, recognised, fenced, or quarantined, and told so. While the database is
- * away the batch is retried with backoff, and what waits is bounded by `maxBytes`: rooms ask `hasRoom` *before* they
+ * away the batch is retried with backoff, and what waits is bounded by `memory`: rooms ask `hasRoom` *before* they
  * relay a change (I3: after the relay it is never refused).
+ *
+ * Each tenant has a lane of its own: a part of the memory, and a part of each batch. The backlog of one does not hold up the acks
+ * of another.
  */
 import { setTimeout as delay } from 'node:timers/promises'
 import { StoreError, type CommitLog, type CommitResult } from '../store/types.js'
+import type { SharedLimit } from '../tenants/index.js'
 import { fullJitter } from './backoff.js'
+import { JournalLane, sizeOf, type LaneJournal } from './lane.js'
 import type { JournalEntry, JournalResult } from './types.js'
 
 export interface JournalOptions {
@@ -16,8 +21,8 @@ export interface JournalOptions {
   readonly maxBatchEntries: number
   /** Payload bytes in one transaction, at most (a single larger entry goes alone). */
   readonly maxBatchBytes: number
-  /** Bytes of changes that may wait for the database; beyond them rooms refuse changes as `overloaded`. */
-  readonly maxBytes: number
+  /** Bytes of changes that may wait for the database; beyond them rooms refuse changes as `overloaded`. Shared by the tenants. */
+  readonly memory: SharedLimit
   /**
    * Milliseconds between the starts of two transactions while changes keep coming: a pause that costs the ack a little
    * and saves a round trip's CPU on both sides. A change after a quiet moment is committed at once. Asked before each
@@ -36,21 +41,22 @@ export interface JournalObserver {
   fault(error: unknown): void
 }
 
-/** Memory that an entry takes beside its payload: object, promise bookkeeping, relay. An estimate for the limit. */
-const entryOverhead = 256
-
 /** A commit that takes so many milliseconds is a sign of trouble. */
 const slowCommitMs = 1_000
 
-const sizeOf = (entry: JournalEntry): number => entry.payload.length + entryOverhead
+/** A batch, with what each lane gave to it. */
+interface Batch {
+  readonly entries: JournalEntry[]
+  readonly parts: { readonly lane: JournalLane; readonly bytes: number }[]
+}
 
-export class Journal {
+export class Journal implements LaneJournal {
   private readonly log: CommitLog
   private readonly options: JournalOptions
   private readonly observer: JournalObserver
-  private queue: JournalEntry[] = []
+  /** Those with something in them; the one whose turn is first comes first. */
+  private lanes: JournalLane[] = []
   private inFlight = 0
-  private bytes = 0
   private running: Promise<void> | null = null
   private lastStart = -Infinity
   /** `performance.now()` when the commit in flight began, */
@@ -69,31 +75,33 @@ export class Journal {
 
   /** Changes not settled yet. */
   get depth(): number {
-    return this.queue.length + this.inFlight
+    let depth = this.inFlight
+    for (const lane of this.lanes) depth += lane.length
+    return depth
   }
 
   /** Bytes of changes not settled yet. */
   get depthBytes(): number {
-    return this.bytes
+    return this.options.memory.used
   }
 
-  /** Whether a change of that many bytes may come in. To be asked before the change is relayed. */
-  hasRoom(bytes: number): boolean {
-    // One entry always fits an empty journal, or a limit below an update's size would refuse it for ever.
-    return !this.stopped && (this.bytes === 0 || this.bytes + bytes + entryOverhead <= this.options.maxBytes)
+  get isStopped(): boolean {
+    return this.stopped
   }
 
-  /** Whether commits have gone well for that many milliseconds: none has failed, and none has taken a second. */
+  /** Where the rooms of a tenant write to. */
+  lane(tenant: string): JournalLane {
+    return new JournalLane(this, this.options.memory.share(tenant))
+  }
+
   isCalm(milliseconds: number): boolean {
     const now = performance.now()
     if (this.commitStarted !== null && now - this.commitStarted > slowCommitMs) return false
     return now - this.lastTrouble >= milliseconds
   }
 
-  /** Takes an entry in. Its `settle` is called when its fate is known. */
-  append(entry: JournalEntry): void {
-    this.queue.push(entry)
-    this.bytes += sizeOf(entry)
+  filled(lane: JournalLane): void {
+    this.lanes.push(lane)
     this.running ??= this.run()
   }
 
@@ -121,11 +129,11 @@ export class Journal {
   private async run(): Promise<void> {
     // A microtask later: what came in the same turn goes in the same batch.
     await Promise.resolve()
-    while (this.queue.length > 0 && !this.stopped) {
+    while (this.lanes.length > 0 && !this.stopped) {
       const pause = this.lastStart + this.options.interval() - performance.now()
       if (pause > 0.5) await this.pause(pause)
       this.lastStart = performance.now()
-      await this.commit(this.takeBatch())
+      await this.commitBatch(this.takeBatch())
     }
     this.running = null
   }
@@ -135,19 +143,42 @@ export class Journal {
     await delay(milliseconds, undefined, { signal: this.hurry.signal }).catch(() => undefined)
   }
 
-  private takeBatch(): JournalEntry[] {
-    const { maxBatchEntries, maxBatchBytes } = this.options
-    let count = 0
-    let bytes = 0
-    for (const entry of this.queue) {
-      if (count === maxBatchEntries || (count > 0 && bytes + entry.payload.length > maxBatchBytes)) break
-      bytes += entry.payload.length
-      count++
+  /** What is left of a batch is divided between the lanes that are left: what one does not need goes to those after it. */
+  private takeBatch(): Batch {
+    let { maxBatchEntries: entriesLeft, maxBatchBytes: bytesLeft } = this.options
+    const { lanes } = this
+    const batch: JournalEntry[][] = []
+    const parts: Batch['parts'] = []
+    let served = 0
+    const unfinished: JournalLane[] = []
+    for (const lane of lanes) {
+      const lanesLeft = lanes.length - served
+      const entries = lane.take(Math.floor(entriesLeft / lanesLeft), bytesLeft / lanesLeft)
+      let size = 0
+      for (const entry of entries) {
+        bytesLeft -= entry.payload.length
+        size += sizeOf(entry)
+      }
+      entriesLeft -= entries.length
+      batch.push(entries)
+      parts.push({ lane, bytes: size })
+      served++
+      if (lane.length > 0) unfinished.push(lane)
+      if (entriesLeft <= 0 || bytesLeft <= 0) break
     }
-    const batch = count === this.queue.length ? this.queue : this.queue.slice(0, count)
-    this.queue = count === this.queue.length ? [] : this.queue.slice(count)
-    this.inFlight = batch.length
-    return batch
+    // Who has not had a turn comes first the next time.
+    this.lanes = served === lanes.length ? unfinished : [...lanes.slice(served), ...unfinished]
+    const [only] = batch
+    const entries = batch.length === 1 && only !== undefined ? only : batch.flat()
+    this.inFlight = entries.length
+    return { entries, parts }
+  }
+
+  private async commitBatch({ entries, parts }: Batch): Promise<void> {
+    await this.commit(entries)
+    // Unsettled only after the shutdown's deadline.
+    if (this.inFlight > 0) return
+    for (const { lane, bytes } of parts) lane.release(bytes)
   }
 
   /** Commits a batch, however long the database is away. Bisects it when the database refuses what is in it. */
@@ -209,7 +240,6 @@ export class Journal {
     let index = 0
     for (const entry of batch) {
       const result = results[index++]
-      this.bytes -= sizeOf(entry)
       this.inFlight--
       try {
         if (result === undefined)

@@ -4,11 +4,11 @@
  * results are kept as long as they are worth anything.
  */
 import * as Y from 'yjs'
-import type { DocWorkers } from '../compaction/index.js'
+import type { DocTasks } from '../compaction/index.js'
 import { contentKey, decodeStateVector, encodeStateVector, type Coverage } from '../crdt/index.js'
 import type { Seq } from '../ids.js'
 import type { StoredEvent } from '../store/types.js'
-import type { BaseHolder, BaseMemory } from './base-memory.js'
+import type { BaseHolder, TenantBases } from './base-memory.js'
 import type { EventTail } from './tail.js'
 
 /** Up to this many bytes and updates are merged on the event loop: about a millisecond. */
@@ -38,7 +38,7 @@ interface Base {
 
 /** Where the base is read again from, and what accounts for it. */
 export interface BaseSource {
-  readonly memory: BaseMemory
+  readonly memory: TenantBases
   /** The state up to a seq, from the store. */
   read(seq: Seq): Promise<Uint8Array | null>
 }
@@ -47,7 +47,7 @@ export interface BaseSource {
 const maxVectorBytes = 256 * 1024
 
 export class RoomContent implements BaseHolder {
-  private readonly workers: DocWorkers
+  private readonly workers: DocTasks
   private readonly tail: EventTail
   private readonly coverage: Coverage
   private readonly source: BaseSource
@@ -64,7 +64,7 @@ export class RoomContent implements BaseHolder {
   private readonly pins = new Map<symbol, Seq>()
 
   constructor(
-    workers: DocWorkers,
+    workers: DocTasks,
     tail: EventTail,
     coverage: Coverage,
     base: { readonly state: Uint8Array | null; readonly seq: Seq },

@@ -1,12 +1,12 @@
 import type { Bus, BusMessage, NodeId } from '../bus/index.js'
-import type { DocWorkers } from '../compaction/index.js'
+import type { DocTasks } from '../compaction/index.js'
 import type { Coverage } from '../crdt/index.js'
 import type { RoomId, Seq } from '../ids.js'
-import type { Journal } from '../journal/index.js'
+import type { JournalLane } from '../journal/index.js'
 import type { Store, StoredEvent } from '../store/types.js'
-import type { BaseMemory } from './base-memory.js'
+import type { Share, TenantUsage } from '../tenants/index.js'
+import type { TenantBases } from './base-memory.js'
 import type { BatchEnd } from './batch-end.js'
-import type { RemoteMemory } from './remote-memory.js'
 import type { RoomObserver } from './types.js'
 import type { WatermarkOptions } from './watermarks.js'
 
@@ -23,14 +23,15 @@ export interface RoomOptions extends WatermarkOptions {
   readonly maxDocumentBytes: number
 }
 
-/** What rooms share on a node. */
+/** What the rooms of a tenant share on a node. */
 export interface RoomContext {
-  readonly journal: Journal
+  readonly journal: JournalLane
   readonly bus: Bus
   readonly store: Pick<Store, 'readEvents'>
-  readonly workers: DocWorkers
-  readonly bases: BaseMemory
-  readonly remoteMemory: RemoteMemory
+  readonly workers: DocTasks
+  readonly bases: TenantBases
+  readonly remoteMemory: Share
+  readonly usage: TenantUsage
   readonly batchEnd: BatchEnd
   readonly observer: RoomObserver
   readonly options: RoomOptions

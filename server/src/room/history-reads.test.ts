@@ -1,9 +1,10 @@
 import { expect, test } from 'vitest'
 import { asRoomId } from '../ids.js'
 import { StoreError, type MessagePage, type Store } from '../store/types.js'
+import { FairShares } from '../tenants/index.js'
 import { HistoryReads } from './history-reads.js'
 
-const room = { id: asRoomId(1), epoch: 1 }
+const room = { id: asRoomId(1), epoch: 1, tenant: '' }
 const page: MessagePage = { messages: [], more: false }
 const range = { after: null, before: null, limit: 1 }
 
@@ -18,7 +19,7 @@ class SlowLog implements Pick<Store, 'readMessages'> {
 
 test('P53: a few pages are read at once, some wait, further ones are refused; a failure frees its place', async () => {
   const log = new SlowLog()
-  const reads = new HistoryReads(log, { pageBytes: 1, concurrent: 2, waiting: 2 })
+  const reads = new HistoryReads(log, { pageBytes: 1, concurrent: 2, waiting: new FairShares(50).limit(2) })
   const [first, second, third, fourth] = [1, 2, 3, 4].map(() => reads.read(room, range))
   await expect(reads.read(room, range)).rejects.toMatchObject({ code: 'overloaded' })
   expect(log.asked).toHaveLength(2)

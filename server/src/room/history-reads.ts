@@ -1,4 +1,5 @@
 import { ProtocolError } from '@weft/protocol'
+import { FairTurns, type SharedLimit } from '../tenants/index.js'
 import type { MessagePage, MessageRange, RoomLife, Store } from '../store/types.js'
 
 export interface HistoryReadsOptions {
@@ -6,48 +7,38 @@ export interface HistoryReadsOptions {
   readonly pageBytes: number
   /** Pages read at the same time: opening a room must not wait behind them. */
   readonly concurrent: number
-  /** Reads that wait for their turn; further ones are refused. */
-  readonly waiting: number
+  /** Reads that wait for their turn; further ones are refused. Tenants take turns. */
+  readonly waiting: SharedLimit
 }
 
 /** The reads of past messages on a node, a few at a time (I6). They go past the rooms, to the log. */
 export class HistoryReads {
   private readonly store: Pick<Store, 'readMessages'>
-  private readonly options: HistoryReadsOptions
-  private readonly queue: (() => void)[] = []
-  private running = 0
+  private readonly pageBytes: number
+  private readonly turns: FairTurns
 
   constructor(store: Pick<Store, 'readMessages'>, options: HistoryReadsOptions) {
     this.store = store
-    this.options = options
+    this.pageBytes = options.pageBytes
+    this.turns = new FairTurns(options.concurrent, options.waiting)
   }
 
   /**
    * Reads a page (P51, P52).
    * @throws {ProtocolError} `overloaded`, `room_deleted`, and {@link StoreError}
    */
-  async read(room: RoomLife, range: Omit<MessageRange, 'maxBytes'>): Promise<MessagePage> {
-    await this.turn()
+  async read(
+    room: RoomLife & { readonly tenant: string },
+    range: Omit<MessageRange, 'maxBytes'>,
+  ): Promise<MessagePage> {
+    if (!(await this.turns.begin(room.tenant)))
+      throw new ProtocolError('overloaded', 'too many ask for the past of rooms; try again later')
     try {
-      const page = await this.store.readMessages(room, { ...range, maxBytes: this.options.pageBytes })
+      const page = await this.store.readMessages(room, { ...range, maxBytes: this.pageBytes })
       if (page === null) throw new ProtocolError('room_deleted', 'the room has been deleted')
       return page
     } finally {
-      const next = this.queue.shift()
-      // The place goes to the next one directly: nobody who comes meanwhile overtakes.
-      if (next === undefined) this.running--
-      else next()
+      this.turns.end()
     }
-  }
-
-  private async turn(): Promise<void> {
-    if (this.running < this.options.concurrent) {
-      this.running++
-      return
-    }
-    if (this.queue.length >= this.options.waiting) {
-      throw new ProtocolError('overloaded', 'too many ask for the past of rooms; try again later')
-    }
-    await new Promise<void>((resolve) => this.queue.push(resolve))
   }
 }

@@ -7,8 +7,8 @@
 import type { NodeId } from '../bus/index.js'
 import type { Inspection } from '../crdt/index.js'
 import type { Seq } from '../ids.js'
+import type { Share } from '../tenants/index.js'
 import type { RelayItem } from './relay.js'
-import type { RemoteMemory } from './remote-memory.js'
 import type { UncommittedUpdate } from './uncommitted.js'
 
 /** An update that another node has relayed. */
@@ -36,14 +36,14 @@ class NodeUpdates {
 export class RemoteUpdates {
   private readonly nodes = new Map<NodeId, NodeUpdates>()
   private readonly maxBytes: number
-  private readonly memory: RemoteMemory
+  private readonly memory: Share
   private byteLength = 0
 
   /**
    * @param maxBytes of updates held; beyond them the oldest are let go of (I6)
-   * @param memory what all rooms of the node may hold together: when it is full, the same
+   * @param memory what all rooms of the tenant may hold together: when it is full, the same
    */
-  constructor(maxBytes: number, memory: RemoteMemory) {
+  constructor(maxBytes: number, memory: Share) {
     this.maxBytes = maxBytes
     this.memory = memory
   }
@@ -115,7 +115,7 @@ export class RemoteUpdates {
   /** Lets go of the oldest beyond the limits. @returns them */
   shed(): RemoteUpdate[] {
     const shed: RemoteUpdate[] = []
-    while (this.byteLength > this.maxBytes || this.memory.isFull) {
+    while (this.byteLength > this.maxBytes || !this.memory.fits(0)) {
       let oldest: { of: NodeUpdates; number: number; place: number } | null = null
       for (const of of this.nodes.values()) {
         for (const [number, { place }] of of.held) {

@@ -1,4 +1,4 @@
-import type { DocWorkers } from '../compaction/index.js'
+import type { DocTasks } from '../compaction/index.js'
 import type { RoomId } from '../ids.js'
 import type { RoomContent } from './content.js'
 import type { RoomObserver } from './types.js'
@@ -10,7 +10,7 @@ const retryMs = 30_000
 export class RoomCompaction {
   private readonly room: { readonly id: RoomId; readonly epoch: number }
   private readonly content: RoomContent
-  private readonly workers: DocWorkers
+  private readonly workers: DocTasks
   private readonly observer: RoomObserver
   private readonly minBytes: number
   /** Payload bytes committed since the newest snapshot. */
@@ -24,7 +24,7 @@ export class RoomCompaction {
   constructor(
     room: RoomCompaction['room'],
     content: RoomContent,
-    workers: DocWorkers,
+    workers: DocTasks,
     observer: RoomObserver,
     minBytes: number,
     tailBytes: number,

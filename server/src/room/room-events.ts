@@ -6,10 +6,10 @@ import type { Bus, BusMessage, NodeId } from '../bus/index.js'
 import { inspectUpdate, isLarge, trimKnown, type Coverage, type Inspection } from '../crdt/index.js'
 import type { RoomId, Seq } from '../ids.js'
 import type { StoredEvent } from '../store/types.js'
+import type { Share } from '../tenants/index.js'
 import type { Change } from './change.js'
 import { guarded } from './guard.js'
 import { LogRepair, type Hole } from './log-repair.js'
-import type { RemoteMemory } from './remote-memory.js'
 import { RemoteUpdates, type RemoteUpdate } from './remote-updates.js'
 import type { Relay } from './relay.js'
 import { anonymousUpdate, readPage, type RoomLog } from './room-log.js'
@@ -41,7 +41,7 @@ export interface RoomEventsOptions {
   readonly relay: Relay
   readonly output: RoomOutput
   readonly bus: Bus
-  readonly remoteMemory: RemoteMemory
+  readonly remoteMemory: Share
   readonly observer: RoomObserver
   /** Milliseconds before a hole in the log is read. */
   readonly holeGrace: number

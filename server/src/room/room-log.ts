@@ -1,4 +1,4 @@
-import { unpackEvents, type DocWorkers } from '../compaction/index.js'
+import { unpackEvents, type DocTasks } from '../compaction/index.js'
 import { inspectUpdate, isLarge, UpdateInvalidError, type Inspection } from '../crdt/index.js'
 import type { RoomId, Seq } from '../ids.js'
 import type { Store, StoredEvent } from '../store/types.js'
@@ -32,9 +32,9 @@ export interface UsableEvent {
 export class RoomLog {
   private readonly room: { readonly id: RoomId; readonly epoch: number }
   private readonly store: Pick<Store, 'readEvents'>
-  private readonly workers: DocWorkers
+  private readonly workers: DocTasks
 
-  constructor(room: RoomLog['room'], store: RoomLog['store'], workers: DocWorkers) {
+  constructor(room: RoomLog['room'], store: RoomLog['store'], workers: DocTasks) {
     this.room = room
     this.store = store
     this.workers = workers

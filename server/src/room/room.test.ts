@@ -6,9 +6,9 @@ import { Coverage, inspectUpdate } from '../crdt/index.js'
 import { asRoomId } from '../ids.js'
 import { Journal } from '../journal/index.js'
 import { StoreError, type CommitEntry, type CommitResult, type StoredEvent } from '../store/types.js'
+import { FairShares, TenantCounts } from '../tenants/index.js'
 import { BaseMemory } from './base-memory.js'
 import { BatchEnd } from './batch-end.js'
-import { RemoteMemory } from './remote-memory.js'
 import { maxUnacked } from './acks.js'
 import { Room } from './room.js'
 import { maxAheadBytes } from './tail.js'
@@ -74,7 +74,13 @@ beforeEach(() => {
   const nothing = (): void => undefined
   journal = new Journal(
     log,
-    { maxBatchEntries: 100, maxBatchBytes: 1e6, maxBytes: 1e6, interval: () => 0, random: () => 0 },
+    {
+      maxBatchEntries: 100,
+      maxBatchBytes: 1e6,
+      memory: new FairShares(100).limit(1e6),
+      interval: () => 0,
+      random: () => 0,
+    },
     { committed: nothing, failed: nothing, quarantined: nothing, fault: nothing },
   )
   room = makeRoom()
@@ -94,12 +100,13 @@ const makeRoom = (events: readonly StoredEvent[] = []): Room =>
       listen: (listener) => bus.subscribe(asRoomId(1), listener),
     },
     {
-      journal,
+      journal: journal.lane(''),
       bus,
       store: log,
       workers,
-      bases: new BaseMemory(1e9),
-      remoteMemory: new RemoteMemory(1e9),
+      bases: new BaseMemory(1e9).forTenant(),
+      usage: new TenantCounts(0).others,
+      remoteMemory: new FairShares(100).limit(1e9).share(''),
       batchEnd: new BatchEnd(silentObserver),
       observer: silentObserver,
       options: {

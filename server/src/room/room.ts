@@ -100,7 +100,8 @@ export class Room implements BatchParticipant {
       remoteMemory: context.remoteMemory,
       observer: context.observer,
       holeGrace: context.options.holeGrace,
-      mayAdopt: (ms) => context.journal.isCalm(ms) && this.ended === null && this.hasRoom(adoptBytes),
+      mayAdopt: (ms) =>
+        context.journal.isCalm(ms) && this.ended === null && context.journal.hasRoom(adoptBytes),
       adopt: (update, inspection) => this.adopt(update, inspection),
       messagePassed: () => this.watermarks.messagePassed(),
       advanced: (bytes) => this.advanced(bytes),
@@ -152,7 +153,9 @@ export class Room implements BatchParticipant {
 
   /** Whether a change of that size may come in now. To be asked before `change` or `append` (I3). */
   hasRoom(bytes: number): boolean {
-    return this.context.journal.hasRoom(bytes)
+    if (this.context.journal.hasRoom(bytes)) return true
+    this.context.usage.refused++
+    return false
   }
 
   /** Whether so many of a member's changes wait for their ack already that it must wait (I6). To be asked as `hasRoom` is. */
@@ -210,7 +213,7 @@ export class Room implements BatchParticipant {
    */
   change(member: RoomMember, n: number | null, update: Uint8Array, inspection: Inspection): void {
     const arrived = performance.now()
-    this.context.observer.updateIn(update.length)
+    this.received(update)
     if (this.coverage.overlaps(inspection)) {
       // What is committed already is neither relayed nor stored again: a resend, or somebody's forgery of it (I7).
       const rest = trimKnown(update, inspection, this.coverage)
@@ -233,7 +236,7 @@ export class Room implements BatchParticipant {
 
   /** Takes in what is to be the first content of the document: members get it once the log has decided so (P54, P55). */
   seed(member: RoomMember, n: number, update: Uint8Array, inspection: Inspection): void {
-    this.context.observer.updateIn(update.length)
+    this.received(update)
     const content = { name: null, payload: update, inspection, seed: true }
     const change = new Change(this, member, n, content, performance.now())
     this.acks.add(member, change)
@@ -253,6 +256,13 @@ export class Room implements BatchParticipant {
     const { newest } = this.tail
     this.acks.add(member, { n, deps: [], arrived, seq: newest, dropped: false })
     this.touch(member)
+  }
+
+  private received({ length }: Uint8Array): void {
+    const { observer, usage } = this.context
+    observer.updateIn(length)
+    usage.updates++
+    usage.updateBytes += length
   }
 
   private accept(

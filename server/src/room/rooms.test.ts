@@ -7,6 +7,7 @@ import { Journal } from '../journal/index.js'
 import type { LimitName } from '../limits/index.js'
 import type { CommitEntry, CommitResult, Store } from '../store/types.js'
 import { Rooms, type RoomsOptions } from './rooms.js'
+import { FairShares, TenantCounts } from '../tenants/index.js'
 import { ScriptedMember, ScriptedOutput, silentObserver } from './testing/scripted.js'
 
 /* Rooms over a store that makes a new, empty one at each opening. */
@@ -32,6 +33,7 @@ const makeRooms = (options: Partial<RoomsOptions>): void => {
   answered = Promise.resolve()
   isLate = false
   limited = []
+  const shares = new FairShares(50)
   isThere = () => true
   const gate = new Promise<void>((resolve) => (commit = resolve))
   const unused = (): never => {
@@ -61,7 +63,13 @@ const makeRooms = (options: Partial<RoomsOptions>): void => {
   }
   const journal = new Journal(
     store,
-    { maxBatchEntries: 100, maxBatchBytes: 1e6, maxBytes: 1e6, interval: () => 0, random: () => 0 },
+    {
+      maxBatchEntries: 100,
+      maxBatchBytes: 1e6,
+      memory: shares.limit(1e6),
+      interval: () => 0,
+      random: () => 0,
+    },
     { committed: nothing, failed: nothing, quarantined: nothing, fault: nothing },
   )
   // Rooms without events load without a worker: none is started.
@@ -97,6 +105,8 @@ const makeRooms = (options: Partial<RoomsOptions>): void => {
       waitingOpens: 4,
       maxWaitMs: 3_600_000,
       maxOpen: 3,
+      shares,
+      counts: new TenantCounts(0),
       ...options,
     },
   )
@@ -154,6 +164,17 @@ describe('with as many rooms open as there may be', () => {
     await rooms.open('', 'more')
     expect(pending.output.disposed).toBe(true)
     expect(joined.output.disposed).toBe(false)
+  })
+
+  test('I6: a tenant that has its share gets places of its own idle rooms only, and does not close those of another', async () => {
+    const other = await rooms.open('other', 'r')
+    other.release()
+    const first = await rooms.open('greedy', 'first')
+    await expect(rooms.open('greedy', 'second')).rejects.toMatchObject({ code: 'overloaded' })
+    first.release()
+    await rooms.open('greedy', 'second')
+    expect([first.output.disposed, other.output.disposed]).toEqual([true, false])
+    expect((await rooms.open('third', 'r')).room.tenant).toBe('third')
   })
 })
 

@@ -5,15 +5,23 @@
 import { ProtocolError } from '@weft/protocol'
 import type { BusMessage, NodeId } from '../bus/index.js'
 import { Coverage } from '../crdt/index.js'
-import { unpackEvents } from '../compaction/index.js'
+import { unpackEvents, type DocWorkers } from '../compaction/index.js'
 import type { Seq } from '../ids.js'
+import type { Journal } from '../journal/index.js'
 import type { RoomRow, Store, StoredEvent } from '../store/types.js'
 import type { LimitName } from '../limits/index.js'
+import {
+  FairTurns,
+  type FairShares,
+  type Share,
+  type SharedLimit,
+  type TenantCounts,
+} from '../tenants/index.js'
+import type { BaseMemory } from './base-memory.js'
 import { anonymousUpdate, emptyUpdate } from './room-log.js'
 import type { LoadedRoom, RoomContext } from './context.js'
 import { BatchEnd } from './batch-end.js'
 import { EarlyMessages } from './early-messages.js'
-import { RemoteMemory } from './remote-memory.js'
 import { Room } from './room.js'
 import type { RoomOutput } from './types.js'
 
@@ -28,13 +36,20 @@ export interface RoomsOptions {
   readonly maxWaitMs: number
   /** Rooms open on this node at once. */
   readonly maxOpen: number
+  /** How the tenants share these limits. */
+  readonly shares: FairShares
+  /** What is counted of each tenant. */
+  readonly counts: TenantCounts
 }
 
-export interface RoomsDependencies<Output extends RoomOutput> extends Omit<
+export interface RoomsDependencies<Output extends RoomOutput> extends Pick<
   RoomContext,
-  'remoteMemory' | 'batchEnd'
+  'bus' | 'observer' | 'options'
 > {
   readonly store: Store
+  readonly journal: Journal
+  readonly workers: DocWorkers
+  readonly bases: BaseMemory
   /** Makes the output of a room that is being opened. */
   createOutput(): Output
   /** A room has been opened: see `Sweep`. */
@@ -49,20 +64,23 @@ export interface RoomsDependencies<Output extends RoomOutput> extends Omit<
   warn(message: string, details: Record<string, unknown>): void
 }
 
-/** A room that waits for one of the `concurrentOpens` places. */
-interface Waiting {
-  /** `performance.now()` */
-  readonly since: number
-  readonly resolve: () => void
-  readonly reject: (error: ProtocolError) => void
-}
-
 interface OpenRoom<Output> {
   readonly room: Room
   readonly output: Output
 }
 
+/** What a tenant has on this node; let go of with its last room. */
+interface TenantRooms<Output> {
+  readonly name: string
+  /** Rooms open or being opened. */
+  readonly share: Share
+  /** Slots that wait to be closed, the longest idle first. */
+  readonly idle: Map<string, Slot<Output>>
+  readonly context: RoomContext
+}
+
 interface Slot<Output> {
+  readonly tenant: TenantRooms<Output>
   readonly opening: Promise<OpenRoom<Output>>
   open: OpenRoom<Output> | null
   /** Joins between `open` and `join`: they keep the room open. */
@@ -70,6 +88,7 @@ interface Slot<Output> {
   idle: NodeJS.Timeout | null
   /** One hold fewer. */
   readonly release: () => void
+  readonly close: () => void
 }
 
 /** A room that stays open at least until `release`. */
@@ -109,21 +128,20 @@ export class Rooms<Output extends RoomOutput> {
   private readonly dependencies: RoomsDependencies<Output>
   private readonly options: RoomsOptions
   private readonly slots = new Map<string, Slot<Output>>()
-  /** Slots that wait to be closed, the longest idle first. */
-  private readonly idle = new Map<string, Slot<Output>>()
-  private readonly context: RoomContext
-  private opening = 0
-  private readonly queue: Waiting[] = []
-  private expiry: NodeJS.Timeout | null = null
+  private readonly tenants = new Map<string, TenantRooms<Output>>()
+  private readonly openRooms: SharedLimit
+  private readonly remoteMemory: SharedLimit
+  private readonly turns: FairTurns
+  private readonly batchEnd: BatchEnd
 
   constructor(dependencies: RoomsDependencies<Output>, options: RoomsOptions) {
     this.dependencies = dependencies
-    this.context = {
-      ...dependencies,
-      remoteMemory: new RemoteMemory(maxRemoteBytes),
-      batchEnd: new BatchEnd(dependencies.observer),
-    }
     this.options = options
+    const { shares } = options
+    this.openRooms = shares.limit(options.maxOpen)
+    this.remoteMemory = shares.limit(maxRemoteBytes)
+    this.turns = new FairTurns(options.concurrentOpens, shares.limit(options.waitingOpens), options.maxWaitMs)
+    this.batchEnd = new BatchEnd(dependencies.observer)
   }
 
   /** Rooms open or being opened. */
@@ -149,7 +167,7 @@ export class Rooms<Output extends RoomOutput> {
     slot.holds++
     if (slot.idle !== null) clearTimeout(slot.idle)
     slot.idle = null
-    this.idle.delete(key)
+    slot.tenant.idle.delete(key)
     try {
       const { room, output } = await slot.opening
       return new Hold(room, output, slot)
@@ -170,32 +188,52 @@ export class Rooms<Output extends RoomOutput> {
     for (const [key, slot] of [...this.slots]) this.closeSlot(key, slot)
   }
 
-  private openSlot(key: string, tenant: string, name: string): Slot<Output> {
-    if (this.slots.size >= this.options.maxOpen && !this.evict()) {
+  private openSlot(key: string, tenantName: string, name: string): Slot<Output> {
+    const tenant = this.tenants.get(tenantName) ?? this.newTenant(tenantName)
+    if (!tenant.share.fits(1) && !evict(tenant) && !this.evictLarger(tenant)) {
+      tenant.context.usage.refused++
       throw new ProtocolError('overloaded', 'this node has as many rooms open as it may')
     }
+    this.tenants.set(tenantName, tenant)
+    tenant.share.add(1)
     const opening = this.load(tenant, name)
     const release = (): void => {
       slot.holds--
       if (slot.open !== null) this.settle(key, slot, slot.open)
     }
-    const slot: Slot<Output> = { opening, open: null, holds: 0, idle: null, release }
+    const close = (): void => this.closeSlot(key, slot)
+    const slot: Slot<Output> = { tenant, opening, open: null, holds: 0, idle: null, release, close }
     this.slots.set(key, slot)
-    opening.then(
-      (open) => (slot.open = open),
-      () => this.closeSlot(key, slot),
-    )
+    opening.then((open) => (slot.open = open), close)
     return slot
   }
 
-  /** Closes the longest idle room that can be closed; its tail is compacted the next time. @returns whether there was one */
-  private evict(): boolean {
-    for (const [key, slot] of this.idle) {
-      if (slot.open === null || slot.open.room.pending > 0) continue
-      this.closeSlot(key, slot)
-      return true
+  private newTenant(name: string): TenantRooms<Output> {
+    const { journal, bus, store, workers, bases, observer, options } = this.dependencies
+    this.options.shares.meet(name)
+    const context = {
+      journal: journal.lane(name),
+      bus,
+      store,
+      workers: workers.of(name),
+      bases: bases.forTenant(),
+      remoteMemory: this.remoteMemory.share(name),
+      batchEnd: this.batchEnd,
+      observer,
+      options,
+      usage: this.options.counts.of(name),
     }
-    return false
+    return { name, share: this.openRooms.share(name), idle: new Map(), context }
+  }
+
+  /** A tenant that has its share, and nothing idle, gets the place of an idle room of one that has more. */
+  private evictLarger({ share }: TenantRooms<Output>): boolean {
+    let largest: TenantRooms<Output> | null = null
+    for (const other of this.tenants.values()) {
+      if (other.share.used <= share.used + 1 || other.idle.size === 0) continue
+      if (other.share.used > (largest?.share.used ?? 0)) largest = other
+    }
+    return largest !== null && evict(largest)
   }
 
   private settle(key: string, slot: Slot<Output>, { room }: OpenRoom<Output>): void {
@@ -207,7 +245,7 @@ export class Rooms<Output extends RoomOutput> {
     // An ended room whose name is a new one by now has been closed already.
     if (this.slots.get(key) !== slot) return
     slot.idle = setTimeout(() => void this.closeIdle(key, slot, room), this.options.idleMs)
-    this.idle.set(key, slot)
+    slot.tenant.idle.set(key, slot)
   }
 
   private async closeIdle(key: string, slot: Slot<Output>, room: Room): Promise<void> {
@@ -230,24 +268,29 @@ export class Rooms<Output extends RoomOutput> {
     // By the slot and not by the name alone: an ended room's name may belong to a new room.
     if (this.slots.get(key) !== slot) return
     this.slots.delete(key)
-    this.idle.delete(key)
+    const { tenant } = slot
+    tenant.idle.delete(key)
+    tenant.share.add(-1)
+    if (tenant.share.used === 0) this.tenants.delete(tenant.name)
     if (slot.idle !== null) clearTimeout(slot.idle)
     slot.open?.room.dispose()
   }
 
-  private async load(tenant: string, name: string): Promise<OpenRoom<Output>> {
-    // What waits in vain has taken no place that it could give back.
-    await this.turn()
+  private async load(tenant: TenantRooms<Output>, name: string): Promise<OpenRoom<Output>> {
+    if (!(await this.turns.begin(tenant.name))) {
+      tenant.context.usage.refused++
+      throw this.shed('join_wait')
+    }
     try {
       return await this.loadNow(tenant, name)
     } catch (error) {
       if (error instanceof ProtocolError) throw error
-      this.dependencies.observer.fault(`loading the room ${JSON.stringify(name)} failed`, error)
+      const what = tenant.name === '' ? '' : ` of the tenant ${JSON.stringify(tenant.name)}`
+      this.dependencies.observer.fault(`loading the room ${JSON.stringify(name)}${what} failed`, error)
       // The reason stays in the log: it may name hosts and tables.
       throw new ProtocolError('load_failed', 'the room could not be loaded now; its content is unharmed')
     } finally {
-      this.opening--
-      this.queue.shift()?.resolve()
+      this.turns.end()
     }
   }
 
@@ -262,44 +305,9 @@ export class Rooms<Output extends RoomOutput> {
     )
   }
 
-  /** Waits for one of the `concurrentOpens` places. */
-  private async turn(): Promise<void> {
-    if (this.opening >= this.options.concurrentOpens) {
-      const { waitingOpens, maxWaitMs } = this.options
-      const now = performance.now()
-      // Who comes now would wait longer still than the first of the queue has.
-      const waited = now - (this.queue[0]?.since ?? now)
-      if (this.queue.length >= waitingOpens || waited > maxWaitMs / 2) throw this.shed('join_wait')
-      await new Promise<void>((resolve, reject) => {
-        this.queue.push({ since: now, resolve, reject })
-        this.expire()
-      })
-    }
-    this.opening++
-  }
-
-  /** Refuses those that have waited for too long. */
-  private expire(): void {
-    if (this.expiry !== null) return
-    const [first] = this.queue
-    if (first === undefined) return
-    const { maxWaitMs } = this.options
-    this.expiry = setTimeout(
-      () => {
-        this.expiry = null
-        const now = performance.now()
-        while (this.queue[0] !== undefined && now - this.queue[0].since >= maxWaitMs)
-          this.queue.shift()?.reject(this.shed('join_wait'))
-        this.expire()
-      },
-      Math.max(0, first.since + maxWaitMs - performance.now()),
-    )
-    this.expiry.unref()
-  }
-
-  private async loadNow(tenant: string, name: string): Promise<OpenRoom<Output>> {
+  private async loadNow(tenant: TenantRooms<Output>, name: string): Promise<OpenRoom<Output>> {
     const { store } = this.dependencies
-    const row = await store.openRoom(tenant, name)
+    const row = await store.openRoom(tenant.name, name)
     // Before the log is read: what other nodes commit meanwhile is told, and not missed.
     const early = new EarlyMessages()
     let hear: BusListener = (message, from) => early.add(message, from)
@@ -321,19 +329,21 @@ export class Rooms<Output extends RoomOutput> {
   }
 
   private async read(
-    tenant: string,
+    tenant: TenantRooms<Output>,
     name: string,
     row: RoomRow,
     listen: LoadedRoom['listen'],
   ): Promise<OpenRoom<Output>> {
-    const { workers, warn } = this.dependencies
+    const { warn } = this.dependencies
+    const { workers } = tenant.context
     // A room without events needs no reading: the usual case of a new one.
     const loaded = row.headSeq === 0 ? null : await workers.load({ roomId: row.id, epoch: row.epoch })
     await this.checkStillThere(row)
-    for (const problem of loaded?.problems ?? []) warn(problem, { room: name, roomId: row.id })
+    for (const problem of loaded?.problems ?? [])
+      warn(problem, { tenant: tenant.name, room: name, roomId: row.id })
     const output = this.dependencies.createOutput()
     const room = new Room(
-      tenant,
+      tenant.name,
       name,
       {
         id: row.id,
@@ -344,7 +354,7 @@ export class Rooms<Output extends RoomOutput> {
         coverage: loaded === null ? new Coverage() : Coverage.restore(loaded.coverage),
         listen,
       },
-      this.context,
+      tenant.context,
       output,
     )
     this.dependencies.opened()
@@ -360,6 +370,16 @@ export class Rooms<Output extends RoomOutput> {
     if ((await store.heads([id])).get(id)?.epoch === epoch) return
     throw new ProtocolError('load_failed', 'the room was deleted while it was being loaded')
   }
+}
+
+/** Closes the longest idle room that can be closed; its tail is compacted the next time. @returns whether there was one */
+const evict = <Output>({ idle }: TenantRooms<Output>): boolean => {
+  for (const slot of idle.values()) {
+    if (slot.open === null || slot.open.room.pending > 0) continue
+    slot.close()
+    return true
+  }
+  return false
 }
 
 /**

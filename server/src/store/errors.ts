@@ -16,8 +16,13 @@ export function toStoreError(error: unknown): StoreError {
   if (error instanceof StoreError) return error
   const message = error instanceof Error ? error.message : String(error)
   const sqlState = sqlStateOf(error)
-  const kind = sqlState !== null && rejectedClasses.has(sqlState.slice(0, 2)) ? 'rejected' : 'transient'
-  return new StoreError(kind, message, sqlState, { cause: error })
+  if (sqlState !== null && rejectedClasses.has(sqlState.slice(0, 2))) {
+    // Its message quotes the values that it refuses, which are people's content. Not as a cause either: loggers print those.
+    return new StoreError('rejected', `the database refuses the data (SQLSTATE ${sqlState})`, sqlState, {
+      detail: message,
+    })
+  }
+  return new StoreError('transient', message, sqlState, { cause: error })
 }
 
 /** The SQLSTATE of an error that the database sent, else null. */

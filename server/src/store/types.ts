@@ -159,15 +159,24 @@ export class StoreError extends Error {
   readonly kind: 'transient' | 'rejected'
   /** The SQLSTATE, when the database gave one. */
   readonly sqlState: string | null
+  /** Private, so that no logger finds it. */
+  readonly #detail: string | null
 
+  /** @param options `detail`: see there */
   constructor(
     kind: 'transient' | 'rejected',
     message: string,
     sqlState: string | null,
-    options?: ErrorOptions,
+    options?: ErrorOptions & { readonly detail?: string },
   ) {
     super(message, options)
     this.kind = kind
     this.sqlState = sqlState
+    this.#detail = options?.detail ?? null
+  }
+
+  /** What the database said, which may quote what it was given: for the database, never for a log or a client. */
+  get detail(): string {
+    return this.#detail ?? this.message
   }
 }

@@ -5,7 +5,9 @@ import { monitorEventLoopDelay } from 'node:perf_hooks'
 import { collectDefaultMetrics, Counter, Gauge, Registry } from 'prom-client'
 import type { ErrorCode } from '@weft/protocol'
 import { limitNames, type LimitName } from '../limits/index.js'
+import type { TenantSample } from '../tenants/index.js'
 import { FastHistogram } from './histogram.js'
+import { registerTenantMetrics } from './tenant-metrics.js'
 
 type Dialect = 'weft' | 'yjs' | 'hocuspocus'
 
@@ -19,6 +21,7 @@ export interface MetricSources {
   busHealthy(): boolean
   /** Other nodes that are heard on the bus. */
   otherNodes(): number
+  tenants(): readonly TenantSample[]
 }
 
 /**
@@ -183,6 +186,7 @@ export class Metrics {
       'Messages on the bus that were not understood: malformed, foreign, or of another release',
       () => this.bus.ignored,
     )
+    registerTenantMetrics(this.registry, () => sources.tenants())
     this.loop.enable()
     const delay = new Gauge({
       name: 'weft_event_loop_delay_seconds',

@@ -6,7 +6,8 @@ import { DocWorkers, type CompactedRoom } from '../../compaction/index.js'
 import { Coverage, inspectUpdate } from '../../crdt/index.js'
 import { asRoomId, type Seq } from '../../ids.js'
 import { Journal } from '../../journal/index.js'
-import { BaseMemory, BatchEnd, RemoteMemory, Room, type RoomOptions } from '../../room/index.js'
+import { FairShares, TenantCounts } from '../../tenants/index.js'
+import { BaseMemory, BatchEnd, Room, type RoomOptions } from '../../room/index.js'
 import { ScriptedMember, silentObserver } from '../../room/testing/scripted.js'
 import { StoreError, type CommitEntry, type CommitResult, type StoredEvent } from '../../store/types.js'
 import { PublishTurns, RoomChannel } from '../channel.js'
@@ -177,7 +178,13 @@ export class ScriptedNode {
     const fault = (_: unknown, error: unknown): void => void this.faults.push(error)
     this.journal = new Journal(
       this.log,
-      { maxBatchEntries: 100, maxBatchBytes: 1e6, maxBytes: 1e8, interval: () => 0, random: () => 0 },
+      {
+        maxBatchEntries: 100,
+        maxBatchBytes: 1e6,
+        memory: new FairShares(100).limit(1e8),
+        interval: () => 0,
+        random: () => 0,
+      },
       {
         committed: nothing,
         failed: nothing,
@@ -203,12 +210,13 @@ export class ScriptedNode {
         listen: (listener) => bus.subscribe(roomId, listener),
       },
       {
-        journal: this.journal,
+        journal: this.journal.lane(''),
         bus,
         store: this.log,
         workers: this.workers.workers,
-        bases: new BaseMemory(1e9),
-        remoteMemory: new RemoteMemory(1e9),
+        bases: new BaseMemory(1e9).forTenant(),
+        usage: new TenantCounts(0).others,
+        remoteMemory: new FairShares(100).limit(1e9).share(''),
         batchEnd: new BatchEnd({ ...silentObserver, fault }),
         observer: { ...silentObserver, fault },
         options: {

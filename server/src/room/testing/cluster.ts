@@ -6,9 +6,9 @@ import { Coverage, inspectUpdate } from '../../crdt/index.js'
 import { asRoomId, type Seq } from '../../ids.js'
 import { Journal } from '../../journal/index.js'
 import type { CommitEntry, CommitResult, StoredEvent } from '../../store/types.js'
+import { FairShares, TenantCounts } from '../../tenants/index.js'
 import { BaseMemory } from '../base-memory.js'
 import { BatchEnd } from '../batch-end.js'
-import { RemoteMemory } from '../remote-memory.js'
 import { Room } from '../room.js'
 import type { RoomMember } from '../types.js'
 import { ScriptedOutput, silentObserver } from './scripted.js'
@@ -67,7 +67,13 @@ export class ClusterNode {
     const id = asRoomId(1)
     const journal = new Journal(
       { commit: (entries) => this.commit(entries) },
-      { maxBatchEntries: 100, maxBatchBytes: 1e6, maxBytes: 1e7, interval: () => 0, random: () => 0 },
+      {
+        maxBatchEntries: 100,
+        maxBatchBytes: 1e6,
+        memory: new FairShares(100).limit(1e7),
+        interval: () => 0,
+        random: () => 0,
+      },
       { committed: nothing, failed: nothing, quarantined: nothing, fault: throws },
     )
     this.room = new Room(
@@ -83,12 +89,13 @@ export class ClusterNode {
         listen: (listener) => this.end.subscribe(id, listener),
       },
       {
-        journal,
+        journal: journal.lane(''),
         bus: this.end,
         store: log,
         workers: idleWorkers(),
-        bases: new BaseMemory(1e9),
-        remoteMemory: new RemoteMemory(1e9),
+        bases: new BaseMemory(1e9).forTenant(),
+        usage: new TenantCounts(0).others,
+        remoteMemory: new FairShares(100).limit(1e9).share(''),
         batchEnd: new BatchEnd({ ...silentObserver, fault: (_message, error) => throws(error) }),
         observer: { ...silentObserver, fault: (_message, error) => throws(error) },
         options: {
