@@ -1,4 +1,4 @@
-import type { ErrorCode } from './errors.js'
+import type { ErrorCode } from './error-codes.js'
 
 /**
  * WebSocket close codes. The retry class is in the number, as y-websocket 3 reads it too:
