@@ -1,5 +1,14 @@
 /* The vocabulary of a connection: its states, what happens to it, and what it has done. `connection.ts` has the transitions. */
 
+import type { CloseCode } from '@weft/protocol'
+
+/** The close codes that the client looks at or sends, as numbers: the table of all of them stays out of a page. */
+export const closeCodes = {
+  protocolError: 4400,
+  tokenExpired: 4407,
+  timeout: 4508,
+} as const satisfies Pick<typeof CloseCode, 'protocolError' | 'tokenExpired' | 'timeout'>
+
 /** Timeouts and retry delays, in milliseconds. */
 export interface Timing {
   /** How long `auth()` may take. Default 10,000. */
@@ -139,15 +148,14 @@ export interface Probe {
 }
 
 /** Where the replacement of a token stands. */
-export type Refresh =
-  | { readonly phase: 'due'; readonly at: number; readonly failures: number }
-  | { readonly phase: 'asking'; readonly until: number; readonly failures: number }
-  | {
-      readonly phase: 'sent'
-      readonly until: number
-      readonly failures: number
-      readonly credentials: Credentials
-    }
+export type Refresh = {
+  /** When it is asked for, or how long the answer may take. */
+  readonly at: number
+  readonly failures: number
+} & (
+  | { readonly phase: 'due' | 'asking' }
+  | { readonly phase: 'sent'; readonly credentials: Credentials }
+)
 
 export type ConnectionState =
   | { readonly name: 'idle' }

@@ -3,7 +3,7 @@ import { describe, expect, test } from 'vitest'
 import { Awareness } from 'y-protocols/awareness'
 import * as Y from 'yjs'
 import { shallowEqual } from './equality.js'
-import { PresenceChannel } from './presence.js'
+import { createPresence, type PresenceChannel } from './presence.js'
 import { FakeClock } from './testing/fake-clock.js'
 import { Reports } from './testing/harness.js'
 
@@ -20,12 +20,14 @@ const channel = (): {
   show(id: number, state: Partial<Shown> | null): void
 } => {
   const reports = new Reports()
-  const presence = new PresenceChannel<Shown>(new Awareness(new Y.Doc()), {
-    clock: new FakeClock(),
-    interval: 33,
-    logger: reports,
-    idle: false,
-    active: () => undefined,
+  const presence = createPresence<Shown>(new Awareness(new Y.Doc()), {
+    client: {
+      clock: new FakeClock(),
+      presenceInterval: 33,
+      logger: reports,
+      idle: false,
+      active: () => undefined,
+    },
     send: () => undefined,
     changed: () => undefined,
   })

@@ -1,11 +1,10 @@
 import type { ClientFrame, SessionLimits } from '@weft/protocol'
 import type { Clock } from './clock.js'
 import type { WeftError } from './errors.js'
-import type { Page } from './event-log.js'
-import type { Member } from './memberships.js'
+import type { Memberships } from './memberships.js'
 import type { PersistenceSession } from './persistence.js'
 import type { RoomCore } from './room.js'
-import type { HistoryQuery, Logger } from './types.js'
+import type { Logger } from './types.js'
 
 /** What a room needs of its client. */
 export interface RoomHost {
@@ -23,21 +22,16 @@ export interface RoomHost {
   active(): void
   /** What the server told in WELCOME; null before the first. */
   readonly limits: SessionLimits | null
+  /** Whether the socket has enough to do. */
   readonly congested: boolean
   readonly connected: boolean
   /** Why the connection was refused for good, or null. */
   readonly denial: WeftError | null
   /** Where rooms are kept, if anywhere. */
   readonly persistence: PersistenceSession | null
+  readonly memberships: Memberships
   /** Sends on the running connection. */
   send(frame: ClientFrame): void
-  roomOf(member: Member): number | null
-  /** Reads the log of a member's room. Rejects when the connection or the membership ends before the answer. */
-  read(member: Member, query: HistoryQuery): Promise<Page>
-  join(member: Member): void
-  leaveConnection(member: Member): void
-  /** The server says that the member is not in the room. */
-  forget(member: Member): void
-  /** The last reference was given back; `n` is the number that the next change of this client here has. */
+  /** The last reference was given back; `nextNumber` is what the next change of this client here has. */
   released(room: RoomCore, nextNumber: number): void
 }

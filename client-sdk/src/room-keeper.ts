@@ -2,10 +2,10 @@
 import * as Y from 'yjs'
 import { applyUpdates } from './apply.js'
 import { WeftError } from './errors.js'
-import { editsOf, type Change } from './outbox.js'
-import type { KeptRoom, PersistenceSession, RoomSource, RoomStore } from './persistence.js'
 import { isEmpty } from './missing.js'
-import { Waiters } from './waiters.js'
+import { editsOf, updatesOf, type Change } from './outbox.js'
+import type { PersistenceSession, RoomStore } from './persistence.js'
+import { createWaiters } from './waiters.js'
 
 /** What a keeper needs of its room. */
 export interface RoomKeeperHost {
@@ -23,77 +23,34 @@ export interface RoomKeeperHost {
   refused(change: Change, error: WeftError): void
 }
 
-export class RoomKeeper {
+export interface RoomKeeper {
   readonly store: RoomStore | null
   /** What was kept is being read: the room is joined after that. */
-  restoring = false
-  private readonly host: RoomKeeperHost
-  /** Who waits for the changes of closed tabs. */
-  private readonly waiters = new Waiters()
-
-  constructor(name: string, session: PersistenceSession | null, host: RoomKeeperHost) {
-    this.host = host
-    this.store = session?.room(name, this.source()) ?? null
-  }
-
+  readonly restoring: boolean
   /** Edits of closed tabs that count as unsaved here. */
-  get unsaved(): number {
-    let sum = 0
-    for (const change of this.store?.carried ?? []) sum += editsOf(change)
-    return sum
-  }
-
+  readonly unsaved: number
   /** The updates among them: they are on their way and need not be sent otherwise. */
-  get updates(): Uint8Array[] {
-    return (this.store?.carried ?? []).flatMap((change) => (change.kind === 'update' ? [change.update] : []))
-  }
-
+  readonly updates: Uint8Array[]
   /** Resolves when they are settled. */
-  delivered(): Promise<void> {
-    return this.unsaved === 0 ? Promise.resolve() : this.waiters.wait(0)
-  }
-
+  delivered(): Promise<void>
   /** Tells those who wait that it is in vain. */
-  fail(error: WeftError): void {
-    this.waiters.fail(error)
-  }
-
+  fail(error: WeftError): void
   /** The room was deleted and made again. Returns the carried updates that are lost. */
-  recreated(error: WeftError): Uint8Array[] {
-    const { updates } = this
-    this.waiters.refused(0, error)
-    this.store?.giveUpCarried()
-    return updates
-  }
-
+  recreated(error: WeftError): Uint8Array[]
   /** Reads what was kept into the document. Resolves with whether there was anything. Never rejects. */
-  async restore(): Promise<boolean> {
-    if (this.store === null) return false
-    this.restoring = true
-    const brought = isEmpty(this.host.doc) ? null : Y.encodeStateAsUpdate(this.host.doc)
-    const kept = await this.store.load()
-    this.restoring = false
-    const taken = kept !== null && this.take(kept, brought === null)
-    if (brought !== null) this.store.applied([brought])
-    return taken
-  }
+  restore(): Promise<boolean>
+}
 
-  private take({ updates, epoch, watermark }: KeptRoom, fresh: boolean): boolean {
-    let damage: unknown = null
-    applyUpdates(this.host.doc, updates, this, (_, cause) => (damage ??= cause))
-    if (damage !== null) {
-      this.store?.damaged(damage)
-      return false
-    }
-    // A document that the app has brought along holds what the server has not: state vectors tell what (P19).
-    this.host.resume(epoch, fresh ? watermark : null)
-    return true
-  }
-
-  /** What the store asks. */
-  private source(): RoomSource {
-    const { host, waiters } = this
-    return {
+export const createRoomKeeper = (
+  name: string,
+  session: PersistenceSession | null,
+  host: RoomKeeperHost,
+): RoomKeeper => {
+  /** Who waits for the changes of closed tabs. */
+  const waiters = createWaiters()
+  let restoring = false
+  const store =
+    session?.room(name, {
       get epoch() {
         return host.epoch
       },
@@ -104,7 +61,7 @@ export class RoomKeeper {
       document: () => Y.encodeStateAsUpdate(host.doc),
       carriedChanged: () => host.counted(),
       carriedSettled: () => {
-        waiters.settle(null)
+        waiters.settle(Infinity)
         host.settled()
       },
       carriedLost: (change, code, message) => {
@@ -112,6 +69,43 @@ export class RoomKeeper {
         waiters.refused(0, error)
         host.refused(change, error)
       },
-    }
+    }) ?? null
+  const keeper: RoomKeeper = {
+    store,
+    get restoring() {
+      return restoring
+    },
+    get unsaved() {
+      return (store?.carried ?? []).reduce((sum, change) => sum + editsOf(change), 0)
+    },
+    get updates() {
+      return updatesOf(store?.carried ?? [])
+    },
+    delivered: () => (keeper.unsaved === 0 ? Promise.resolve() : waiters.wait(0)),
+    fail: waiters.fail,
+    recreated: (error) => {
+      const { updates } = keeper
+      waiters.refused(0, error)
+      store?.giveUpCarried()
+      return updates
+    },
+    restore: async () => {
+      if (store === null) return false
+      restoring = true
+      const { doc } = host
+      const brought = isEmpty(doc) ? null : Y.encodeStateAsUpdate(doc)
+      const kept = await store.load()
+      restoring = false
+      let damage: unknown = null
+      if (kept !== null) {
+        applyUpdates(host.doc, kept.updates, keeper, (_, cause) => (damage ??= cause))
+        if (damage !== null) store.damaged(damage)
+        // A document that the app has brought along holds what the server has not: state vectors tell what (P19).
+        else host.resume(kept.epoch, brought === null ? kept.watermark : null)
+      }
+      if (brought !== null) store.applied([brought])
+      return kept !== null && damage === null
+    },
   }
+  return keeper
 }

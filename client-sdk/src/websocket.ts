@@ -35,30 +35,22 @@ export const findWebSocket = async (
   if (isConstructor(scope.WebSocket)) return scope.WebSocket
   // Not a literal, so that no bundler takes `ws` along into a browser.
   const name = 'ws'
+  let cause
   try {
     const module: unknown = await import(/* @vite-ignore */ /* webpackIgnore: true */ name)
-    if (
-      typeof module === 'object' &&
-      module !== null &&
-      'WebSocket' in module &&
-      isConstructor(module.WebSocket)
-    ) {
-      return module.WebSocket
-    }
-  } catch (cause) {
-    throw missing(cause)
+    const found = (module as { WebSocket?: unknown }).WebSocket
+    if (isConstructor(found)) return found
+  } catch (thrown) {
+    cause = thrown
   }
-  throw missing(undefined)
+  throw new WeftError(
+    'no_websocket',
+    'no WebSocket here: install the package `ws`, use Node 22 or newer, or pass the option `WebSocket`',
+    cause,
+  )
 }
 
 const isConstructor = (value: unknown): value is WebSocketConstructor => typeof value === 'function'
-
-const missing = (cause: unknown): WeftError =>
-  new WeftError(
-    'no_websocket',
-    'This platform has no WebSocket: install the package `ws`, use Node 22 or newer, or pass the option `WebSocket`.',
-    cause,
-  )
 
 /**
  * The address of the Weft endpoint for a server's URL.
@@ -66,29 +58,23 @@ const missing = (cause: unknown): WeftError =>
  */
 export const endpoint = (url: string): string => {
   const page: { location?: { href?: string } } = globalThis
-  let parsed: URL
+  let cause
   try {
-    parsed = new URL(url, page.location?.href)
-  } catch (cause) {
-    throw new WeftError('invalid_url', `The option url is not a URL: ${url}`, cause)
+    const parsed = new URL(url, page.location?.href)
+    parsed.protocol = parsed.protocol.replace(/^http/, 'ws')
+    // A WebSocket constructor throws on a fragment.
+    parsed.hash = ''
+    parsed.pathname = parsed.pathname.replace(/(\/v1\/connect|\/*)$/, '/v1/connect')
+    if (/^wss?:/.test(parsed.protocol)) return parsed.href
+  } catch (thrown) {
+    cause = thrown
   }
-  if (parsed.protocol === 'http:') parsed.protocol = 'ws:'
-  if (parsed.protocol === 'https:') parsed.protocol = 'wss:'
-  if (parsed.protocol !== 'ws:' && parsed.protocol !== 'wss:') {
-    throw new WeftError(
-      'invalid_url',
-      `The option url begins with ${parsed.protocol} and needs ws:, wss:, http: or https:`,
-    )
-  }
-  // A WebSocket constructor throws on a fragment.
-  parsed.hash = ''
-  if (!parsed.pathname.endsWith('/v1/connect'))
-    parsed.pathname = `${parsed.pathname.replace(/\/+$/, '')}/v1/connect`
-  return parsed.href
+  throw new WeftError('invalid_url', `the option url needs ws:, wss:, http: or https:, not '${url}'`, cause)
 }
 
-/** The bytes of a message, or null when it is text. */
-export const bytesOf = (data: unknown): Uint8Array | null => {
+/** The bytes of a message. @throws when it is text */
+export const bytesOf = (data: unknown): Uint8Array => {
   if (data instanceof ArrayBuffer) return new Uint8Array(data)
-  return data instanceof Uint8Array ? data : null
+  if (data instanceof Uint8Array) return data
+  throw new Error('a text message')
 }

@@ -47,6 +47,20 @@ export type CloseCode = (typeof CloseCode)[keyof typeof CloseCode]
 export const retryClass = (code: number): 'permanent' | 'transient' =>
   code >= 4400 && code < 4500 ? 'permanent' : 'transient'
 
+/** The error that a close code tells of where no ERROR frame came before it. */
+export const closeErrors: Readonly<Partial<Record<number, ErrorCode>>> = {
+  4400: 'invalid_frame',
+  4401: 'unauthorized',
+  4403: 'forbidden',
+  4407: 'token_expired',
+  4426: 'unsupported_version',
+  4501: 'draining',
+  4503: 'overloaded',
+  4504: 'slow',
+  4508: 'timeout',
+  4529: 'rate_limited',
+}
+
 /** The close code that tells of an error where the whole connection ends with it. */
 export const closeCodeFor = (code: ErrorCode): CloseCode => {
   switch (code) {

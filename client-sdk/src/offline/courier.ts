@@ -4,8 +4,8 @@
  * closed is recognised. Rooms go one after the other.
  */
 import { defaultSessionLimits, type SessionLimits, type WelcomeFrame } from '@weft/protocol'
-import { Link, type LinkOptions } from '../link.js'
-import { Memberships } from '../memberships.js'
+import { createLink, type Link, type LinkOptions } from '../link.js'
+import { createMemberships, type Memberships } from '../memberships.js'
 import type { Change } from '../outbox.js'
 import type { KeptChange } from '../persistence.js'
 import { Parcel, type Position } from './parcel.js'
@@ -45,7 +45,7 @@ export class Courier {
     this.host = host
     this.options = options
     const visiting = (): boolean => this.parcel !== null
-    this.link = new Link(options, {
+    this.link = createLink(options, {
       up: (welcome) => this.up(welcome),
       down: () => {
         this.memberships.clear()
@@ -63,7 +63,7 @@ export class Courier {
         return visiting()
       },
     })
-    this.memberships = new Memberships((frame) => this.link.send(frame))
+    this.memberships = createMemberships((frame) => this.link.send(frame))
   }
 
   start(): void {
