@@ -4,8 +4,6 @@
  * `codec-server.ts`, is fast first. Decoding throws ProtocolError and nothing else. Binary fields of decoded frames are
  * views into the given bytes: copy what is to outlive them.
  */
-import { createDecoder, hasContent, peekUint8, readUint8, type Decoder } from 'lib0/decoding'
-import { createEncoder, toUint8Array, write, writeUint8Array } from 'lib0/encoding'
 import type { ClientFrame, DurableMessage, PresenceUser, ServerFrame, UnknownFrame } from './frames.js'
 import {
   clientIdBytes,
@@ -18,103 +16,102 @@ import {
   type SessionLimits,
 } from './limits.js'
 import {
-  malformed,
+  decode,
+  encode,
   readArrayLength,
+  readOrNull,
+  readRaw,
   readUint,
   readValue,
   utf8,
   writeArrayLength,
+  writeRaw,
   writeText,
   writeValue,
 } from './msgpack.js'
 
 /** Reads a field; undefined when what is there does not fit it. */
-type Field<T> = (input: Decoder) => T | undefined
+type Field<T> = () => T | undefined
 
 /** The fields of a frame or row, in the order of the wire. */
 type Fields<T> = { readonly [Name in Exclude<keyof T, 'type'>]: Field<T[Name]> }
 
 const orNull =
   <T>(field: Field<T>): Field<T | null> =>
-  (input) => {
-    if (peekUint8(input) !== 0xc0) return field(input)
-    readUint8(input)
-    return null
-  }
+  () =>
+    readOrNull(field)
 
 const text =
   (maxBytes: number): Field<string> =>
-  (input) => {
-    const value = readValue(input, 0)
-    return typeof value === 'string' && utf8(value).length <= maxBytes ? value : undefined
+  () => {
+    const value = readValue(0)
+    // A UTF-16 unit takes three bytes at most: short strings need no encoding to be measured.
+    return typeof value === 'string' && (value.length * 3 <= maxBytes || utf8(value).length <= maxBytes)
+      ? value
+      : undefined
   }
 
-const binary: Field<Uint8Array> = (input) => {
-  const value = readValue(input, 0)
+const binary: Field<Uint8Array> = () => {
+  const value = readValue(0)
   return value instanceof Uint8Array ? value : undefined
 }
 
-const flag: Field<boolean> = (input) => {
-  const value = readValue(input, 0)
+const flag: Field<boolean> = () => {
+  const value = readValue(0)
   return typeof value === 'boolean' ? value : undefined
 }
 
-const payload: Field<Uint8Array> = (input) => {
-  const start = input.pos
-  readValue(input, payloadDepth)
-  return input.arr.subarray(start, input.pos)
-}
+const payload: Field<Uint8Array> = () => readRaw(payloadDepth)
 
-const clientId: Field<Uint8Array> = (input) => {
-  const id = binary(input)
+const clientId: Field<Uint8Array> = () => {
+  const id = binary()
   return id?.length === clientIdBytes ? id : undefined
 }
 
-const changeNumber: Field<number> = (input) => readUint(input) || undefined
+const changeNumber: Field<number> = () => readUint() || undefined
 
 const oneOf =
   <T extends string>(...names: readonly T[]): Field<T> =>
-  (input) =>
-    names[readUint(input) ?? -1]
+  () =>
+    names[readUint() ?? -1]
 
 const list =
   <T>(item: Field<T>): Field<readonly T[]> =>
-  (input) => {
-    const count = readArrayLength(input)
+  () => {
+    const count = readArrayLength()
     if (count === undefined) return undefined
     const items: T[] = []
     while (items.length < count) {
-      const value = item(input)
+      const value = item()
       if (value === undefined) return undefined
       items.push(value)
     }
     return items
   }
 
-/** Fields past those of this version are skipped: room to grow (P4). */
+/**
+ * Reads an array of fields. Those past the ones of this version are skipped: room to grow (P4).
+ * @param count of its elements
+ */
 const readFields = <T extends object>(
-  input: Decoder,
   found: Record<string, unknown>,
   fields: Fields<T>,
   count: number,
 ): T => {
   for (const name in fields) {
-    const value = count-- > 0 ? fields[name as keyof Fields<T>](input) : undefined
-    if (value === undefined) throw malformed(`a frame without a valid ${name}`)
-    found[name] = value
+    found[name] = count-- > 0 ? fields[name as keyof Fields<T>]() : undefined
+    if (found[name] === undefined) throw new Error(`a frame has no valid ${name}`)
   }
-  while (count-- > 0) readValue(input, payloadDepth)
+  while (count-- > 0) readValue(payloadDepth)
   return found as T
 }
 
 const rows = <T extends object>(fields: Fields<T>): Field<readonly T[]> =>
-  list((input) => {
-    const width = readArrayLength(input)
-    return width === undefined ? undefined : readFields(input, {}, fields, width)
-  })
+  // Without a length it lacks the first field.
+  list(() => readFields({}, fields, readArrayLength() ?? 0))
 
-const limits: Field<SessionLimits> = (input) => {
-  const given = Object(readValue(input, payloadDepth + 1)) as Record<string, unknown>
+const limits: Field<SessionLimits> = () => {
+  const given = Object(readValue(payloadDepth + 1)) as Record<string, unknown>
   const known = limitNames.map((name) => [name, given[name]] as const)
   return known.every(([, limit]) => Number.isSafeInteger(limit) && Number(limit) >= 0)
     ? (Object.fromEntries(known) as unknown as SessionLimits)
@@ -179,21 +176,18 @@ const serverFrames: Readonly<Record<number, ServerFrameRow>> = {
  * Decodes a frame that a server sent.
  * @throws {ProtocolError} `invalid_frame`
  */
-export const decodeServerFrame = (bytes: Uint8Array): ServerFrame | UnknownFrame => {
-  const input = createDecoder(bytes)
-  const count = readArrayLength(input)
-  const number = count === undefined ? undefined : readUint(input)
-  if (count === undefined || number === undefined) throw malformed('a frame that is no array with a type')
-  const [type, fields] = serverFrames[number] ?? ['unknown', {}]
-  const frame = readFields<ServerFrame | UnknownFrame>(
-    input,
-    type === 'unknown' ? { type, number } : { type },
-    fields as Fields<ServerFrame>,
-    count - 1,
-  )
-  if (hasContent(input)) throw malformed('bytes follow the frame')
-  return frame
-}
+export const decodeServerFrame = (bytes: Uint8Array): ServerFrame | UnknownFrame =>
+  decode(bytes, () => {
+    const count = readArrayLength()
+    const number = count && readUint()
+    if (!count || number === undefined) throw new Error('a frame is an array that begins with its type')
+    const [type, fields] = serverFrames[number] ?? ['unknown', {}]
+    return readFields<ServerFrame | UnknownFrame>(
+      type === 'unknown' ? { type, number } : { type },
+      fields as Fields<ServerFrame>,
+      count - 1,
+    )
+  })
 
 /** What a client sends: its frame type, and its fields in the order of the wire. */
 const clientFrames: {
@@ -217,17 +211,16 @@ const clientFrames: {
 }
 
 /** Encodes a frame for a server. The bytes are the caller's own. */
-export const encodeClientFrame = (frame: ClientFrame): Uint8Array => {
-  const out = createEncoder()
-  const [number, ...names] = clientFrames[frame.type]
-  const values = frame as unknown as Readonly<Record<string, unknown>>
-  writeArrayLength(out, names.length + 1)
-  write(out, number)
-  for (const name of names) {
-    const value = values[name]
-    if (name === 'payload') writeUint8Array(out, value as Uint8Array)
-    else if (typeof value === 'string') writeText(out, value)
-    else writeValue(out, value, 0)
-  }
-  return toUint8Array(out)
-}
+export const encodeClientFrame = (frame: ClientFrame): Uint8Array =>
+  encode((out) => {
+    const [number, ...names] = clientFrames[frame.type]
+    const values = frame as unknown as Readonly<Record<string, unknown>>
+    writeArrayLength(out, names.length + 1)
+    writeValue(out, number, 0)
+    for (const name of names) {
+      const value = values[name]
+      if (name === 'payload') writeRaw(out, value as Uint8Array)
+      else if (typeof value === 'string') writeText(out, value)
+      else writeValue(out, value, 0)
+    }
+  })

@@ -6,168 +6,208 @@
  * Written here and not taken from a library because both ends must agree on what is refused, and because the libraries
  * build functions from strings, which a page with a strict Content-Security-Policy may not.
  */
-import { peekUint8, readUint8, readUint8Array, type Decoder } from 'lib0/decoding'
-import { write, writeFloat64, writeUint8Array, type Encoder } from 'lib0/encoding'
+import { createEncoder, toUint8Array, write, writeFloat64, writeUint8Array, type Encoder } from 'lib0/encoding'
 import { ProtocolError } from './errors.js'
 import { isWellFormed } from './room-name.js'
 
-const utf8Decoder = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true })
-const utf8Encoder = new TextEncoder()
+/**
+ * How a kind of value begins: the tag of the smallest, how many counts fit into the tag itself, the first of the tags that
+ * a count follows, how many of them there are, and the bytes of the count after the first; each further tag doubles them.
+ */
+type Kind = readonly [fix: number, fixes: number, sized: number, sizes: number, bytes: number]
 
-export const malformed = (message: string): ProtocolError => new ProtocolError('invalid_frame', message)
+const uint: Kind = [0, 128, 0xcc, 4, 1]
+const text: Kind = [0xa0, 32, 0xd9, 3, 1]
+const binary: Kind = [0, 0, 0xc4, 3, 1]
+const array: Kind = [0x90, 16, 0xdc, 2, 2]
+const map: Kind = [0x80, 16, 0xde, 2, 2]
+
+const utf8Decoder = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true })
 
 /** The bytes of a string. A lone surrogate, which UTF-8 does not have, becomes U+FFFD. */
-export const utf8 = (text: string): Uint8Array => utf8Encoder.encode(text)
+export const utf8 = (value: string): Uint8Array => new TextEncoder().encode(value)
 
-/** Sees to it that `count` bytes are there: lib0 does not. */
-const need = (input: Decoder, count: number): void => {
-  if (count > input.arr.length - input.pos) throw malformed('the frame ends in the middle of a value')
-}
+/* What is read, and how far. One at a time: nothing in here waits, or calls what could read something else. */
+let input = new Uint8Array()
+let at = 0
 
-const readTag = (input: Decoder): number => {
-  need(input, 1)
-  return readUint8(input)
-}
-
-/** A view of the next bytes. */
-const take = (input: Decoder, count: number): Uint8Array => {
-  need(input, count)
-  return readUint8Array(input, count)
-}
-
-const readBigEndian = (input: Decoder, size: number, signed = false): number => {
-  need(input, size)
-  let value = signed && peekUint8(input) > 127 ? -1 : 0
-  while (size-- > 0) value = value * 256 + readUint8(input)
-  if (!Number.isSafeInteger(value)) throw malformed('an integer is beyond 2^53 - 1')
-  return value
-}
-
-const integerOf = (input: Decoder, tag: number): number | undefined => {
-  if (tag < 0x80) return tag
-  if (tag > 0xdf) return tag - 0x100
-  return tag > 0xcb && tag < 0xd4 ? readBigEndian(input, 1 << (tag & 3), tag > 0xcf) : undefined
-}
-
-const lengthOfArray = (input: Decoder, tag: number): number | undefined => {
-  if (tag > 0x8f && tag < 0xa0) return tag & 15
-  return tag === 0xdc || tag === 0xdd ? readBigEndian(input, 2 << (tag & 1)) : undefined
-}
-
-const textOf = (input: Decoder, tag: number): string | undefined => {
-  let length
-  if (tag > 0x9f && tag < 0xc0) length = tag & 31
-  else if (tag > 0xd8 && tag < 0xdc) length = readBigEndian(input, 1 << (tag - 0xd9))
-  else return undefined
-  const bytes = take(input, length)
+/** Reads the whole of some bytes. @throws {ProtocolError} `invalid_frame`, whatever is wrong with them */
+export const decode = <T>(bytes: Uint8Array, read: () => T): T => {
+  input = bytes as Uint8Array<ArrayBuffer>
+  at = 0
   try {
-    return utf8Decoder.decode(bytes)
-  } catch {
-    throw malformed('a string is not valid UTF-8')
+    const value = read()
+    if (at < bytes.length) throw new Error('bytes follow the frame')
+    return value
+  } catch (thrown) {
+    throw new ProtocolError('invalid_frame', (thrown as Error).message)
+  } finally {
+    // A frame may be large.
+    input = new Uint8Array()
   }
 }
 
+const fail = (message: string): never => {
+  throw new Error(message)
+}
+
+const readByte = (): number => input[at++] ?? fail('the frame ends in the middle of a value')
+
+/** A view of the next bytes. */
+const take = (count: number): Uint8Array => {
+  if (count > input.length - at) fail('the frame ends in the middle of a value')
+  return input.subarray(at, (at += count))
+}
+
+/** @param value the sign: 0, or -1 */
+const readBigEndian = (bytes: number, value = 0): number => {
+  while (bytes-- > 0) value = value * 0x100 + readByte()
+  return Number.isSafeInteger(value) ? value : fail('an integer is beyond 2^53 - 1')
+}
+
+/** The count that a value begins with; undefined when it is of another kind. */
+const countOf = ([fix, fixes, sized, sizes, bytes]: Kind, tag: number): number | undefined => {
+  if (tag >= fix && tag < fix + fixes) return tag - fix
+  return tag >= sized && tag < sized + sizes ? readBigEndian(bytes << (tag - sized)) : undefined
+}
+
+const integerOf = (tag: number): number | undefined => {
+  if (tag > 0xdf) return tag - 0x100
+  return tag > 0xcf && tag < 0xd4
+    ? readBigEndian(1 << (tag & 3), (input[at] ?? 0) < 0x80 ? 0 : -1)
+    : countOf(uint, tag)
+}
+
 /** An integer from 0 to 2^53 - 1 in any encoding but a float's; undefined when something else is there. */
-export const readUint = (input: Decoder): number | undefined => {
-  const value = integerOf(input, readTag(input))
+export const readUint = (): number | undefined => {
+  const value = integerOf(readByte())
   return value === undefined || value < 0 ? undefined : value
 }
 
 /** The header of an array: the number of its elements; undefined when something else is there. */
-export const readArrayLength = (input: Decoder): number | undefined => lengthOfArray(input, readTag(input))
+export const readArrayLength = (): number | undefined => countOf(array, readByte())
+
+/** Null if a nil stands here, else what `read` reads. */
+export const readOrNull = <T>(read: () => T): T | null => {
+  if (input[at] !== 0xc0) return read()
+  at++
+  return null
+}
+
+/** The bytes of one whole value, as a view. */
+export const readRaw = (depth: number): Uint8Array => {
+  const start = at
+  readValue(depth)
+  return input.subarray(start, at)
+}
 
 /**
  * Reads one value: null, boolean, number, string, Uint8Array (a view), array or object. A key `__proto__` becomes
  * a property like any other; of equal keys, the last one counts.
  */
-export const readValue = (input: Decoder, depth: number): unknown => {
-  const tag = readTag(input)
-  const scalar = integerOf(input, tag) ?? textOf(input, tag)
-  if (scalar !== undefined) return scalar
+export const readValue = (depth: number): unknown => {
+  const tag = readByte()
   if (tag === 0xc0) return null
   if (tag === 0xc2 || tag === 0xc3) return tag === 0xc3
-  if (tag > 0xc3 && tag < 0xc7) return take(input, readBigEndian(input, 1 << (tag & 3)))
   if (tag === 0xca || tag === 0xcb) {
-    const bytes = take(input, tag === 0xca ? 4 : 8)
-    const view = new DataView(bytes.buffer, bytes.byteOffset)
+    const { buffer, byteOffset } = take(tag === 0xca ? 4 : 8)
+    const view = new DataView(buffer, byteOffset)
     return tag === 0xca ? view.getFloat32(0) : view.getFloat64(0)
   }
-  const isMap = tag < 0x90 || tag > 0xdd
-  const count = isMap ? lengthOfArray(input, tag < 0x90 ? tag + 0x10 : tag - 2) : lengthOfArray(input, tag)
-  if (count === undefined) throw malformed('a MessagePack extension type, which frames do not use')
-  if (depth === 0) throw malformed('a value is nested too deeply')
-  const items: unknown[] = []
-  const entries: [string, unknown][] = []
-  for (let i = 0; i < count; i++) {
-    if (!isMap) items.push(readValue(input, depth - 1))
-    else {
-      const key = textOf(input, readTag(input))
-      if (key === undefined) throw malformed('a key of a map is not a string')
-      entries.push([key, readValue(input, depth - 1)])
-    }
+  const integer = integerOf(tag)
+  if (integer !== undefined) return integer
+  const length = countOf(text, tag)
+  if (length !== undefined) return utf8Decoder.decode(take(length))
+  const size = countOf(binary, tag)
+  if (size !== undefined) return take(size)
+  const items = countOf(array, tag)
+  const pairs = countOf(map, tag)
+  const count = items ?? pairs ?? -1
+  // What is left are MessagePack's extension types.
+  if (count < 0 || depth === 0) fail('a value is of a kind that frames do not use, or nested too deeply')
+  const read: unknown[] = []
+  while (read.length < count) {
+    if (items === undefined) {
+      const key = readValue(0)
+      read.push(typeof key === 'string' ? [key, readValue(depth - 1)] : fail('a key is not a string'))
+    } else read.push(readValue(depth - 1))
   }
-  return isMap ? Object.fromEntries(entries) : items
+  return items === undefined ? Object.fromEntries(read as [string, unknown][]) : read
 }
 
-/** A tag and a number in as few bytes as hold it, of 1, 2, 4 and 8: tags are numbered so. */
-const writeSized = (out: Encoder, tag: number, value: number, least = 0): void => {
-  const magnitude = value < 0 ? -2 * value - 1 : value
-  const size = magnitude < 0x100 ? 0 : magnitude < 0x1_0000 ? 1 : magnitude < 0x1_0000_0000 ? 2 : 3
-  const bits = Math.max(size, least)
-  write(out, tag + bits)
-  for (let left = 1 << bits; left-- > 0; ) write(out, Math.floor(value / 0x100 ** left))
+/** Writes something into bytes of its own. */
+export const encode = (fill: (out: Encoder) => void): Uint8Array => {
+  const out = createEncoder()
+  fill(out)
+  return toUint8Array(out)
 }
 
-export const writeArrayLength = (out: Encoder, length: number): void => {
-  if (length < 16) write(out, 0x90 | length)
-  else writeSized(out, 0xdb, length, 1)
+/** The beginning of a value, in as few bytes as hold its count. */
+const writeCount = (out: Encoder, [fix, fixes, sized, , bytes]: Kind, count: number): void => {
+  if (count >= 0 && count < fixes) {
+    write(out, fix + count)
+    return
+  }
+  let tag = sized
+  const magnitude = count < 0 ? -2 * count - 1 : count
+  for (; magnitude >= 0x100 ** bytes; bytes *= 2) tag++
+  write(out, tag)
+  while (bytes-- > 0) write(out, Math.floor(count / 0x100 ** bytes))
 }
 
-export const writeText = (out: Encoder, text: string): void => {
-  const bytes = utf8(text)
-  if (bytes.length < 32) write(out, 0xa0 | bytes.length)
-  else writeSized(out, 0xd9, bytes.length)
+export const writeArrayLength = (out: Encoder, length: number): void => writeCount(out, array, length)
+
+export const writeText = (out: Encoder, value: string): void => {
+  const bytes = utf8(value)
+  writeCount(out, text, bytes.length)
   writeUint8Array(out, bytes)
 }
 
-const unfit = (what: string): ProtocolError =>
-  malformed(`the payload holds ${what}, which has no place in it`)
+/** MessagePack as it is. */
+export const writeRaw = writeUint8Array
 
 /**
  * Writes one value: null, booleans, numbers, strings, Uint8Array, arrays and plain objects. As in JSON, properties that
  * are undefined are left out, and an undefined element is null.
  * @param depth how deep arrays and objects may be nested
+ * @throws {ProtocolError} `invalid_frame` for anything else
  */
 export const writeValue = (out: Encoder, value: unknown, depth: number): void => {
   if (value === undefined || value === null) write(out, 0xc0)
-  else if (typeof value === 'boolean') write(out, value ? 0xc3 : 0xc2)
+  else if (value === true || value === false) write(out, value ? 0xc3 : 0xc2)
   else if (typeof value === 'number') {
     if (!Number.isSafeInteger(value) || Object.is(value, -0)) {
       write(out, 0xcb)
       writeFloat64(out, value)
-    } else if (value < 0x80 && value >= -0x20) write(out, value)
-    else writeSized(out, value < 0 ? 0xd0 : 0xcc, value)
+    } else if (value < 0 && value >= -0x20) write(out, value)
+    else writeCount(out, value < 0 ? negative : uint, value)
   } else if (typeof value === 'string') {
     if (!isWellFormed(value)) throw unfit('a string with a lone surrogate')
     writeText(out, value)
   } else if (value instanceof Uint8Array) {
-    writeSized(out, 0xc4, value.length)
+    writeCount(out, binary, value.length)
     writeUint8Array(out, value)
-  } else if (typeof value !== 'object') throw unfit(`a ${typeof value}`)
-  else if (depth === 0) throw malformed('the payload is nested too deeply, or refers to itself')
-  else if (Array.isArray(value)) {
-    writeArrayLength(out, value.length)
-    for (const item of value) writeValue(out, item, depth - 1)
   } else {
-    const prototype: unknown = Object.getPrototypeOf(value)
-    if (prototype !== Object.prototype && prototype !== null)
-      throw unfit(`an instance of ${String((Object(value.constructor) as { name?: unknown }).name)}`)
-    const entries = Object.entries(value).filter(([, item]) => item !== undefined)
-    if (entries.length < 16) write(out, 0x80 | entries.length)
-    else writeSized(out, 0xdd, entries.length, 1)
-    for (const [key, item] of entries) {
-      writeValue(out, key, 0)
-      writeValue(out, item, depth - 1)
+    const prototype: unknown = typeof value === 'object' ? Object.getPrototypeOf(value) : value
+    const isArray = Array.isArray(value)
+    if (!isArray && prototype !== Object.prototype && prototype !== null)
+      throw unfit(`a ${typeof value} that is no plain one: ${Object.prototype.toString.call(value)}`)
+    if (depth === 0) throw unfit('what is nested too deeply, or refers to itself')
+    if (isArray) {
+      writeArrayLength(out, value.length)
+      for (const item of value) writeValue(out, item, depth - 1)
+    } else {
+      const entries = Object.entries(value).filter(([, item]) => item !== undefined)
+      writeCount(out, map, entries.length)
+      for (const [key, item] of entries) {
+        writeValue(out, key, 0)
+        writeValue(out, item, depth - 1)
+      }
     }
   }
 }
+
+const negative: Kind = [0, 0, 0xd0, 4, 1]
+
+const unfit = (what: string): ProtocolError =>
+  new ProtocolError('invalid_frame', `the payload holds ${what}`)

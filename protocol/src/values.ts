@@ -1,8 +1,6 @@
 /* Free-form payloads (messages, broadcasts) as JavaScript values. */
-import { createDecoder, hasContent } from 'lib0/decoding'
-import { createEncoder, toUint8Array } from 'lib0/encoding'
 import { payloadDepth } from './limits.js'
-import { malformed, readValue, writeValue } from './msgpack.js'
+import { decode, encode, readValue, writeValue } from './msgpack.js'
 
 /**
  * Encodes a payload as plain MessagePack: null, booleans, numbers, strings, Uint8Array, arrays and plain objects. As in
@@ -10,19 +8,11 @@ import { malformed, readValue, writeValue } from './msgpack.js'
  * @throws {ProtocolError} `invalid_frame` for anything else (functions, dates, class instances, bigints, cycles, nesting
  *   beyond {@link WireLimits.payloadDepth}, strings with a lone surrogate)
  */
-export const encodeValue = (value: unknown): Uint8Array => {
-  const out = createEncoder()
-  writeValue(out, value, payloadDepth)
-  return toUint8Array(out)
-}
+export const encodeValue = (value: unknown): Uint8Array => encode((out) => writeValue(out, value, payloadDepth))
 
 /**
  * Decodes a payload. Nothing of the result refers to the given bytes.
  * @throws {ProtocolError} `invalid_frame` when the bytes are not one value of plain MessagePack
  */
-export const decodeValue = (bytes: Uint8Array): unknown => {
-  const input = createDecoder(bytes.slice())
-  const value = readValue(input, payloadDepth)
-  if (hasContent(input)) throw malformed('bytes follow the payload')
-  return value
-}
+export const decodeValue = (bytes: Uint8Array): unknown =>
+  decode(new Uint8Array(bytes), () => readValue(payloadDepth))
