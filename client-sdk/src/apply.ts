@@ -1,4 +1,4 @@
-import * as Y from 'yjs'
+import { Y } from './yjs.js'
 import { messageOf } from './errors.js'
 
 /**

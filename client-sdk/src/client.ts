@@ -1,5 +1,5 @@
 import { clientIdBytes, roomNameFault, type ServerFrame, type WelcomeFrame } from '@weft/protocol'
-import * as Y from 'yjs'
+import { Y } from './yjs.js'
 import { systemClock } from './clock.js'
 import { connectionInfo } from './connection-info.js'
 import { defaultTiming, isUp, type ConnectionState } from './connection-states.js'

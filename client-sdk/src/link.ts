@@ -19,6 +19,7 @@ import {
 import { step } from './connection.js'
 import { WeftError, errorOf, messageOf } from './errors.js'
 import type { Platform } from './platform.js'
+import { endSoon } from './socket-node.js'
 import { createTimer } from './timer.js'
 import { expiryOf } from './token-refresh.js'
 import type { Auth } from './types.js'
@@ -29,9 +30,6 @@ const highWater = 1024 * 1024
 
 /** With more bytes than this on their way to the server, the answer to a ping may be late behind them. */
 const bulkBytes = 64 * 1024
-
-/** How long a closing handshake may take before a Node socket is ended without it. */
-const closeGrace = 1_000
 
 export interface LinkOptions {
   readonly url: string
@@ -177,10 +175,7 @@ export const createLink = (options: LinkOptions, listener: LinkListener): Link =
       } catch {
         // Not open yet, or closed already: both are what is wanted.
       }
-      if (old.terminate === undefined) return
-      // `ws` waits 30 s for a dead peer's half of the closing handshake, and keeps the process alive meanwhile.
-      const grace = setTimeout(() => old.terminate?.(), closeGrace)
-      old.onclose = () => clearTimeout(grace)
+      endSoon(old)
     },
     timer: ({ ms }) => timer.start(ms, () => dispatch({ type: 'timer' })),
     stopTimer: timer.stop,

@@ -5,7 +5,7 @@ import * as Y from 'yjs'
 import { shallowEqual } from './equality.js'
 import { createPresence, type PresenceChannel } from './presence.js'
 import { FakeClock } from './testing/fake-clock.js'
-import { Reports } from './testing/harness.js'
+import { Reports, settle } from './testing/harness.js'
 
 interface Shown {
   readonly name: string
@@ -113,7 +113,7 @@ describe('presence events', () => {
     presence.destroy()
   })
 
-  test('a listener or a selector that throws hurts nobody', () => {
+  test('a listener or a selector that throws hurts nobody', async () => {
     const { presence, told, reports, show } = channel()
     presence.on('join', () => {
       throw new Error('mine')
@@ -129,6 +129,7 @@ describe('presence events', () => {
     show(7, { x: 1 })
     show(8, { x: 1 })
     expect(told).toEqual(['join 7 1', 'join 8 1'])
+    await settle()
     expect(reports.messages).toHaveLength(4)
   })
 

@@ -12,7 +12,7 @@ export interface RoomContext {
   readonly number: number | null
   readonly access: Access | null
   /** Where the room is kept, if anywhere. */
-  readonly store: RoomStore | null
+  readonly store: RoomStore | undefined
   /** Why nothing can be changed any more; null while it can. */
   readonly over: WeftError | null
   readonly emit: Emitter<RoomEvents>['emit']

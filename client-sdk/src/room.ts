@@ -1,7 +1,7 @@
 /* One room of a client: its document, its outbox, its events, its presence, and where they stand against the server. */
 import { isRetryable, type Access, type JoinedFrame } from '@weft/protocol'
 import { Awareness } from 'y-protocols/awareness'
-import * as Y from 'yjs'
+import { Y } from './yjs.js'
 import { applyUpdates } from './apply.js'
 import { createBroadcasts } from './broadcasts.js'
 import { createEmitter } from './emitter.js'
@@ -12,7 +12,6 @@ import { isEmpty, missingDeletes } from './missing.js'
 import { createPresence } from './presence.js'
 import type { RoomContext } from './room-context.js'
 import type { RoomHost } from './room-host.js'
-import { createRoomKeeper } from './room-keeper.js'
 import { createStateSync } from './state-sync.js'
 import { createTimer, retryDelay } from './timer.js'
 import type { Reset, Room, RoomEvents, RoomStatus } from './types.js'
@@ -56,10 +55,10 @@ export const createRoom = (name: string, doc: Y.Doc, firstNumber: number, client
   /** Why nothing comes of what the room is asked; null when it may. */
   const refusal = (): WeftError | null => (hasLeft() ? left() : (denial ?? client.denial))
 
-  const unsaved = (): number => sender.outbox.unsaved + keeper.unsaved
+  const unsaved = (): number => sender.outbox.unsaved + (keeper?.unsaved ?? 0)
 
   /** Updates that are on their way: this client's, and those of closed tabs that it has taken over. */
-  const pending = (): Uint8Array[] => [...keeper.updates, ...sender.outbox.updates]
+  const pending = (): Uint8Array[] => [...(keeper?.updates ?? []), ...sender.outbox.updates]
 
   const setStatus = (next: RoomStatus): void => {
     if (next !== status) emit('status', (status = next))
@@ -101,7 +100,7 @@ export const createRoom = (name: string, doc: Y.Doc, firstNumber: number, client
 
   const join = (): void => {
     // What was kept comes first: it says what to ask for.
-    if (!client.connected || keeper.restoring) return
+    if (!client.connected || keeper?.restoring) return
     setStatus('joining')
     memberships.join(room)
   }
@@ -129,7 +128,7 @@ export const createRoom = (name: string, doc: Y.Doc, firstNumber: number, client
   /** Tells those who wait that it is in vain. */
   const failWaiting = (error: WeftError): void => {
     sender.fail(error)
-    keeper.fail(error)
+    keeper?.fail(error)
     syncers.fail(error)
   }
 
@@ -199,7 +198,7 @@ export const createRoom = (name: string, doc: Y.Doc, firstNumber: number, client
     store?.position(seq)
   }
 
-  const keeper = createRoomKeeper(name, client.persistence, {
+  const keeper = client.persistence?.room(name, {
     get doc() {
       return doc
     },
@@ -215,7 +214,7 @@ export const createRoom = (name: string, doc: Y.Doc, firstNumber: number, client
     settled,
     refused: (change, error) => changes.refusedCarried(change, error),
   })
-  const { store } = keeper
+  const store = keeper?.store
   const context: RoomContext = {
     client,
     get number() {
@@ -332,7 +331,7 @@ export const createRoom = (name: string, doc: Y.Doc, firstNumber: number, client
     saved: () =>
       unsaved() === 0
         ? Promise.resolve()
-        : unlessRefused(async () => void (await Promise.all([sender.saved(), keeper.delivered()]))),
+        : unlessRefused(async () => void (await Promise.all([sender.saved(), keeper?.delivered()]))),
     loaded: () => restored,
     stored: () => store?.stored() ?? Promise.resolve(false),
     broadcast: broadcasts.send,
@@ -370,7 +369,7 @@ export const createRoom = (name: string, doc: Y.Doc, firstNumber: number, client
       if (state.epoch !== null && state.epoch !== frame.epoch) {
         // The room was deleted and made again: nothing of the old one has a meaning.
         const error = new WeftError('room_reset', 'the room was deleted and made again')
-        const lost = [...keeper.recreated(error), ...changes.recreated(error)]
+        const lost = [...(keeper?.recreated(error) ?? []), ...changes.recreated(error)]
         state.epoch = null
         reset('recreated', lost, [])
         if (hasLeft()) return
@@ -395,10 +394,12 @@ export const createRoom = (name: string, doc: Y.Doc, firstNumber: number, client
   }
 
   doc.on('update', onUpdate)
-  const restored = keeper.restore().then((found) => {
-    if (store !== null && status === 'offline') join()
-    return found
-  })
+  const restore = async (): Promise<boolean> => {
+    const restored = (await keeper?.restore()) ?? false
+    if (keeper && status === 'offline') join()
+    return restored
+  }
+  const restored = restore()
   return room
 }
 

@@ -25,7 +25,7 @@ const make = (): { sender: Sender; clock: FakeClock; sent: number[]; rejected: s
     counted: nothing,
     committed: nothing,
     refused: (_, { code }) => rejected.push(code),
-    store: null,
+    store: undefined,
     settled: nothing,
   })
   return { sender, clock, sent, rejected }

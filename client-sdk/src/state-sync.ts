@@ -4,7 +4,7 @@
  */
 import type { JoinFrame, JoinedFrame, SyncFrame } from '@weft/protocol'
 import { createEncoder, toUint8Array, writeUint8Array } from 'lib0/encoding'
-import * as Y from 'yjs'
+import { Y } from './yjs.js'
 import type { Deletes } from './deletes.js'
 import { isEmpty, missingStructs } from './missing.js'
 

@@ -14,8 +14,8 @@ export const expiryOf = (token: string): number | null => {
   if (payload === undefined || signature === undefined) return null
   try {
     const claims: unknown = JSON.parse(atob(payload.replaceAll('-', '+').replaceAll('_', '/')))
-    if (typeof claims !== 'object' || claims === null || !('exp' in claims)) return null
-    return typeof claims.exp === 'number' && Number.isFinite(claims.exp) ? claims.exp * 1_000 : null
+    const { exp } = Object(claims) as { exp?: unknown }
+    return typeof exp === 'number' ? exp * 1_000 : null
   } catch {
     // Not base64 or not JSON: no JSON Web Token, and nothing to know about it.
     return null

@@ -1,4 +1,5 @@
 import { WeftError } from './errors.js'
+import { findElsewhere } from './socket-node.js'
 
 /** What the SDK uses of a WebSocket. Those of browsers, Node 22 and the `ws` package fit. */
 export interface WebSocketLike {
@@ -24,33 +25,15 @@ export interface WebSocketLike {
 export type WebSocketConstructor = new (url: string) => WebSocketLike
 
 /**
- * The WebSocket to use: the given one, the platform's, or that of the optional `ws` package.
+ * The WebSocket to use: the given one, or the platform's, or what else there is.
  * @throws {WeftError} `no_websocket`
  */
 export const findWebSocket = async (
   given: WebSocketConstructor | undefined,
 ): Promise<WebSocketConstructor> => {
-  if (given !== undefined) return given
-  const scope: { WebSocket?: unknown } = globalThis
-  if (isConstructor(scope.WebSocket)) return scope.WebSocket
-  // Not a literal, so that no bundler takes `ws` along into a browser.
-  const name = 'ws'
-  let cause
-  try {
-    const module: unknown = await import(/* @vite-ignore */ /* webpackIgnore: true */ name)
-    const found = (module as { WebSocket?: unknown }).WebSocket
-    if (isConstructor(found)) return found
-  } catch (thrown) {
-    cause = thrown
-  }
-  throw new WeftError(
-    'no_websocket',
-    'no WebSocket here: install the package `ws`, use Node 22 or newer, or pass the option `WebSocket`',
-    cause,
-  )
+  const scope: { WebSocket?: WebSocketConstructor } = globalThis
+  return given ?? scope.WebSocket ?? findElsewhere()
 }
-
-const isConstructor = (value: unknown): value is WebSocketConstructor => typeof value === 'function'
 
 /**
  * The address of the Weft endpoint for a server's URL.
