@@ -1,3 +1,4 @@
+import { encodeUtf8 } from 'lib0/string'
 import { encodeValue, eventNameBytes, isWellFormed } from '@weft/protocol'
 import { WeftError, messageOf } from './errors.js'
 
@@ -7,7 +8,7 @@ import { WeftError, messageOf } from './errors.js'
  */
 export const encodePayload = (name: string, payload: unknown): Uint8Array => {
   try {
-    const { length } = new TextEncoder().encode(name)
+    const { length } = encodeUtf8(name)
     if (length === 0 || length > eventNameBytes || !isWellFormed(name))
       throw new Error(`a name has 1 to ${eventNameBytes} bytes of UTF-8, not ${length}`)
     return encodeValue(payload)

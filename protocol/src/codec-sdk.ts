@@ -1,10 +1,9 @@
 /*
- * The client's side of the codec: encodes what a client sends and decodes what a server sends, by two tables that say
- * what PROTOCOL.md says. Small first, as every page carries it; the server's side, in `codec-client.ts` and
- * `codec-server.ts`, is fast first. Decoding throws ProtocolError and nothing else. Binary fields of decoded frames are
- * views into the given bytes: copy what is to outlive them.
+ * The client's side of the codec: encodes what a client sends and decodes what a server sends, by a table that says what
+ * PROTOCOL.md says. Small first, as every page carries it; the server's side, in `codec-client.ts` and `codec-server.ts`,
+ * is fast first. Binary fields of decoded frames are views into the given bytes: copy what is to outlive them.
  */
-import type { ClientFrame, DurableMessage, PresenceUser, ServerFrame, UnknownFrame } from './frames.js'
+import { encodeUtf8 } from 'lib0/string'
 import {
   clientIdBytes,
   eventNameBytes,
@@ -23,18 +22,48 @@ import {
   readRaw,
   readUint,
   readValue,
-  utf8,
   writeArrayLength,
   writeRaw,
   writeText,
   writeValue,
 } from './msgpack.js'
+import {
+  ackFrame,
+  appendFrame,
+  authedFrame,
+  broadcastFrame,
+  broadcastedFrame,
+  drainFrame,
+  errorFrame,
+  eventFrame,
+  historyPageFrame,
+  joinedFrame,
+  leftFrame,
+  nackFrame,
+  pingFrame,
+  pongFrame,
+  presencesFrame,
+  syncFrame,
+  updatesFrame,
+  usersFrame,
+  watermarkFrame,
+  welcomeFrame,
+  type ClientWire,
+  type MessageWire,
+  type ServerWire,
+  type UnknownWire,
+} from './wire.js'
 
 /** Reads a field; undefined when what is there does not fit it. */
 type Field<T> = () => T | undefined
 
-/** The fields of a frame or row, in the order of the wire. */
-type Fields<T> = { readonly [Name in Exclude<keyof T, 'type'>]: Field<T[Name]> }
+/** The fields of a row, in the order of the wire. */
+type Fields<T extends readonly unknown[]> = { readonly [Index in keyof T]: Field<T[Index]> }
+
+/** Those of a frame, after its type. */
+type FieldsOf<Frame extends readonly unknown[]> = Frame extends readonly [unknown, ...infer Rest]
+  ? Fields<Rest>
+  : never
 
 const orNull =
   <T>(field: Field<T>): Field<T | null> =>
@@ -46,7 +75,7 @@ const text =
   () => {
     const value = readValue(0)
     // A UTF-16 unit takes three bytes at most: short strings need no encoding to be measured.
-    return typeof value === 'string' && (value.length * 3 <= maxBytes || utf8(value).length <= maxBytes)
+    return typeof value === 'string' && (value.length * 3 <= maxBytes || encodeUtf8(value).length <= maxBytes)
       ? value
       : undefined
   }
@@ -70,10 +99,13 @@ const clientId: Field<Uint8Array> = () => {
 
 const changeNumber: Field<number> = () => readUint() || undefined
 
+/** The number of one of several words. */
 const oneOf =
-  <T extends string>(...names: readonly T[]): Field<T> =>
-  () =>
-    names[readUint() ?? -1]
+  (words: number): Field<number> =>
+  () => {
+    const index = readUint()
+    return index !== undefined && index < words ? index : undefined
+  }
 
 const list =
   <T>(item: Field<T>): Field<readonly T[]> =>
@@ -90,25 +122,22 @@ const list =
   }
 
 /**
- * Reads an array of fields. Those past the ones of this version are skipped: room to grow (P4).
- * @param count of its elements
+ * Reads fields. Those past the ones of this version are skipped: room to grow (P4).
+ * @param count of what is there
  */
-const readFields = <T extends object>(
-  found: Record<string, unknown>,
-  fields: Fields<T>,
-  count: number,
-): T => {
-  for (const name in fields) {
-    found[name] = count-- > 0 ? fields[name as keyof Fields<T>]() : undefined
-    if (found[name] === undefined) throw new Error(`a frame has no valid ${name}`)
-  }
+const readFields = (fields: readonly Field<unknown>[], count: number): unknown[] => {
+  const values = fields.map((read) => {
+    const value = count-- > 0 ? read() : undefined
+    if (value === undefined) throw new Error('a field of a frame is missing, or of another type')
+    return value
+  })
   while (count-- > 0) readValue(payloadDepth)
-  return found as T
+  return values
 }
 
-const rows = <T extends object>(fields: Fields<T>): Field<readonly T[]> =>
+const rows = <T extends readonly unknown[]>(fields: Fields<T>): Field<readonly T[]> =>
   // Without a length it lacks the first field.
-  list(() => readFields({}, fields, readArrayLength() ?? 0))
+  list(() => readFields(fields, readArrayLength() ?? 0) as unknown as T)
 
 const limits: Field<SessionLimits> = () => {
   const given = Object(readValue(payloadDepth + 1)) as Record<string, unknown>
@@ -118,109 +147,61 @@ const limits: Field<SessionLimits> = () => {
     : undefined
 }
 
-const uint = readUint
+const uint: Field<number> = readUint
 const label = text(labelBytes)
 const reason = text(messageBytes)
 const eventName = text(eventNameBytes)
 const userOrNull = orNull(text(userBytes))
 
-const message: Fields<DurableMessage> = {
-  seq: uint,
-  author: userOrNull,
-  clientId,
-  n: changeNumber,
-  time: uint,
-  name: eventName,
-  payload,
-}
-
-/** A kind of frame that a server sends. */
-type ServerFrameRow = {
-  [Type in ServerFrame['type']]: readonly [Type, Fields<Extract<ServerFrame, { readonly type: Type }>>]
-}[ServerFrame['type']]
+const message: Fields<MessageWire> = [uint, userOrNull, clientId, changeNumber, uint, eventName, payload]
 
 /** What a server sends, by frame type. */
-const serverFrames: Readonly<Record<number, ServerFrameRow>> = {
-  9: ['ping', { id: uint }],
-  10: ['pong', { id: uint }],
-  16: ['welcome', { version: uint, session: label, node: label, user: userOrNull, heartbeat: uint, limits }],
-  17: [
-    'joined',
-    {
-      request: uint,
-      room: uint,
-      epoch: uint,
-      head: uint,
-      access: oneOf('read', 'write'),
-      mode: oneOf('full', 'resume', 'diff'),
-      stateVector: binary,
-    },
-  ],
-  18: ['sync', { room: uint, part: oneOf('more', 'update', 'done'), data: binary }],
-  19: ['updates', { room: uint, updates: list(binary) }],
-  20: ['ack', { room: uint, n: changeNumber, seq: uint }],
-  21: ['nack', { room: uint, n: changeNumber, code: label, message: reason }],
-  22: ['presences', { room: uint, awareness: binary }],
-  23: ['event', { room: uint, ...message }],
-  24: ['broadcasted', { room: uint, author: userOrNull, name: eventName, payload }],
-  25: ['watermark', { room: uint, seq: uint }],
-  26: ['left', { room: uint, code: label, message: reason }],
-  27: ['error', { request: orNull(uint), code: label, message: reason, retryAfter: uint }],
-  28: ['authed', { user: userOrNull, expires: orNull(uint) }],
-  29: ['drain', { delay: uint }],
-  30: ['historyPage', { request: uint, room: uint, events: rows(message), more: flag }],
-  31: ['users', { room: uint, users: rows<PresenceUser>({ id: uint, user: userOrNull }) }],
+const serverFrames: {
+  readonly [Type in ServerWire[0]]: FieldsOf<Extract<ServerWire, readonly [type: Type, ...fields: unknown[]]>>
+} = {
+  [pingFrame]: [uint],
+  [pongFrame]: [uint],
+  [welcomeFrame]: [uint, label, label, userOrNull, uint, limits],
+  [joinedFrame]: [uint, uint, uint, uint, oneOf(2), oneOf(3), binary],
+  [syncFrame]: [uint, oneOf(3), binary],
+  [updatesFrame]: [uint, list(binary)],
+  [ackFrame]: [uint, changeNumber, uint],
+  [nackFrame]: [uint, changeNumber, label, reason],
+  [presencesFrame]: [uint, binary],
+  [eventFrame]: [uint, ...message],
+  [broadcastedFrame]: [uint, userOrNull, eventName, payload],
+  [watermarkFrame]: [uint, uint],
+  [leftFrame]: [uint, label, reason],
+  [errorFrame]: [orNull(uint), label, reason, uint],
+  [authedFrame]: [userOrNull, orNull(uint)],
+  [drainFrame]: [uint],
+  [historyPageFrame]: [uint, uint, rows(message), flag],
+  [usersFrame]: [uint, rows<readonly [number, string | null]>([uint, userOrNull])],
 }
 
 /**
  * Decodes a frame that a server sent.
  * @throws {ProtocolError} `invalid_frame`
  */
-export const decodeServerFrame = (bytes: Uint8Array): ServerFrame | UnknownFrame =>
+export const decodeServerWire = (bytes: Uint8Array): ServerWire | UnknownWire =>
   decode(bytes, () => {
     const count = readArrayLength()
-    const number = count && readUint()
-    if (!count || number === undefined) throw new Error('a frame is an array that begins with its type')
-    const [type, fields] = serverFrames[number] ?? ['unknown', {}]
-    return readFields<ServerFrame | UnknownFrame>(
-      type === 'unknown' ? { type, number } : { type },
-      fields as Fields<ServerFrame>,
-      count - 1,
-    )
+    const type = count && readUint()
+    if (!count || type === undefined) throw new Error('a frame is an array that begins with its type')
+    const fields = (serverFrames as Readonly<Record<number, readonly Field<unknown>[]>>)[type]
+    const values = readFields(fields ?? [], count - 1)
+    return (fields === undefined ? [0, type] : [type, ...values]) as unknown as ServerWire | UnknownWire
   })
 
-/** What a client sends: its frame type, and its fields in the order of the wire. */
-const clientFrames: {
-  readonly [Type in ClientFrame['type']]: readonly [
-    number,
-    ...Exclude<keyof Extract<ClientFrame, { readonly type: Type }>, 'type'>[],
-  ]
-} = {
-  hello: [1, 'version', 'token', 'clientId', 'agent'],
-  join: [2, 'request', 'room', 'epoch', 'after', 'stateVector'],
-  leave: [3, 'room'],
-  update: [4, 'room', 'n', 'update'],
-  presence: [5, 'room', 'awareness'],
-  append: [6, 'room', 'n', 'name', 'payload'],
-  broadcast: [7, 'room', 'name', 'payload'],
-  auth: [8, 'token'],
-  ping: [9, 'id'],
-  pong: [10, 'id'],
-  history: [11, 'request', 'room', 'after', 'before', 'limit'],
-  seed: [12, 'room', 'n', 'update'],
-}
-
 /** Encodes a frame for a server. The bytes are the caller's own. */
-export const encodeClientFrame = (frame: ClientFrame): Uint8Array =>
+export const encodeClientWire = (frame: ClientWire): Uint8Array =>
   encode((out) => {
-    const [number, ...names] = clientFrames[frame.type]
-    const values = frame as unknown as Readonly<Record<string, unknown>>
-    writeArrayLength(out, names.length + 1)
-    writeValue(out, number, 0)
-    for (const name of names) {
-      const value = values[name]
-      if (name === 'payload') writeRaw(out, value as Uint8Array)
-      else if (typeof value === 'string') writeText(out, value)
-      else writeValue(out, value, 0)
+    const [type] = frame
+    writeArrayLength(out, frame.length)
+    for (const field of frame) {
+      // Payloads are MessagePack already; no other field of theirs is binary.
+      if (field instanceof Uint8Array && (type === appendFrame || type === broadcastFrame)) writeRaw(out, field)
+      else if (typeof field === 'string') writeText(out, field)
+      else writeValue(out, field, 0)
     }
   })

@@ -7,6 +7,7 @@
  * build functions from strings, which a page with a strict Content-Security-Policy may not.
  */
 import { createEncoder, toUint8Array, write, writeFloat64, writeUint8Array, type Encoder } from 'lib0/encoding'
+import { decodeUtf8, encodeUtf8 } from 'lib0/string'
 import { ProtocolError } from './errors.js'
 import { isWellFormed } from './room-name.js'
 
@@ -21,11 +22,6 @@ const text: Kind = [0xa0, 32, 0xd9, 3, 1]
 const binary: Kind = [0, 0, 0xc4, 3, 1]
 const array: Kind = [0x90, 16, 0xdc, 2, 2]
 const map: Kind = [0x80, 16, 0xde, 2, 2]
-
-const utf8Decoder = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true })
-
-/** The bytes of a string. A lone surrogate, which UTF-8 does not have, becomes U+FFFD. */
-export const utf8 = (value: string): Uint8Array => new TextEncoder().encode(value)
 
 /* What is read, and how far. One at a time: nothing in here waits, or calls what could read something else. */
 let input = new Uint8Array()
@@ -47,22 +43,23 @@ export const decode = <T>(bytes: Uint8Array, read: () => T): T => {
   }
 }
 
-const fail = (message: string): never => {
-  throw new Error(message)
+/** Whatever is wrong: which field it is in, the codec says. */
+const fail = (): never => {
+  throw new Error('no plain MessagePack, or not all of it')
 }
 
-const readByte = (): number => input[at++] ?? fail('the frame ends in the middle of a value')
+const readByte = (): number => input[at++] ?? fail()
 
 /** A view of the next bytes. */
 const take = (count: number): Uint8Array => {
-  if (count > input.length - at) fail('the frame ends in the middle of a value')
+  if (count > input.length - at) fail()
   return input.subarray(at, (at += count))
 }
 
 /** @param value the sign: 0, or -1 */
 const readBigEndian = (bytes: number, value = 0): number => {
   while (bytes-- > 0) value = value * 0x100 + readByte()
-  return Number.isSafeInteger(value) ? value : fail('an integer is beyond 2^53 - 1')
+  return Number.isSafeInteger(value) ? value : fail()
 }
 
 /** The count that a value begins with; undefined when it is of another kind. */
@@ -117,19 +114,19 @@ export const readValue = (depth: number): unknown => {
   const integer = integerOf(tag)
   if (integer !== undefined) return integer
   const length = countOf(text, tag)
-  if (length !== undefined) return utf8Decoder.decode(take(length))
+  if (length !== undefined) return decodeUtf8(take(length))
   const size = countOf(binary, tag)
   if (size !== undefined) return take(size)
   const items = countOf(array, tag)
   const pairs = countOf(map, tag)
   const count = items ?? pairs ?? -1
   // What is left are MessagePack's extension types.
-  if (count < 0 || depth === 0) fail('a value is of a kind that frames do not use, or nested too deeply')
+  if (count < 0 || depth === 0) fail()
   const read: unknown[] = []
   while (read.length < count) {
     if (items === undefined) {
       const key = readValue(0)
-      read.push(typeof key === 'string' ? [key, readValue(depth - 1)] : fail('a key is not a string'))
+      read.push(typeof key === 'string' ? [key, readValue(depth - 1)] : fail())
     } else read.push(readValue(depth - 1))
   }
   return items === undefined ? Object.fromEntries(read as [string, unknown][]) : read
@@ -158,7 +155,8 @@ const writeCount = (out: Encoder, [fix, fixes, sized, , bytes]: Kind, count: num
 export const writeArrayLength = (out: Encoder, length: number): void => writeCount(out, array, length)
 
 export const writeText = (out: Encoder, value: string): void => {
-  const bytes = utf8(value)
+  // A lone surrogate, which UTF-8 does not have, becomes U+FFFD.
+  const bytes = encodeUtf8(value)
   writeCount(out, text, bytes.length)
   writeUint8Array(out, bytes)
 }

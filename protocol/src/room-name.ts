@@ -1,7 +1,6 @@
+import { encodeUtf8 } from 'lib0/string'
 import { ProtocolError } from './errors.js'
 import { roomNameBytes } from './limits.js'
-
-const utf8 = new TextEncoder()
 
 /**
  * What is wrong with a room name; null when nothing is. It has 1 to {@link WireLimits.roomNameBytes} bytes of UTF-8, any
@@ -14,7 +13,7 @@ export const roomNameFault = (name: string): string | null => {
   if (!isWellFormed(name)) return 'the room name holds a lone surrogate'
   // A UTF-16 unit takes at least one byte and at most three: most names need no encoding to be measured.
   const { length } = name
-  return length > roomNameBytes || (length * 3 > roomNameBytes && utf8.encode(name).length > roomNameBytes)
+  return length > roomNameBytes || (length * 3 > roomNameBytes && encodeUtf8(name).length > roomNameBytes)
     ? `the room name is longer than ${roomNameBytes} bytes`
     : null
 }
