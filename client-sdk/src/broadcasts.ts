@@ -1,5 +1,5 @@
 /* Ephemeral messages of one room. */
-import { decodeValue, type BroadcastedFrame } from '@weft/protocol'
+import { broadcastFrame, decodeValue } from '@weft/protocol'
 import { createEmitter, type Unsubscribe } from './emitter.js'
 import { WeftError, tooLarge } from './errors.js'
 import { encodePayload } from './payload.js'
@@ -10,7 +10,7 @@ export interface Broadcasts {
   /** Sends, or drops when that is not possible now: what waits would be out of date. */
   send(name: string, payload: unknown): boolean
   on<Name extends string>(name: Name, listener: (message: Broadcast<Name>) => void): Unsubscribe
-  receive(frame: BroadcastedFrame): void
+  receive(author: string | null, name: string, payload: Uint8Array): void
   end(): void
 }
 
@@ -27,12 +27,12 @@ export const createBroadcasts = (room: RoomContext): Broadcasts => {
       if (excess !== null) throw new WeftError('too_large', excess)
       if (room.access === 'read') throw new WeftError('forbidden', 'a grant to read is none to broadcast')
       if (client.congested) return false
-      client.send({ type: 'broadcast', room: number, name, payload: bytes })
+      client.send([broadcastFrame, number, name, bytes])
       return true
     },
     // Under a name only broadcasts of that name are emitted.
     on: (name, listener) => emitter.on(name, listener as (message: Broadcast) => void),
-    receive: ({ name, author, payload }) => {
+    receive: (author, name, payload) => {
       let value
       try {
         value = decodeValue(payload)

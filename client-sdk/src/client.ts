@@ -1,13 +1,13 @@
-import { clientIdBytes, roomNameFault, type ServerFrame, type WelcomeFrame } from '@weft/protocol'
+import { authedFrame, clientIdBytes, errorFrame, roomNameFault, type WelcomeWire } from '@weft/protocol'
 import { Y } from './yjs.js'
 import { systemClock } from './clock.js'
 import { connectionInfo } from './connection-info.js'
 import { defaultTiming, isUp, type ConnectionState } from './connection-states.js'
 import { createEmitter } from './emitter.js'
-import { WeftError, errorOf } from './errors.js'
+import { WeftError } from './errors.js'
 import { hex } from './event-log.js'
 import { createIdleWatch } from './idle.js'
-import { createLink, type LinkOptions } from './link.js'
+import { createLink, type LinkOptions, type LinkWire } from './link.js'
 import { lostConnectionWatch } from './lost-connection.js'
 import { createMemberships } from './memberships.js'
 import { platform } from './platform.js'
@@ -46,7 +46,7 @@ export const createClient = (options: ClientOptions): Client => {
   const numbers = new Map<string, number>()
   let info: ConnectionInfo = { status: 'idle' }
   let latency: number | null = null
-  let welcomed: WelcomeFrame | null = null
+  let welcomed: WelcomeWire | null = null
 
   /** The rooms in the order in which they were opened, whatever becomes of them meanwhile. */
   const each = (): RoomCore[] => [...rooms.values()]
@@ -83,9 +83,9 @@ export const createClient = (options: ClientOptions): Client => {
     emit('status', next)
   }
 
-  const take = (frame: ServerFrame): void => {
-    if (frame.type === 'error' && frame.request === null) error(errorOf(frame))
-    else if (frame.type === 'authed') {
+  const take = (frame: LinkWire): void => {
+    if (frame[0] === errorFrame && frame[1] === null) error(new WeftError(frame[2], frame[3]))
+    else if (frame[0] === authedFrame) {
       // The new token may grant what the old one did not.
       for (const room of each()) if (room.status === 'denied') room.up()
     } else memberships.take(frame)
@@ -95,7 +95,7 @@ export const createClient = (options: ClientOptions): Client => {
     up: (welcome) => {
       welcomed = welcome
       for (const room of each()) room.up()
-      persistence?.up(welcome)
+      persistence?.up(welcome[4])
     },
     down: () => {
       memberships.clear()
@@ -131,7 +131,7 @@ export const createClient = (options: ClientOptions): Client => {
       return idle.idle
     },
     get limits() {
-      return welcomed?.limits ?? null
+      return welcomed?.[6] ?? null
     },
     get congested() {
       return link.congested
@@ -167,7 +167,7 @@ export const createClient = (options: ClientOptions): Client => {
       return latency
     },
     get user() {
-      return welcomed?.user ?? null
+      return welcomed?.[4] ?? null
     },
     get unsaved() {
       return unsaved()

@@ -2,7 +2,7 @@
  * The durable messages of one room: the client's own out, everybody's in, in seq order and once each, whatever
  * reconnects lie between (I2, P28).
  */
-import { decodeValue, type EventFrame, type DurableMessage } from '@weft/protocol'
+import { decodeValue, type MessageWire } from '@weft/protocol'
 import { createEmitter } from './emitter.js'
 import { WeftError } from './errors.js'
 import { encodePayload } from './payload.js'
@@ -19,7 +19,7 @@ const heldLimit = 1000
 
 /** A page of the log as the server sends it. */
 export interface Page {
-  readonly events: readonly DurableMessage[]
+  readonly events: readonly MessageWire[]
   readonly more: boolean
 }
 
@@ -30,7 +30,7 @@ interface Gap {
   /** Events up to here come from the log. */
   until: number
   /** Live events after it. */
-  held: EventFrame[]
+  held: MessageWire[]
 }
 
 /** The event log as its room sees it. */
@@ -39,8 +39,8 @@ export interface EventLog extends RoomEventLog<Record<string, unknown>> {
   resume(seq: number): void
   /** The room was joined: events after `from` arrive by themselves, those before it do not. */
   joined(from: number, head: number): void
-  /** Takes an EVENT frame. */
-  receive(frame: EventFrame): void
+  /** Takes the message of an EVENT frame. */
+  receive(message: MessageWire): void
   /** Every event up to `seq` has arrived (P29). */
   reached(seq: number): void
   /** The own message `n` is committed. @param seq see {@link SenderHost.committed} */
@@ -86,19 +86,19 @@ export const createEventLog = (
     appends.reject(n, error)
   }
 
-  const isOwn = ({ clientId, author }: DurableMessage): boolean =>
+  const isOwn = ([, author, clientId]: MessageWire): boolean =>
     // Who knows a client id may use it, under another name (P27).
     hex(clientId) === client.clientId && author === client.user
 
-  const decode = (message: DurableMessage): DurableEvent => {
-    const { seq, name, author, n, time, payload } = message
-    const clientId = hex(message.clientId)
-    return { seq, name, payload: decodeValue(payload), author, clientId, n, time, own: isOwn(message) }
+  const decode = (message: MessageWire): DurableEvent => {
+    const [seq, author, id, n, time, name, bytes] = message
+    const payload = decodeValue(bytes)
+    return { seq, name, payload, author, clientId: hex(id), n, time, own: isOwn(message) }
   }
 
-  const deliver = (frame: DurableMessage): void => {
-    const { seq, n } = frame
-    const key = `${hex(frame.clientId)} ${n} ${frame.author ?? ''}`
+  const deliver = (message: MessageWire): void => {
+    const [seq, author, clientId, n] = message
+    const key = `${hex(clientId)} ${n} ${author ?? ''}`
     if (seq <= (position ?? 0)) {
       const known = recent.get(seq)
       if (known === undefined || known === key) return
@@ -109,7 +109,7 @@ export const createEventLog = (
     recent.set(seq, key)
     let event
     try {
-      event = decode(frame)
+      event = decode(message)
     } catch (thrown) {
       room.failed(`event ${seq} could not be read`, thrown)
       return
@@ -138,8 +138,8 @@ export const createEventLog = (
     try {
       for (let at = before, more = true; more && [...unplaced.values()].some((seq) => seq <= before);) {
         const page = await read({ before: at, limit: pageSize })
-        for (const event of page.events) if (isOwn(event)) place(event.n, event.seq)
-        at = page.events[0]?.seq ?? 0
+        for (const event of page.events) if (isOwn(event)) place(event[3], event[0])
+        at = page.events[0]?.[0] ?? 0
         more = page.more && at > 0
       }
     } catch {
@@ -172,10 +172,10 @@ export const createEventLog = (
         const page = await readPatiently(filled, { after: position, limit: pageSize })
         // Joined again, or gone: the next JOINED begins anew from the position that was reached.
         if (page === null || gap !== filled) return
-        for (const event of page.events) if (event.seq <= filled.until) deliver(event)
-        const last = page.events.at(-1)
+        for (const event of page.events) if (event[0] <= filled.until) deliver(event)
+        const last = page.events.at(-1)?.[0]
         // What was let go of meanwhile is later than the page.
-        more = filled.until > asked || (page.more && last !== undefined && last.seq < filled.until)
+        more = filled.until > asked || (page.more && last !== undefined && last < filled.until)
       }
     } catch (thrown) {
       if (gap === filled && !(thrown instanceof WeftError && thrown.code === 'connection_lost'))
@@ -184,7 +184,7 @@ export const createEventLog = (
     }
     gap = null
     settled(filled.until)
-    for (const frame of filled.held) deliver(frame)
+    for (const message of filled.held) deliver(message)
     lookUp()
   }
 
@@ -222,12 +222,13 @@ export const createEventLog = (
       if (position === null) position = from
       else if (position < from) void fill(from)
     },
-    receive: (frame) => {
-      if (gap === null) deliver(frame)
-      else if (frame.seq > gap.until) {
-        gap.held.push(frame)
+    receive: (message) => {
+      const [seq] = message
+      if (gap === null) deliver(message)
+      else if (seq > gap.until) {
+        gap.held.push(message)
         if (gap.held.length > heldLimit) {
-          gap.until = frame.seq
+          gap.until = seq
           gap.held = []
         }
       }

@@ -1,11 +1,22 @@
 /* The I/O of a connection: does what `connection.ts` decides, with a socket, a timer and the auth function. */
 import {
   PROTOCOL_VERSION,
-  decodeServerFrame,
-  encodeClientFrame,
-  type ClientFrame,
-  type ServerFrame,
-  type WelcomeFrame,
+  appendFrame,
+  authFrame,
+  authedFrame,
+  decodeServerWire,
+  drainFrame,
+  encodeClientWire,
+  errorFrame,
+  helloFrame,
+  pingFrame,
+  pongFrame,
+  seedFrame,
+  updateFrame,
+  welcomeFrame,
+  type ClientWire,
+  type ServerWire,
+  type WelcomeWire,
 } from '@weft/protocol'
 import type { Clock } from './clock.js'
 import {
@@ -43,13 +54,19 @@ export interface LinkOptions {
   readonly platform: Platform
 }
 
+/** What a link does not answer itself. */
+export type LinkWire = Exclude<
+  ServerWire,
+  WelcomeWire | readonly [type: typeof pingFrame | typeof pongFrame | typeof drainFrame, value: number]
+>
+
 /** What a link tells its owner. */
 export interface LinkListener {
   /** The connection is there; called before the `connected` status is told. */
-  up(welcome: WelcomeFrame): void
+  up(welcome: WelcomeWire): void
   down(): void
-  /** Any other frame of a room. */
-  frame(frame: ServerFrame): void
+  /** Any frame of a room, and those that tell the client something: ERROR and AUTHED. */
+  frame(frame: LinkWire): void
   state(state: ConnectionState): void
   latency(ms: number): void
   error(error: WeftError): void
@@ -64,7 +81,7 @@ export interface Link {
   /** Whether the socket has so much to send that more should wait. */
   readonly congested: boolean
   /** Sends a frame on the connection that is up; without one it goes nowhere. */
-  send(frame: ClientFrame): void
+  send(frame: ClientWire): void
   dispatch(event: ConnectionEvent): void
 }
 
@@ -73,7 +90,7 @@ export const createLink = (options: LinkOptions, listener: LinkListener): Link =
   const timer = createTimer(clock)
   let state: ConnectionState = initialState
   let socket: WebSocketLike | null = null
-  let welcome: WelcomeFrame | null = null
+  let welcome: WelcomeWire | null = null
   /** Counts attempts: what belongs to an earlier one is not heard any more. */
   let generation = 0
   /** Counts calls of `auth()`: only the last one's answer is heard. */
@@ -155,13 +172,13 @@ export const createLink = (options: LinkOptions, listener: LinkListener): Link =
       }
       if (event && attempt === generation) dispatch(event)
     },
-    greet: ({ token }) => write({ type: 'hello', version: PROTOCOL_VERSION, token, clientId, agent }),
-    renew: ({ token }) => write({ type: 'auth', token }),
+    greet: ({ token }) => write([helloFrame, PROTOCOL_VERSION, token, clientId, agent]),
+    renew: ({ token }) => write([authFrame, token]),
     report: ({ failure }) => listener.error(errorOf(failure)),
     ping: () => {
       sentAtPing = sent
       pingSentAt = clock.now()
-      write({ type: 'ping', id: ++pingId })
+      write([pingFrame, ++pingId])
     },
     abandon: ({ code, reason }) => {
       generation++
@@ -208,44 +225,46 @@ export const createLink = (options: LinkOptions, listener: LinkListener): Link =
     received++
     let frame
     try {
-      frame = decodeServerFrame(bytesOf(data))
+      frame = decodeServerWire(bytesOf(data))
     } catch (thrown) {
       const message = messageOf(thrown)
       listener.error(new WeftError('invalid_frame', `the server sent no valid frame: ${message}`, thrown))
       dispatch({ type: 'garbage', message })
       return
     }
-    switch (frame.type) {
-      case 'unknown':
+    switch (frame[0]) {
+      case 0:
         return
-      case 'ping':
-        write({ type: 'pong', id: frame.id })
+      case pingFrame:
+        write([pongFrame, frame[1]])
         return
-      case 'pong':
-        if (frame.id !== pingId) return
+      case pongFrame:
+        if (frame[1] !== pingId) return
         sentAtPong = sentAtPing
         listener.latency(lastHeard - pingSentAt)
         return
-      case 'welcome':
+      case welcomeFrame:
         welcome = frame
-        dispatch({ type: 'welcome', heartbeat: frame.heartbeat })
+        dispatch({ type: 'welcome', heartbeat: frame[5] })
         return
-      case 'drain':
-        dispatch(frame)
+      case drainFrame:
+        dispatch({ type: 'drain', delay: frame[1] })
         return
-      case 'authed':
+      case authedFrame:
         dispatch({ type: 'authed' })
         break
-      case 'error':
-        if (frame.request === null) dispatch({ type: 'errorFrame', error: frame })
+      case errorFrame: {
+        const [, request, code, message, retryAfter] = frame
+        if (request === null) dispatch({ type: 'errorFrame', error: { code, message, retryAfter } })
+      }
     }
     listener.frame(frame)
   }
 
-  const write = (frame: ClientFrame): void => {
+  const write = (frame: ClientWire): void => {
     try {
       // The codec makes a buffer of its own for each frame, never a shared one.
-      const bytes = encodeClientFrame(frame) as Uint8Array<ArrayBuffer>
+      const bytes = encodeClientWire(frame) as Uint8Array<ArrayBuffer>
       sent += bytes.length
       socket?.send(bytes)
     } catch {
@@ -263,7 +282,8 @@ export const createLink = (options: LinkOptions, listener: LinkListener): Link =
     send: (frame) => {
       if (!isUp(state)) return
       write(frame)
-      const change = frame.type === 'update' || frame.type === 'append' || frame.type === 'seed'
+      const [type] = frame
+      const change = type === updateFrame || type === appendFrame || type === seedFrame
       if (change && state.due - clock.now() > timing.unsavedPing) dispatch({ type: 'changeSent' })
     },
     dispatch,

@@ -3,23 +3,37 @@
  * in JOIN only, and a second JOIN before the answer to LEAVE would be `already_joined` (P13): whoever wants back in
  * waits for LEFT.
  */
-import type { ClientFrame, ErrorFrame, HistoryPageFrame, JoinedFrame, ServerFrame } from '@weft/protocol'
-import { WeftError, errorOf } from './errors.js'
+import {
+  errorFrame,
+  historyFrame,
+  historyPageFrame,
+  joinFrame,
+  joinedFrame,
+  leaveFrame,
+  leftFrame,
+  type ClientWire,
+  type ErrorWire,
+  type HistoryPageWire,
+  type JoinedWire,
+  type RoomWire,
+} from '@weft/protocol'
+import { WeftError } from './errors.js'
 import type { Page } from './event-log.js'
+import type { Holding } from './state-sync.js'
 import type { HistoryQuery } from './types.js'
 import { createAnswers, handled, type Answers } from './waiters.js'
 
-/** Frames that belong to a room which has been joined. */
-export type RoomFrame = Exclude<Extract<ServerFrame, { readonly room: number }>, HistoryPageFrame>
+/** Frames of rooms. */
+export type RoomsWire = JoinedWire | ErrorWire | HistoryPageWire | RoomWire
 
 /** A room as a member of a connection. */
 export interface Member {
   readonly name: string
   /** What JOIN says about the state that the room holds. */
-  holding(): { epoch: number | null; after: number | null; stateVector: Uint8Array | null }
-  joined(frame: JoinedFrame): void
-  refused(frame: ErrorFrame): void
-  frame(frame: Exclude<RoomFrame, JoinedFrame>): void
+  holding(): Holding
+  joined(frame: JoinedWire): void
+  refused(code: string, message: string, retryAfter: number): void
+  frame(frame: RoomWire): void
 }
 
 /** Events of a page when nothing else is asked for. */
@@ -49,12 +63,12 @@ export interface Memberships {
   roomOf(member: Member): number | null
   /** Reads the log of a member's room. Rejects when the connection or the membership ends before the answer. */
   read(member: Member, query: HistoryQuery): Promise<Page>
-  take(frame: ServerFrame): void
+  take(frame: RoomsWire): void
   /** The connection is gone, and every membership with it. */
   clear(): void
 }
 
-export const createMemberships = (send: (frame: ClientFrame) => void): Memberships => {
+export const createMemberships = (send: (frame: ClientWire) => void): Memberships => {
   /** Under the room's name, and under its number as soon as there is one. */
   const running = new Map<string | number, Membership>()
   let lastRequest = 0
@@ -65,7 +79,7 @@ export const createMemberships = (send: (frame: ClientFrame) => void): Membershi
   }
 
   const sendLeave = ({ room }: Membership): void => {
-    if (room !== null) send({ type: 'leave', room })
+    if (room !== null) send([leaveFrame, room])
   }
 
   const remove = ({ name, room, pages }: Membership): void => {
@@ -83,7 +97,7 @@ export const createMemberships = (send: (frame: ClientFrame) => void): Membershi
     }
     const request = ++lastRequest
     running.set(name, { name, request, room: null, member, next: null, pages: createAnswers() })
-    send({ type: 'join', request, room: name, ...member.holding() })
+    send([joinFrame, request, name, ...member.holding()])
   }
 
   const admitNext = ({ next }: Membership): void => {
@@ -111,40 +125,40 @@ export const createMemberships = (send: (frame: ClientFrame) => void): Membershi
       if (membership === undefined || room === null) return handled(Promise.reject(lost()))
       const request = ++lastRequest
       const answer = membership.pages.wait(request)
-      send({ type: 'history', request, room, after, before, limit })
+      send([historyFrame, request, room, after, before, limit])
       return answer
     },
     take: (frame) => {
-      if (frame.type === 'joined' || frame.type === 'error') {
-        const request = frame.request ?? 0
+      if (frame[0] === joinedFrame || frame[0] === errorFrame) {
+        const request = frame[1] ?? 0
         const memberships = [...running.values()]
         const asked = memberships.find((each) => each.request === request && each.room === null)
         const member = asked?.member
-        if (frame.type === 'error') {
+        if (frame[0] === errorFrame) {
+          const [, , code, message, retryAfter] = frame
           if (asked === undefined)
-            for (const { pages } of memberships) pages.reject(request, errorOf(frame))
+            for (const { pages } of memberships) pages.reject(request, new WeftError(code, message))
           else {
             remove(asked)
-            member?.refused(frame)
+            member?.refused(code, message, retryAfter)
             admitNext(asked)
           }
         } else if (asked !== undefined) {
-          asked.room = frame.room
-          running.set(frame.room, asked)
+          const [, , room] = frame
+          asked.room = room
+          running.set(room, asked)
           if (member) member.joined(frame)
           else sendLeave(asked)
         }
-      } else if ('room' in frame) {
-        const membership = running.get(frame.room)
+      } else if (frame[0] === historyPageFrame) {
+        const [, request, room, events, more] = frame
+        running.get(room)?.pages.resolve(request, { events, more })
+      } else {
+        const membership = running.get(frame[1])
         if (membership === undefined) return
-        const { member, pages } = membership
-        if (frame.type === 'historyPage') pages.resolve(frame.request, frame)
-        else if (frame.type !== 'left') member?.frame(frame)
-        else {
-          remove(membership)
-          member?.frame(frame)
-          admitNext(membership)
-        }
+        if (frame[0] === leftFrame) remove(membership)
+        membership.member?.frame(frame)
+        if (frame[0] === leftFrame) admitNext(membership)
       }
     },
     clear: () => {

@@ -5,7 +5,6 @@
  * A store keeps of each room: the document, the changes that are not acknowledged, and where to resume. What it is told
  * within one turn of the event loop becomes durable together or not at all.
  */
-import type { WelcomeFrame } from '@weft/protocol'
 import type * as Y from 'yjs'
 import type { WeftError } from './errors.js'
 import type { LinkOptions } from './link.js'
@@ -46,8 +45,8 @@ export interface PersistenceHost {
 /** The store as one client uses it. */
 export interface PersistenceSession {
   room(name: string, host: RoomKeeperHost): RoomKeeper
-  /** The client is connected. */
-  up(welcome: WelcomeFrame): void
+  /** The client is connected, and the server knows it as this user. */
+  up(user: string | null): void
   /** The app has ended the connection, or the server has refused it for good: nothing else may connect either. */
   halt(): void
   /** The client is closed. What is kept and not acknowledged waits for the next visit, or for another tab. */

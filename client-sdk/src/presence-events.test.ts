@@ -136,14 +136,14 @@ describe('presence events', () => {
   test('P58: the verified user of an id, also when it changes, comes back, or goes with the connection', () => {
     const { presence, told, show } = channel()
     const user = (): (string | null | undefined)[] => presence.others.map((other) => other.user)
-    presence.receiveUsers([{ id: 7, user: 'ada' }])
+    presence.receiveUsers([[7, 'ada']])
     expect(told).toEqual([])
     show(7, { x: 1 })
     show(8, { x: 1 })
     expect(user()).toEqual(['ada', null])
     presence.receiveUsers([
-      { id: 7, user: 'ada' },
-      { id: 8, user: 'bob' },
+      [7, 'ada'],
+      [8, 'bob'],
     ])
     expect(user()).toEqual(['ada', 'bob'])
     expect(told).toEqual(['join 7 1', 'join 8 1', 'update 8 1'])

@@ -8,7 +8,6 @@ import {
   type Awareness,
 } from 'y-protocols/awareness'
 import type * as Y from 'yjs'
-import type { PresenceUser } from '@weft/protocol'
 import { createEmitter } from './emitter.js'
 import type { RoomHost } from './room-host.js'
 import { createTimer } from './timer.js'
@@ -42,7 +41,7 @@ export interface PresenceChannel<P extends object> extends RoomPresence<P> {
   /** Shows whether the user is there, beside what the application shows. */
   setIdle(idle: boolean): void
   /** Takes a USERS frame: it comes before the presence of those whom it names. */
-  receiveUsers(users: readonly PresenceUser[]): void
+  receiveUsers(users: readonly (readonly [id: number, user: string | null])[]): void
   /** The room has been joined: shows the own state. The first frame holds exactly one id (P31). */
   up(): void
   /** The membership is over, or the connection gone: nobody else is known to be here. */
@@ -210,7 +209,7 @@ export const createPresence = <P extends object>(
     setIdle,
     receiveUsers: (told) => {
       const updated: number[] = []
-      for (const { id, user } of told) {
+      for (const [id, user] of told) {
         users.set(id, user)
         const member = members.get(id)
         if (member !== undefined && member.user !== user) updated.push(id)

@@ -1,4 +1,4 @@
-import type { ClientFrame, SessionLimits } from '@weft/protocol'
+import type { ClientWire, SessionLimits } from '@weft/protocol'
 import type { Clock } from './clock.js'
 import type { WeftError } from './errors.js'
 import type { Memberships } from './memberships.js'
@@ -31,7 +31,7 @@ export interface RoomHost {
   readonly persistence: PersistenceSession | null
   readonly memberships: Memberships
   /** Sends on the running connection. */
-  send(frame: ClientFrame): void
+  send(frame: ClientWire): void
   /** The last reference was given back; `nextNumber` is what the next change of this client here has. */
   released(room: RoomCore, nextNumber: number): void
 }

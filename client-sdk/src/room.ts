@@ -1,13 +1,30 @@
 /* One room of a client: its document, its outbox, its events, its presence, and where they stand against the server. */
-import { isRetryable, type Access, type JoinedFrame } from '@weft/protocol'
+import {
+  ackFrame,
+  broadcastedFrame,
+  eventFrame,
+  fullMode,
+  isRetryable,
+  leftFrame,
+  nackFrame,
+  presenceFrame,
+  presencesFrame,
+  syncFrame,
+  updatesFrame,
+  usersFrame,
+  watermarkFrame,
+  writeAccess,
+  type Access,
+  type RoomWire,
+} from '@weft/protocol'
 import { Awareness } from 'y-protocols/awareness'
 import { Y } from './yjs.js'
 import { applyUpdates } from './apply.js'
 import { createBroadcasts } from './broadcasts.js'
 import { createEmitter } from './emitter.js'
-import { WeftError, errorOf, tooLarge } from './errors.js'
+import { WeftError, tooLarge } from './errors.js'
 import { createLocalChanges } from './local-changes.js'
-import type { Member, RoomFrame } from './memberships.js'
+import type { Member } from './memberships.js'
 import { isEmpty, missingDeletes } from './missing.js'
 import { createPresence } from './presence.js'
 import type { RoomContext } from './room-context.js'
@@ -32,8 +49,6 @@ export interface RoomCore extends Room, Member {
   /** The connection was refused for good: nothing comes until somebody acts. */
   connectionDenied(error: WeftError): void
 }
-
-type Handled = Exclude<RoomFrame, JoinedFrame>
 
 export const createRoom = (name: string, doc: Y.Doc, firstNumber: number, client: RoomHost): RoomCore => {
   const { memberships } = client
@@ -133,12 +148,12 @@ export const createRoom = (name: string, doc: Y.Doc, firstNumber: number, client
   }
 
   /** The server wants the room joined later, or not at all. */
-  const refused = (frame: { readonly code: string; readonly message: string; readonly retryAfter?: number }): void => {
-    if (isRetryable(frame.code)) {
-      joinLater(frame.retryAfter)
+  const refused = (code: string, message: string, retryAfter = 0): void => {
+    if (isRetryable(code)) {
+      joinLater(retryAfter)
       return
     }
-    const error = errorOf(frame)
+    const error = new WeftError(code, message)
     denial = error
     setAccess(null)
     setStatus('denied')
@@ -189,7 +204,7 @@ export const createRoom = (name: string, doc: Y.Doc, firstNumber: number, client
     const { limits } = client
     if (number === null || limits === null) return
     const excess = tooLarge('presence', awareness, limits.presenceBytes)
-    if (excess === null) client.send({ type: 'presence', room: number, awareness })
+    if (excess === null) client.send([presenceFrame, number, awareness])
     else fail('too_large', excess)
   }
 
@@ -247,10 +262,20 @@ export const createRoom = (name: string, doc: Y.Doc, firstNumber: number, client
     changed: () => emit('presence', presence.others),
   })
 
-  const receivers: { readonly [Type in Handled['type']]: (frame: Extract<Handled, { readonly type: Type }>) => void } = {
-    updates: ({ updates }) => apply(updates),
-    sync: (frame) => {
-      const synced = state.take(frame)
+  const receivers: {
+    readonly [Type in RoomWire[0]]: (
+      ...fields: Extract<RoomWire, readonly [type: Type, ...fields: unknown[]]> extends readonly [
+        unknown,
+        unknown,
+        ...infer Fields,
+      ]
+        ? Fields
+        : never
+    ) => void
+  } = {
+    [updatesFrame]: apply,
+    [syncFrame]: (part, data) => {
+      const synced = state.take(part, data)
       if (synced === null) return
       const { updates, deletes, head } = synced
       apply(updates)
@@ -268,11 +293,11 @@ export const createRoom = (name: string, doc: Y.Doc, firstNumber: number, client
       syncers.settle(Infinity)
       emit('synced', undefined)
     },
-    ack: ({ n, seq }) => sender.acknowledge(n, seq),
-    nack: (frame) => {
-      if (frame.code === 'forbidden') setAccess('read')
-      if (frame.code !== 'not_joined') {
-        sender.refused(frame)
+    [ackFrame]: sender.acknowledge,
+    [nackFrame]: (n, code, message) => {
+      if (code === 'forbidden') setAccess('read')
+      if (code !== 'not_joined') {
+        sender.refused(n, code, message)
         return
       }
       // Nothing was decided about the change: it is sent again after the next JOINED (P14).
@@ -280,24 +305,24 @@ export const createRoom = (name: string, doc: Y.Doc, firstNumber: number, client
       sender.rewind()
       joinLater()
     },
-    presences: ({ awareness }) => {
+    [presencesFrame]: (awareness) => {
       try {
         presence.receive(awareness)
       } catch (thrown) {
         failed('a presence update could not be applied', thrown)
       }
     },
-    watermark: ({ seq }) => {
+    [watermarkFrame]: (seq) => {
       if (state.reached(seq)) reached(seq)
     },
-    left: (frame) => {
+    [leftFrame]: (code, message) => {
       suspend()
-      if (frame.code === 'left') joinLater()
-      else refused(frame)
+      if (code === 'left') joinLater()
+      else refused(code, message)
     },
-    event: events.receive,
-    broadcasted: broadcasts.receive,
-    users: ({ users }) => presence.receiveUsers(users),
+    [eventFrame]: (...message) => events.receive(message),
+    [broadcastedFrame]: broadcasts.receive,
+    [usersFrame]: presence.receiveUsers,
   }
 
   /** A promise that is refused when nothing can come of it. */
@@ -366,21 +391,22 @@ export const createRoom = (name: string, doc: Y.Doc, firstNumber: number, client
     connectionDenied: failWaiting,
     holding: () => state.holding(doc),
     joined: (frame) => {
-      if (state.epoch !== null && state.epoch !== frame.epoch) {
+      const [, , , epoch, head, granted, mode] = frame
+      if (state.epoch !== null && state.epoch !== epoch) {
         // The room was deleted and made again: nothing of the old one has a meaning.
         const error = new WeftError('room_reset', 'the room was deleted and made again')
         const lost = [...(keeper?.recreated(error) ?? []), ...changes.recreated(error)]
         state.epoch = null
         reset('recreated', lost, [])
         if (hasLeft()) return
-        if (frame.mode !== 'full') {
+        if (mode !== fullMode) {
           // The server left out what the old document seemed to hold: ask again, with nothing in hand (P20).
           rejoin()
           return
         }
       }
-      setAccess(frame.access)
-      events.joined(state.from(frame), frame.head)
+      setAccess(granted === writeAccess ? 'write' : 'read')
+      events.joined(state.from(frame), head)
       const missing = state.begin(frame, doc, pending(), client.limits?.updateBytes ?? 0)
       store?.joined()
       setStatus('syncing')
@@ -390,7 +416,7 @@ export const createRoom = (name: string, doc: Y.Doc, firstNumber: number, client
       if (context.number !== null) presence.up()
     },
     refused,
-    frame: (frame) => (receivers[frame.type] as (frame: Handled) => void)(frame),
+    frame: ([type, , ...fields]) => (receivers[type] as (...fields: unknown[]) => void)(...fields),
   }
 
   doc.on('update', onUpdate)

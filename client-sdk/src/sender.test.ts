@@ -1,4 +1,4 @@
-import { defaultSessionLimits, type ClientFrame } from '@weft/protocol'
+import { defaultSessionLimits, updateFrame, type ClientWire } from '@weft/protocol'
 import { describe, expect, test } from 'vitest'
 import * as Y from 'yjs'
 import { createSender, type Sender } from './sender.js'
@@ -17,8 +17,8 @@ const make = (): { sender: Sender; clock: FakeClock; sent: number[]; rejected: s
       random: () => 0.5,
       limits: defaultSessionLimits,
       congested: false,
-      send: (frame: ClientFrame) => {
-        if (frame.type === 'update') sent.push(frame.n)
+      send: (frame: ClientWire) => {
+        if (frame[0] === updateFrame) sent.push(frame[2])
       },
     },
     number: 7,
@@ -38,7 +38,7 @@ const change = (sender: Sender): void => {
 }
 
 const nack = (sender: Sender, n: number, code: string): void =>
-  sender.refused({ type: 'nack', room: 7, n, code, message: code })
+  sender.refused(n, code, code)
 
 describe('refusals that cross the changes that are sent again', () => {
   test('P23: a retryable refusal holds the change and all after it, and they go again, once', () => {

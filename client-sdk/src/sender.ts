@@ -1,5 +1,12 @@
 /* The way of a room's local changes: into the outbox, onto the wire, settled by ACK or NACK. */
-import { isRetryable, type ClientFrame, type NackFrame, type SessionLimits } from '@weft/protocol'
+import {
+  appendFrame,
+  isRetryable,
+  seedFrame,
+  updateFrame,
+  type ClientWire,
+  type SessionLimits,
+} from '@weft/protocol'
 import { WeftError, tooLarge } from './errors.js'
 import { createOutbox, type Change, type Outbox } from './outbox.js'
 import type { RoomContext } from './room-context.js'
@@ -38,7 +45,7 @@ export interface Sender {
   /** Everything up to `n` is committed, `n` itself as `seq` (P22). */
   acknowledge(n: number, seq: number): void
   /** Takes a NACK, except `not_joined`, which is no decision about the change. */
-  refused(frame: NackFrame): void
+  refused(n: number, code: string, message: string): void
   /** The membership is over: everything that is left is sent again in the next one (P21). */
   rewind(): void
   /** Resolves when everything up to now is settled. */
@@ -121,7 +128,7 @@ export const createSender = (first: number, host: SenderHost): Sender => {
       for (const change of settled) host.committed(change, change.n === n ? seq : null, seq)
       settle()
     },
-    refused: ({ n, code, message }) => {
+    refused: (n, code, message) => {
       if (!isRetryable(code)) reject(n, code, message)
       // What follows n is refused as out of order until n comes again (P23): one wait serves them all. Without a wait such
       // a refusal is an old one, which crossed the change that is being sent again.
@@ -158,9 +165,8 @@ export const excessOf = (change: Change, limits: SessionLimits): string | null =
 }
 
 /** The frame that sends a change. */
-export const frameOf = (room: number, change: Change): ClientFrame => {
+export const frameOf = (room: number, change: Change): ClientWire => {
   const { n } = change
-  return change.kind === 'event'
-    ? { type: 'append', room, n, name: change.name, payload: change.payload }
-    : { type: change.kind, room, n, update: change.update }
+  if (change.kind === 'event') return [appendFrame, room, n, change.name, change.payload]
+  return [change.kind === 'seed' ? seedFrame : updateFrame, room, n, change.update]
 }

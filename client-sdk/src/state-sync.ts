@@ -2,14 +2,20 @@
  * Where a room's document stands against the server: what to ask for in JOIN, what comes in SYNC, and what the server
  * lacks (P16 to P19).
  */
-import type { JoinFrame, JoinedFrame, SyncFrame } from '@weft/protocol'
+import {
+  donePart,
+  morePart,
+  resumeMode,
+  writeAccess,
+  type JoinedWire,
+} from '@weft/protocol'
 import { createEncoder, toUint8Array, writeUint8Array } from 'lib0/encoding'
 import { Y } from './yjs.js'
 import type { Deletes } from './deletes.js'
 import { isEmpty, missingStructs } from './missing.js'
 
 /** What JOIN says about the state that a client holds. */
-export type Holding = Pick<JoinFrame, 'epoch' | 'after' | 'stateVector'>
+export type Holding = readonly [epoch: number | null, after: number | null, stateVector: Uint8Array | null]
 
 /** The initial state, complete. */
 export interface SyncedState {
@@ -38,9 +44,9 @@ export interface StateSync {
    * @param limit the most bytes that an update may have
    * @returns what the server lacks of the document, apart from those; null when nothing
    */
-  begin(frame: JoinedFrame, doc: Y.Doc, pending: readonly Uint8Array[], limit: number): Uint8Array | null
+  begin(frame: JoinedWire, doc: Y.Doc, pending: readonly Uint8Array[], limit: number): Uint8Array | null
   /** Takes SYNC. Returns the initial state when this completes it. */
-  take(frame: SyncFrame): SyncedState | null
+  take(part: number, data: Uint8Array): SyncedState | null
   /**
    * Takes WATERMARK. During a sync the events before it wait for the rest: only `done` says that they have been applied.
    * @returns whether it says more than before
@@ -49,7 +55,7 @@ export interface StateSync {
   /** Takes the position of an earlier visit. Without a watermark the state vectors tell what is missing. */
   resume(epoch: number | null, watermark: number | null): void
   /** From which event on the events of this membership come by themselves. */
-  from(frame: JoinedFrame): number
+  from(frame: JoinedWire): number
   /** The membership is over. */
   stop(): void
   /** The document was replaced: everything is asked for anew. */
@@ -64,19 +70,15 @@ export const createStateSync = (): StateSync => {
   let running: Running | null = null
   const sync: StateSync = {
     epoch: null,
-    holding: (doc) => ({
-      epoch: sync.epoch,
-      after: watermark,
-      stateVector: isEmpty(doc) ? null : Y.encodeStateVector(doc),
-    }),
-    begin: ({ mode, head, epoch, access, stateVector }, doc, pending, limit) => {
+    holding: (doc) => [sync.epoch, watermark, isEmpty(doc) ? null : Y.encodeStateVector(doc)],
+    begin: ([, , , epoch, head, access, mode, stateVector], doc, pending, limit) => {
       sync.epoch = epoch
-      const resumes = mode === 'resume'
+      const resumes = mode === resumeMode
       let missing: Uint8Array | null = null
       let deletes: Deletes | null = null
       // Also when resuming with changes in hand: they may hang on what a node relayed and did not commit before it died,
       // and who saw it alone still has it. So may a document that was kept.
-      if ((!resumes || pending.length > 0 || kept) && access === 'write' && !isEmpty(doc)) {
+      if ((!resumes || pending.length > 0 || kept) && access === writeAccess && !isEmpty(doc)) {
         missing = missingStructs(doc, stateVector, pending)
         // A Yjs update carries all deletes; only without one do they need a look of their own.
         if (missing === null && !resumes) deletes = Y.createDeleteSetFromStructStore(doc.store)
@@ -88,15 +90,15 @@ export const createStateSync = (): StateSync => {
       running = { head, deletes, updates: [], pieces: createEncoder() }
       return missing
     },
-    take: ({ data, part }) => {
+    take: (part, data) => {
       if (running === null) return null
       const { pieces, updates, head, deletes } = running
       writeUint8Array(pieces, data)
-      if (part === 'more') return null
+      if (part === morePart) return null
       const update = toUint8Array(pieces)
       if (update.length > 0) updates.push(update)
       running.pieces = createEncoder()
-      if (part !== 'done') return null
+      if (part !== donePart) return null
       running = null
       watermark = Math.max(watermark ?? 0, head)
       return { updates, head, deletes }
@@ -111,7 +113,7 @@ export const createStateSync = (): StateSync => {
       watermark = reached
       kept = true
     },
-    from: ({ mode, head }) => (mode === 'resume' ? (watermark ?? 0) : head),
+    from: ([, , , , head, , mode]) => (mode === resumeMode ? (watermark ?? 0) : head),
     stop: () => {
       running = null
     },

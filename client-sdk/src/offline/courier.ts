@@ -3,7 +3,7 @@
  * (P27), and a connection has one client id: so they go out under the old id, and what the tab had sent before it was
  * closed is recognised. Rooms go one after the other.
  */
-import { defaultSessionLimits, type SessionLimits, type WelcomeFrame } from '@weft/protocol'
+import { authedFrame, defaultSessionLimits, type SessionLimits, type WelcomeWire } from '@weft/protocol'
 import { createLink, type Link, type LinkOptions } from '../link.js'
 import { createMemberships, type Memberships } from '../memberships.js'
 import type { Change } from '../outbox.js'
@@ -51,7 +51,9 @@ export class Courier {
         this.memberships.clear()
         this.parcel?.rewind()
       },
-      frame: (frame) => this.memberships.take(frame),
+      frame: (frame) => {
+        if (frame[0] !== authedFrame) this.memberships.take(frame)
+      },
       state: ({ name }) => {
         if (name === 'denied') this.end()
       },
@@ -82,7 +84,7 @@ export class Courier {
     if (this.parcel?.name === room) this.leave(this.parcel)
   }
 
-  private up({ user, limits }: WelcomeFrame): void {
+  private up([, , , , user, , limits]: WelcomeWire): void {
     this.limits = limits
     if (!this.host.accepts(user)) this.end()
     else if (this.parcel !== null) this.memberships.join(this.parcel)

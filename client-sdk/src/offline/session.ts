@@ -1,5 +1,4 @@
 /* What one client keeps: opens the database, keeps the tab's lock, hands out journals, and looks after closed tabs. */
-import type { WelcomeFrame } from '@weft/protocol'
 import { WeftError, messageOf } from '../errors.js'
 import type {
   KeptChange,
@@ -98,7 +97,7 @@ export class OfflineSession implements PersistenceSession {
     })
   }
 
-  up({ user }: WelcomeFrame): void {
+  up(user: string | null): void {
     if (this.tab.author !== user) {
       // Before the first change goes out: it is known by its author too (P27).
       this.tab = { ...this.tab, author: user }
