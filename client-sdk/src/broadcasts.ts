@@ -26,8 +26,8 @@ export const createBroadcasts = (room: RoomContext): Broadcasts => {
       const excess = tooLarge('broadcast', bytes, limits.eventBytes)
       if (excess !== null) throw new WeftError('too_large', excess)
       if (room.access === 'read') throw new WeftError('forbidden', 'a grant to read is none to broadcast')
-      if (client.congested) return false
-      client.send([broadcastFrame, number, name, bytes])
+      if (client.link.congested) return false
+      client.link.send([broadcastFrame, number, name, bytes])
       return true
     },
     // Under a name only broadcasts of that name are emitted.
@@ -37,7 +37,7 @@ export const createBroadcasts = (room: RoomContext): Broadcasts => {
       try {
         value = decodeValue(payload)
       } catch (thrown) {
-        room.failed(`broadcast '${name}' could not be read`, thrown)
+        room.failed(`broadcast '${name}'`, thrown)
         return
       }
       emitter.emit(name, { name, payload: value, author })

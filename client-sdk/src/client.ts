@@ -2,7 +2,7 @@ import { authedFrame, clientIdBytes, errorFrame, roomNameFault, type WelcomeWire
 import { Y } from './yjs.js'
 import { systemClock } from './clock.js'
 import { connectionInfo } from './connection-info.js'
-import { defaultTiming, isUp, type ConnectionState } from './connection-states.js'
+import { defaultTiming, type ConnectionState } from './connection-states.js'
 import { createEmitter } from './emitter.js'
 import { WeftError } from './errors.js'
 import { hex } from './event-log.js'
@@ -112,8 +112,8 @@ export const createClient = (options: ClientOptions): Client => {
       return each().some((room) => room.status === 'syncing')
     },
   })
-  const { dispatch, send } = link
-  const memberships = createMemberships(send)
+  const { dispatch } = link
+  const memberships = createMemberships(link.send)
   const host: RoomHost = {
     clock,
     random,
@@ -122,22 +122,13 @@ export const createClient = (options: ClientOptions): Client => {
     presenceInterval,
     persistence,
     memberships,
-    active: idle.activity,
-    send,
+    idle,
+    link,
     get user() {
       return client.user
     },
-    get idle() {
-      return idle.idle
-    },
     get limits() {
       return welcomed?.[6] ?? null
-    },
-    get congested() {
-      return link.congested
-    },
-    get connected() {
-      return isUp(link.state)
     },
     get denial() {
       return info.status === 'denied' ? info.reason : null
@@ -191,7 +182,7 @@ export const createClient = (options: ClientOptions): Client => {
         if (fault !== null) throw new WeftError('invalid_room_name', fault)
         room = createRoom(name, doc ?? new Y.Doc(), numbers.get(name) ?? 1, host)
         rooms.set(name, room)
-        if (host.connected) room.up()
+        if (link.connected) room.up()
       }
       // The one place where the caller's claim about the shapes is taken at its word.
       return room as unknown as Room<P, E, B>

@@ -43,7 +43,7 @@ export interface EventLog extends RoomEventLog<Record<string, unknown>> {
   receive(message: MessageWire): void
   /** Every event up to `seq` has arrived (P29). */
   reached(seq: number): void
-  /** The own message `n` is committed. @param seq see {@link SenderHost.committed} */
+  /** The own message `n` is committed. @param seq see {@link SenderHost} */
   committed(n: number, seq: number | null, ackedAs: number): void
   /** An own message was refused, or given up. */
   refused(n: number, error: WeftError): void
@@ -111,7 +111,7 @@ export const createEventLog = (
     try {
       event = decode(message)
     } catch (thrown) {
-      room.failed(`event ${seq} could not be read`, thrown)
+      room.failed(`event ${seq}`, thrown)
       return
     }
     // An event is sent after its commit only: the own one need not wait for its ACK.
@@ -179,7 +179,7 @@ export const createEventLog = (
       }
     } catch (thrown) {
       if (gap === filled && !(thrown instanceof WeftError && thrown.code === 'connection_lost'))
-        room.failed('events that were missed could not be read', thrown)
+        room.failed('missed events', thrown)
       return
     }
     gap = null

@@ -77,7 +77,8 @@ export interface LinkListener {
 }
 
 export interface Link {
-  readonly state: ConnectionState
+  /** Whether frames may be sent. */
+  readonly connected: boolean
   /** Whether the socket has so much to send that more should wait. */
   readonly congested: boolean
   /** Sends a frame on the connection that is up; without one it goes nowhere. */
@@ -273,8 +274,8 @@ export const createLink = (options: LinkOptions, listener: LinkListener): Link =
   }
 
   return {
-    get state() {
-      return state
+    get connected() {
+      return isUp(state)
     },
     get congested() {
       return socket !== null && socket.bufferedAmount > highWater

@@ -72,14 +72,7 @@ export const createLocalChanges = (first: number, room: RoomContext, read: ReadL
     }
   }
 
-  const sender = createSender(first, {
-    client: room.client,
-    get number() {
-      return room.number
-    },
-    store: room.store,
-    counted: room.counted,
-    settled: room.settled,
+  const sender = createSender(first, room, {
     committed: (change, seq, ackedAs) => {
       const { n } = change
       replacements.delete(n)

@@ -1,6 +1,5 @@
 /* The presence of one room: the client's own state out, the others' in. */
 import * as decoding from 'lib0/decoding'
-import * as encoding from 'lib0/encoding'
 import {
   applyAwarenessUpdate,
   encodeAwarenessUpdate,
@@ -15,7 +14,9 @@ import type { Other, PresenceEvents, RoomPresence } from './types.js'
 
 /** What the presence of a room needs of its room. */
 export interface PresenceHost {
-  readonly client: Pick<RoomHost, 'clock' | 'logger' | 'presenceInterval' | 'idle' | 'active'>
+  readonly client: Pick<RoomHost, 'clock' | 'logger' | 'presenceInterval'> & {
+    readonly idle: Pick<RoomHost['idle'], 'idle' | 'activity'>
+  }
   send(awareness: Uint8Array): void
   /** Somebody else came, changed or went. */
   changed(): void
@@ -28,7 +29,7 @@ interface Changes {
 }
 
 /** Marks what came from the server, so that it is not sent back (P30). */
-const remote = Symbol('weft presence')
+const remote = Symbol()
 
 interface Notices<P extends object> extends PresenceEvents<P> {
   /** After the others have changed, once for all of it. */
@@ -85,7 +86,7 @@ export const createPresence = <P extends object>(
   }
 
   const onEdit = (_: Uint8Array, __: unknown, ___: Y.Doc, { local }: Y.Transaction): void => {
-    if (local) client.active()
+    if (local) client.idle.activity()
   }
 
   /** Renewals too (every 15 s, by the awareness itself): stock clients drop a state that is not renewed. */
@@ -138,36 +139,23 @@ export const createPresence = <P extends object>(
     awareness.destroy()
   }
 
-  const liftClock = (clock: number, gone: boolean): void => {
-    const meta = awareness.meta.get(awareness.clientID)
-    if (meta === undefined || clock < meta.clock) return
-    meta.clock = clock
-    // Somebody said that this client has gone: say that it is here, under a newer clock.
-    const state = own()
-    if (gone && state !== null) show(state)
-  }
-
   /**
    * The own entry of a PRESENCES frame (P33) is an echo: under a clock that the server raised it would overwrite what
-   * was set since. Its clock is kept, its state is not.
+   * was set since. With that clock taken over first it says nothing new.
    */
-  const withoutOwn = (update: Uint8Array): Uint8Array => {
+  const liftClock = (update: Uint8Array): void => {
     const decoder = decoding.createDecoder(update)
-    const count = decoding.readVarUint(decoder)
-    const entries: Uint8Array[] = []
-    for (let i = 0; i < count; i++) {
-      const start = decoder.pos
+    for (let left = decoding.readVarUint(decoder); left > 0; left--) {
       const clientId = decoding.readVarUint(decoder)
       const clock = decoding.readVarUint(decoder)
-      const state = decoding.readVarString(decoder)
-      if (clientId === awareness.clientID) liftClock(clock, state === 'null')
-      else entries.push(update.subarray(start, decoder.pos))
+      const isGone = decoding.readVarString(decoder) === 'null'
+      const meta = awareness.meta.get(awareness.clientID)
+      if (clientId !== awareness.clientID || meta === undefined || clock < meta.clock) continue
+      meta.clock = clock
+      // Somebody said that this client has gone: say that it is here, under a newer clock.
+      const state = own()
+      if (isGone && state) show(state)
     }
-    if (entries.length === count) return update
-    const encoder = encoding.createEncoder()
-    encoding.writeVarUint(encoder, entries.length)
-    for (const entry of entries) encoding.writeUint8Array(encoder, entry)
-    return encoding.toUint8Array(encoder)
   }
 
   const setIdle = (idle: boolean): void => {
@@ -178,7 +166,7 @@ export const createPresence = <P extends object>(
   }
 
   listen('on')
-  setIdle(client.idle)
+  setIdle(client.idle.idle)
 
   return {
     get awareness() {
@@ -192,7 +180,7 @@ export const createPresence = <P extends object>(
     },
     get: () => (own() ?? {}) as Partial<P>,
     set: (partial) => {
-      client.active()
+      client.idle.activity()
       show({ ...own(), ...partial })
     },
     on: (event, listener) => emitter.on(event, listener as (payload: Notices<P>[typeof event]) => void),
@@ -233,7 +221,10 @@ export const createPresence = <P extends object>(
       for (const id of ids) meta.delete(id)
       users.clear()
     },
-    receive: (update) => applyAwarenessUpdate(awareness, withoutOwn(update), remote),
+    receive: (update) => {
+      liftClock(update)
+      applyAwarenessUpdate(awareness, update, remote)
+    },
     rebind: (next) => {
       const state = own()
       unbind()

@@ -1,5 +1,5 @@
 /* How a connection ends: for good, or until the next attempt, and when that is. */
-import { closeErrors, retryClass } from '@weft/protocol'
+import { closeErrors, isPermanent } from '@weft/protocol'
 import { fullJitter } from './backoff.js'
 import { closeCodes, isUp } from './connection-states.js'
 import type {
@@ -45,7 +45,7 @@ export const closedByPeer = (
   }
   const failure = { code: name, message }
   const renewable = code === closeCodes.tokenExpired && facts.refreshable
-  return retryClass(code) === 'permanent' && !renewable ? deny(state, failure) : retry(state, failure, facts)
+  return isPermanent(code) && !renewable ? deny(state, failure) : retry(state, failure, facts)
 }
 
 /**

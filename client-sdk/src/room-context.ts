@@ -28,6 +28,6 @@ export interface RoomContext {
    * @param kept those that are still to be committed
    */
   replace(lost: readonly Uint8Array[], kept: readonly Uint8Array[]): void
-  /** Tells that something could not be applied. */
-  failed(message: string, cause: unknown): void
+  /** Tells what could not be applied. */
+  failed(what: string, cause: unknown): void
 }

@@ -1,6 +1,8 @@
-import type { ClientWire, SessionLimits } from '@weft/protocol'
+import type { SessionLimits } from '@weft/protocol'
 import type { Clock } from './clock.js'
 import type { WeftError } from './errors.js'
+import type { IdleWatch } from './idle.js'
+import type { Link } from './link.js'
 import type { Memberships } from './memberships.js'
 import type { PersistenceSession } from './persistence.js'
 import type { RoomCore } from './room.js'
@@ -16,22 +18,15 @@ export interface RoomHost {
   /** The verified user of the connection; null when anonymous, or before the first. */
   readonly user: string | null
   readonly presenceInterval: number
-  /** Whether the user is away. */
-  readonly idle: boolean
-  /** The user did something. */
-  active(): void
+  readonly idle: IdleWatch
+  readonly link: Pick<Link, 'connected' | 'congested' | 'send'>
   /** What the server told in WELCOME; null before the first. */
   readonly limits: SessionLimits | null
-  /** Whether the socket has enough to do. */
-  readonly congested: boolean
-  readonly connected: boolean
   /** Why the connection was refused for good, or null. */
   readonly denial: WeftError | null
   /** Where rooms are kept, if anywhere. */
   readonly persistence: PersistenceSession | null
   readonly memberships: Memberships
-  /** Sends on the running connection. */
-  send(frame: ClientWire): void
   /** The last reference was given back; `nextNumber` is what the next change of this client here has. */
   released(room: RoomCore, nextNumber: number): void
 }

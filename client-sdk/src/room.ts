@@ -64,11 +64,11 @@ export const createRoom = (name: string, doc: Y.Doc, firstNumber: number, client
   let complete = false
   let failures = 0
   let denial: WeftError | null = null
+  /** Set when the room is left. */
+  let over: WeftError | null = null
 
-  const hasLeft = (): boolean => status === 'left'
-
-  /** Why nothing comes of what the room is asked; null when it may. */
-  const refusal = (): WeftError | null => (hasLeft() ? left() : (denial ?? client.denial))
+  /** A listener may have ended it meanwhile. */
+  const hasLeft = (): boolean => over !== null
 
   const unsaved = (): number => sender.outbox.unsaved + (keeper?.unsaved ?? 0)
 
@@ -89,7 +89,7 @@ export const createRoom = (name: string, doc: Y.Doc, firstNumber: number, client
     emit('error', error)
   }
 
-  const failed = (message: string, cause: unknown): void => fail('apply_failed', message, cause)
+  const failed = (what: string, cause: unknown): void => fail('apply_failed', `${what} could not be applied`, cause)
 
   const onUpdate = (update: Uint8Array, origin: unknown): void => {
     if (origin === room || origin === keeper) return
@@ -104,18 +104,18 @@ export const createRoom = (name: string, doc: Y.Doc, firstNumber: number, client
 
   const counted = (): void => emit('unsaved', unsaved())
 
-  const settled = (): void => {
-    if (unsaved() === 0) emit('saved', undefined)
-    if (references === 0) leaveWhenSaved()
+  const leaveWhenSaved = (): void => {
+    if (references < 1 && (denial || sender.outbox.unsaved < 1)) end(leftError())
   }
 
-  const leaveWhenSaved = (): void => {
-    if (sender.outbox.unsaved === 0 || denial !== null) end(left())
+  const settled = (): void => {
+    if (unsaved() < 1) emit('saved', undefined)
+    leaveWhenSaved()
   }
 
   const join = (): void => {
     // What was kept comes first: it says what to ask for.
-    if (!client.connected || keeper?.restoring) return
+    if (!client.link.connected || keeper?.restoring) return
     setStatus('joining')
     memberships.join(room)
   }
@@ -160,11 +160,12 @@ export const createRoom = (name: string, doc: Y.Doc, firstNumber: number, client
     failWaiting(error)
     emit('error', error)
     // Nobody is left to do anything about it.
-    if (references === 0) end(error)
+    if (references < 1) end(error)
   }
 
   const end = (error: WeftError): void => {
-    if (hasLeft()) return
+    if (over) return
+    over = leftError()
     memberships.leave(room)
     retry.stop()
     sender.rewind()
@@ -202,10 +203,10 @@ export const createRoom = (name: string, doc: Y.Doc, firstNumber: number, client
   const sendPresence = (awareness: Uint8Array): void => {
     const { number } = context
     const { limits } = client
-    if (number === null || limits === null) return
+    if (number === null || !limits) return
     const excess = tooLarge('presence', awareness, limits.presenceBytes)
-    if (excess === null) client.send([presenceFrame, number, awareness])
-    else fail('too_large', excess)
+    if (excess) fail('too_large', excess)
+    else client.link.send([presenceFrame, number, awareness])
   }
 
   const reached = (seq: number): void => {
@@ -239,7 +240,7 @@ export const createRoom = (name: string, doc: Y.Doc, firstNumber: number, client
       return access
     },
     get over() {
-      return hasLeft() ? left() : null
+      return over
     },
     store,
     emit,
@@ -248,7 +249,6 @@ export const createRoom = (name: string, doc: Y.Doc, firstNumber: number, client
     apply,
     replace: (lost, kept) => {
       reset('rejected', lost, kept)
-      // A listener may have ended it.
       if (!hasLeft()) rejoin()
     },
     failed,
@@ -276,15 +276,15 @@ export const createRoom = (name: string, doc: Y.Doc, firstNumber: number, client
     [updatesFrame]: apply,
     [syncFrame]: (part, data) => {
       const synced = state.take(part, data)
-      if (synced === null) return
+      if (!synced) return
       const { updates, deletes, head } = synced
       apply(updates)
       try {
         // Of what the document had deleted before, some may be news to the server.
         const missing = deletes && missingDeletes(deletes, [...updates, ...pending()])
-        if (missing !== null) sender.add(missing, true)
+        if (missing) sender.add(missing, true)
       } catch (thrown) {
-        failed('the deletes of the initial state could not be read', thrown)
+        failed('the initial deletes', thrown)
       }
       reached(head)
       failures = 0
@@ -309,7 +309,7 @@ export const createRoom = (name: string, doc: Y.Doc, firstNumber: number, client
       try {
         presence.receive(awareness)
       } catch (thrown) {
-        failed('a presence update could not be applied', thrown)
+        failed('a presence update', thrown)
       }
     },
     [watermarkFrame]: (seq) => {
@@ -325,11 +325,16 @@ export const createRoom = (name: string, doc: Y.Doc, firstNumber: number, client
     [usersFrame]: presence.receiveUsers,
   }
 
-  /** A promise that is refused when nothing can come of it. */
-  const unlessRefused = (wait: () => Promise<void>): Promise<void> => {
-    const error = refusal()
-    return handled(error === null ? wait() : Promise.reject(error))
-  }
+  /** Waits for something that may be done already, unless nothing can come of it. */
+  const waitUnless = (done: boolean, wait: () => Promise<unknown>): Promise<void> =>
+    handled(
+      (async () => {
+        const error = over ?? denial ?? client.denial
+        if (done) return
+        if (error) throw error
+        await wait()
+      })(),
+    )
 
   const room: RoomCore = {
     name,
@@ -351,25 +356,20 @@ export const createRoom = (name: string, doc: Y.Doc, firstNumber: number, client
       return unsaved()
     },
     on: emitter.on,
-    synced: () =>
-      complete && !hasLeft() ? Promise.resolve() : unlessRefused(() => syncers.wait(0)),
-    saved: () =>
-      unsaved() === 0
-        ? Promise.resolve()
-        : unlessRefused(async () => void (await Promise.all([sender.saved(), keeper?.delivered()]))),
+    synced: () => waitUnless(complete && !over, () => syncers.wait(0)),
+    saved: () => waitUnless(unsaved() < 1, () => Promise.all([sender.saved(), keeper?.delivered()])),
     loaded: () => restored,
-    stored: () => store?.stored() ?? Promise.resolve(false),
+    stored: async () => (await store?.stored()) ?? false,
     broadcast: broadcasts.send,
     onBroadcast: broadcasts.on,
     // Nobody can fill what is known to have been filled.
     seed: (fill) => changes.seed(fill, () => isEmpty(doc)),
     retain: () => {
-      references++
       const { awareness } = presence
-      if (references === 1 && awareness.getLocalState() === null) awareness.setLocalState({})
+      if (++references < 2 && !awareness.getLocalState()) awareness.setLocalState({})
     },
     leave: () => {
-      if (references === 0 || --references > 0) return
+      if (references < 1 || --references) return
       // Sent at once: the others need not wait for the last ack.
       presence.awareness.setLocalState(null)
       leaveWhenSaved()
@@ -377,7 +377,7 @@ export const createRoom = (name: string, doc: Y.Doc, firstNumber: number, client
     end,
     setIdle: presence.setIdle,
     up: () => {
-      if (hasLeft() || denial?.code === 'room_deleted') return
+      if (over || denial?.code === 'room_deleted') return
       // A new connection may carry a new token.
       denial = null
       failures = 0
@@ -410,7 +410,7 @@ export const createRoom = (name: string, doc: Y.Doc, firstNumber: number, client
       const missing = state.begin(frame, doc, pending(), client.limits?.updateBytes ?? 0)
       store?.joined()
       setStatus('syncing')
-      if (missing !== null) sender.add(missing, true)
+      if (missing) sender.add(missing, true)
       sender.flush()
       // A listener may have ended it all.
       if (context.number !== null) presence.up()
@@ -429,4 +429,4 @@ export const createRoom = (name: string, doc: Y.Doc, firstNumber: number, client
   return room
 }
 
-const left = (): WeftError => new WeftError('room_left', 'the room was left')
+const leftError = (): WeftError => new WeftError('room_left', 'the room was left')

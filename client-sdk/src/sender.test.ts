@@ -11,23 +11,30 @@ const make = (): { sender: Sender; clock: FakeClock; sent: number[]; rejected: s
   const clock = new FakeClock()
   const sent: number[] = []
   const rejected: string[] = []
-  const sender = createSender(1, {
-    client: {
-      clock,
-      random: () => 0.5,
-      limits: defaultSessionLimits,
-      congested: false,
-      send: (frame: ClientWire) => {
-        if (frame[0] === updateFrame) sent.push(frame[2])
+  const sender = createSender(
+    1,
+    {
+      client: {
+        clock,
+        random: () => 0.5,
+        limits: defaultSessionLimits,
+        link: {
+          congested: false,
+          send: (frame: ClientWire) => {
+            if (frame[0] === updateFrame) sent.push(frame[2])
+          },
+        },
       },
+      number: 7,
+      store: undefined,
+      settled: nothing,
+      counted: nothing,
     },
-    number: 7,
-    counted: nothing,
-    committed: nothing,
-    refused: (_, { code }) => rejected.push(code),
-    store: undefined,
-    settled: nothing,
-  })
+    {
+      committed: nothing,
+      refused: (_, { code }) => rejected.push(code),
+    },
+  )
   return { sender, clock, sent, rejected }
 }
 
@@ -37,8 +44,7 @@ const change = (sender: Sender): void => {
   sender.add(Y.encodeStateAsUpdate(doc), true)
 }
 
-const nack = (sender: Sender, n: number, code: string): void =>
-  sender.refused(n, code, code)
+const nack = (sender: Sender, n: number, code: string): void => sender.refused(n, code, code)
 
 describe('refusals that cross the changes that are sent again', () => {
   test('P23: a retryable refusal holds the change and all after it, and they go again, once', () => {

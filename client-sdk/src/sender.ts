@@ -20,8 +20,14 @@ const congestionPause = 20
 const frameOverhead = 64
 
 /** What a sender needs of its room. */
-export interface SenderHost extends Pick<RoomContext, 'number' | 'store' | 'counted' | 'settled'> {
-  readonly client: Pick<RoomContext['client'], 'clock' | 'random' | 'limits' | 'congested' | 'send'>
+export interface SenderRoom extends Pick<RoomContext, 'number' | 'store' | 'counted' | 'settled'> {
+  readonly client: Pick<RoomContext['client'], 'clock' | 'random' | 'limits'> & {
+    readonly link: Pick<RoomContext['client']['link'], 'congested' | 'send'>
+  }
+}
+
+/** What becomes of changes. */
+export interface SenderHost {
   /**
    * A change is committed.
    * @param seq as what; null when the ACK stood for several and this is not the last, which is `ackedAs`
@@ -57,8 +63,13 @@ export interface Sender {
 }
 
 /** @param first the number of the first change */
-export const createSender = (first: number, host: SenderHost): Sender => {
-  const { client } = host
+export const createSender = (
+  first: number,
+  room: SenderRoom,
+  { committed, refused }: SenderHost,
+): Sender => {
+  const { client } = room
+  const { link } = client
   const outbox = createOutbox(first)
   const waiters = createWaiters()
   const retry = createTimer(client.clock)
@@ -68,21 +79,21 @@ export const createSender = (first: number, host: SenderHost): Sender => {
 
   const flush = (): void => {
     if (client.limits === null || pause.running) return
-    while (!client.congested) {
+    while (!link.congested) {
       // Asked each time: a listener that hears of a rejection may leave the room.
-      const room = host.number
-      const change = room === null ? undefined : outbox.take()
-      if (room === null || change === undefined) return
+      const { number } = room
+      const change = number === null ? undefined : outbox.take()
+      if (number === null || change === undefined) return
       const excess = excessOf(change, client.limits)
-      if (excess === null) client.send(frameOf(room, change))
+      if (excess === null) link.send(frameOf(number, change))
       else reject(change.n, 'too_large', excess)
     }
     pause.start(congestionPause, flush)
   }
 
   const added = (n: number): number => {
-    host.store?.changed(n)
-    host.counted()
+    room.store?.changed(n)
+    room.counted()
     if (!scheduled)
       queueMicrotask(() => {
         scheduled = false
@@ -94,18 +105,18 @@ export const createSender = (first: number, host: SenderHost): Sender => {
 
   const settle = (): void => {
     waiters.settle(outbox.firstNumber)
-    host.counted()
-    host.settled()
+    room.counted()
+    room.settled()
   }
 
   const reject = (n: number, code: string, message: string): void => {
     const change = outbox.refuse(n)
     if (change === undefined) return
-    host.store?.dropped(n)
+    room.store?.dropped(n)
     const error = new WeftError(code, message)
     // A seed that comes too late has been answered, not refused.
     if (code !== 'not_empty') waiters.refused(n, error)
-    host.refused(change, error)
+    refused(change, error)
     settle()
   }
 
@@ -124,8 +135,8 @@ export const createSender = (first: number, host: SenderHost): Sender => {
       const settled = outbox.acknowledge(n)
       if (settled.length === 0) return
       failures = 0
-      host.store?.settled(outbox.firstNumber - 1)
-      for (const change of settled) host.committed(change, change.n === n ? seq : null, seq)
+      room.store?.settled(outbox.firstNumber - 1)
+      for (const change of settled) committed(change, change.n === n ? seq : null, seq)
       settle()
     },
     refused: (n, code, message) => {
@@ -147,7 +158,7 @@ export const createSender = (first: number, host: SenderHost): Sender => {
       rewind()
       const lost = outbox.clearFrom(n)
       for (const change of lost) {
-        host.store?.dropped(change.n)
+        room.store?.dropped(change.n)
         waiters.refused(change.n, error)
       }
       if (lost.length > 0) settle()

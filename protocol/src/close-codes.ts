@@ -45,7 +45,10 @@ export type CloseCode = (typeof CloseCode)[keyof typeof CloseCode]
  * network reports 1006, a proxy 1001 or 1012, and neither is a decision of the server.
  */
 export const retryClass = (code: number): 'permanent' | 'transient' =>
-  code >= 4400 && code < 4500 ? 'permanent' : 'transient'
+  isPermanent(code) ? 'permanent' : 'transient'
+
+/** Whether a close code tells a client not to reconnect until something changes. */
+export const isPermanent = (code: number): boolean => code >= 4400 && code < 4500
 
 /** The error that a close code tells of where no ERROR frame came before it. */
 export const closeErrors: Readonly<Partial<Record<number, ErrorCode>>> = {

@@ -1,5 +1,4 @@
-/* Apart from `errors.ts`, so that a page does not carry the whole table. */
-import { retryableCodes } from './errors.js'
+/* Apart from `errors.ts`, which has the retryable ones once more: a page does not carry the whole table. */
 
 /**
  * The error codes of the protocol, in ERROR and NACK frames, log lines and metrics: one table, one word per thing.
@@ -40,7 +39,22 @@ export const errorCodes = {
   quarantined: { retry: false },
   /** The room has been deleted, or deleted and made again. */
   room_deleted: { retry: false },
-  ...retryableCodes,
+  /** Changes waiting for the database fill the journal, or joins are shed: come again later. */
+  overloaded: { retry: true },
+  /** The room could not be loaded. Its content is unharmed. */
+  load_failed: { retry: true },
+  /** An earlier change was refused and has to be sent again before this one. */
+  out_of_order: { retry: true },
+  /** More frames or bytes than the limit allows. */
+  rate_limited: { retry: true },
+  /** The node is shutting down. */
+  draining: { retry: true },
+  /** The client reads more slowly than it is sent to. */
+  slow: { retry: true },
+  /** Nothing arrived from the client for too long. */
+  timeout: { retry: true },
+  /** A fault of the server. */
+  internal: { retry: true },
 } as const satisfies Record<string, { retry: boolean }>
 
 /** A code from the table {@link errorCodes}. */
