@@ -22,9 +22,9 @@ export const createBroadcasts = (room: RoomContext): Broadcasts => {
       const bytes = encodePayload(name, payload)
       const { limits } = client
       const { number } = room
-      if (limits === null || number === null) return false
+      if (!limits || number === null) return false
       const excess = tooLarge('broadcast', bytes, limits.eventBytes)
-      if (excess !== null) throw new WeftError('too_large', excess)
+      if (excess) throw new WeftError('too_large', excess)
       if (room.access === 'read') throw new WeftError('forbidden', 'a grant to read is none to broadcast')
       if (client.link.congested) return false
       client.link.send([broadcastFrame, number, name, bytes])

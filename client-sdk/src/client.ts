@@ -173,13 +173,13 @@ export const createClient = (options: ClientOptions): Client => {
     ): Room<P, E, B> => {
       if (info.status === 'closed') throw closed()
       let room = rooms.get(name)
-      if (room !== undefined) {
-        if (doc !== undefined && doc !== room.doc)
+      if (room) {
+        if (doc && doc !== room.doc)
           throw new WeftError('room_in_use', `room '${name}' is open with another document`)
         room.retain()
       } else {
         const fault = roomNameFault(name)
-        if (fault !== null) throw new WeftError('invalid_room_name', fault)
+        if (fault) throw new WeftError('invalid_room_name', fault)
         room = createRoom(name, doc ?? new Y.Doc(), numbers.get(name) ?? 1, host)
         rooms.set(name, room)
         if (link.connected) room.up()

@@ -104,14 +104,14 @@ const attempt = (failures: number, since: number, { timing }: Facts): Step => [
   [{ type: 'timer', ms: timing.authTimeout }, { type: 'authenticate' }],
 ]
 
+const waitedFor = { authenticating: 'auth()', opening: 'the socket', greeting: 'WELCOME' }
+
 const elapsed = (state: ConnectionState, facts: Facts): Step | null => {
   if (isPause(state)) return attempt(state.attempt, state.since, facts)
   if (isUp(state)) return watch(state, facts)
   if (!isActive(state)) return null
-  const [code, message] =
-    state.name === 'authenticating'
-      ? ['auth_failed', 'auth() took too long']
-      : ['connect_timeout', state.name === 'opening' ? 'the socket did not open in time' : 'no WELCOME came in time']
+  const code = state.name === 'authenticating' ? 'auth_failed' : 'connect_timeout'
+  const message = `${waitedFor[state.name]} took too long`
   return retry(state, { code, message }, facts, state.name === 'greeting' ? closeCodes.timeout : 1000)
 }
 

@@ -17,8 +17,8 @@ export const uncovered = (deletes: Deletes, by: Deletes): Deletes => {
     const left = ranges.filter(({ clock, len }) => {
       let other = others[at]
       // What ends before this range does is of no use to those after it either.
-      while (other !== undefined && other.clock + other.len < clock + len) other = others[++at]
-      return other === undefined || other.clock > clock
+      while (other && other.clock + other.len < clock + len) other = others[++at]
+      return !other || other.clock > clock
     })
     if (left.length > 0) rest.clients.set(client, left)
   }

@@ -35,8 +35,8 @@ const clocksOf = (structs: readonly Struct[]): Deletes => {
   for (const { id, length } of structs.filter((struct) => !(struct instanceof Y.Skip))) {
     const range = { clock: id.clock, len: length }
     const ranges = set.clients.get(id.client)
-    if (ranges === undefined) set.clients.set(id.client, [range])
-    else ranges.push(range)
+    if (ranges) ranges.push(range)
+    else set.clients.set(id.client, [range])
   }
   return Y.mergeDeleteSets([set])
 }
@@ -50,8 +50,8 @@ const asDeleted = (structs: readonly Struct[]): Uint8Array => {
   for (const struct of structs) {
     const { client } = struct.id
     const group = byClient.get(client)
-    if (group === undefined) byClient.set(client, [struct])
-    else group.push(struct)
+    if (group) group.push(struct)
+    else byClient.set(client, [struct])
   }
   const encoder = new Y.UpdateEncoderV1()
   const write = (value: number): void => encoding.writeVarUint(encoder.restEncoder, value)

@@ -171,7 +171,7 @@ export const createEventLog = (
         const asked = filled.until
         const page = await readPatiently(filled, { after: position, limit: pageSize })
         // Joined again, or gone: the next JOINED begins anew from the position that was reached.
-        if (page === null || gap !== filled) return
+        if (!page || gap !== filled) return
         for (const event of page.events) if (event[0] <= filled.until) deliver(event)
         const last = page.events.at(-1)?.[0]
         // What was let go of meanwhile is later than the page.
@@ -199,7 +199,7 @@ export const createEventLog = (
   return {
     append: (name, payload) => {
       const appending = async (): Promise<{ seq: number }> => {
-        if (room.over !== null) throw room.over
+        if (room.over) throw room.over
         return appends.wait(append(name, encodePayload(name, payload)))
       }
       return handled(appending())
@@ -224,7 +224,7 @@ export const createEventLog = (
     },
     receive: (message) => {
       const [seq] = message
-      if (gap === null) deliver(message)
+      if (!gap) deliver(message)
       else if (seq > gap.until) {
         gap.held.push(message)
         if (gap.held.length > heldLimit) {
@@ -234,7 +234,7 @@ export const createEventLog = (
       }
     },
     reached: (seq) => {
-      if (gap !== null) return
+      if (gap) return
       settled(seq)
       lookUp()
     },

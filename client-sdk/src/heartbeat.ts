@@ -15,12 +15,12 @@ const lateness = 1_000
 export const watch = (state: UpState, facts: Facts, before: readonly ConnectionEffect[] = []): Step => {
   const { now, timing } = facts
   const effects: ConnectionEffect[] = [...before]
-  let asked = state.probe !== null && facts.received > state.probe.received ? null : state.probe
+  let asked = state.probe && facts.received > state.probe.received ? null : state.probe
   let { nextPing } = state
   const ping = (second: boolean): void => {
     effects.push({ type: 'ping' })
     nextPing = now + state.heartbeat
-    if (second || asked === null || facts.bulk) {
+    if (second || !asked || facts.bulk) {
       asked = { received: facts.received, until: now + timing.probeTimeout, second }
     }
   }
@@ -40,13 +40,13 @@ export const watch = (state: UpState, facts: Facts, before: readonly ConnectionE
     return retry(state, { code: 'draining', message: 'the node is shutting down' }, facts)
   }
   const quiet = facts.lastHeard + timing.unsavedPing
-  if (now >= nextPing || (facts.unsaved && asked === null && now >= quiet)) ping(false)
+  if (now >= nextPing || (facts.unsaved && !asked && now >= quiet)) ping(false)
 
   const [refresh, renewing] = nextStep(state, facts)
   effects.push(...renewing)
   let due = Math.min(deadline(asked, state.heartbeat, facts), nextPing, refresh?.at ?? Infinity)
   // An answer starts no step of its own: with changes in hand it is looked for early.
-  if (facts.unsaved) due = Math.min(due, asked === null ? quiet : now + timing.unsavedPing)
+  if (facts.unsaved) due = Math.min(due, asked ? now + timing.unsavedPing : quiet)
   if (state.name === 'draining') due = Math.min(due, state.reconnectAt)
   due = Math.max(now + 1, due)
   effects.push({ type: 'timer', ms: due - now })
@@ -62,5 +62,5 @@ const deadline = (asked: Probe | null, heartbeat: number, { lastHeard, bulk }: F
   if (asked?.second === true) return asked.until
   const silence = lastHeard + 2 * heartbeat
   // Behind a large update, or the state of a large room, an answer takes as long as those do.
-  return asked === null || bulk ? silence : Math.min(silence, asked.until)
+  return !asked || bulk ? silence : Math.min(silence, asked.until)
 }

@@ -113,7 +113,7 @@ export const createLink = (options: LinkOptions, listener: LinkListener): Link =
     if (running) return
     running = true
     try {
-      for (let next = queue.shift(); next !== undefined; next = queue.shift()) take(next)
+      for (let next = queue.shift(); next; next = queue.shift()) take(next)
     } finally {
       running = false
     }
@@ -186,7 +186,7 @@ export const createLink = (options: LinkOptions, listener: LinkListener): Link =
       calls++
       const old = socket
       socket = welcome = null
-      if (old === null) return
+      if (!old) return
       old.onopen = old.onmessage = null
       try {
         old.close(code, reason.slice(0, 100))
@@ -278,7 +278,7 @@ export const createLink = (options: LinkOptions, listener: LinkListener): Link =
       return isUp(state)
     },
     get congested() {
-      return socket !== null && socket.bufferedAmount > highWater
+      return (socket?.bufferedAmount ?? 0) > highWater
     },
     send: (frame) => {
       if (!isUp(state)) return

@@ -59,11 +59,11 @@ export const createLocalChanges = (first: number, room: RoomContext, read: ReadL
       const { kind, update } = change
       const standIn = !carried && replacements.delete(n)
       const { keepsLater, replacement, undo } = refusalOf(update, code, standIn)
-      room.emit('rejected', { ...told, kind, update, outcome: undo === null ? 'reset' : 'discarded' })
+      room.emit('rejected', { ...told, kind, update, outcome: undo ? 'discarded' : 'reset' })
       // The listener may have left.
-      if (room.over !== null) return
-      if (replacement !== null) replacements.add(sender.add(replacement, true))
-      if (undo !== null) room.apply([undo])
+      if (room.over) return
+      if (replacement) replacements.add(sender.add(replacement, true))
+      if (undo) room.apply([undo])
       else {
         // The numbers of a closed tab say nothing about this client's changes.
         const lost = keepsLater || carried ? [] : giveUp(n, error)
@@ -92,7 +92,7 @@ export const createLocalChanges = (first: number, room: RoomContext, read: ReadL
     sender,
     events,
     seed: async (fill, empty) => {
-      if (room.over !== null) throw room.over
+      if (room.over) throw room.over
       const doc = new Y.Doc()
       fill(doc)
       const update = Y.encodeStateAsUpdate(doc)

@@ -32,7 +32,7 @@ export const lostConnectionWatch = (
     if (status === 'denied') say('failed')
     else {
       // Idle and closed are as the application asked: nothing to tell.
-      if (told !== null && (status === 'connected' || status === 'draining')) tell('restored')
+      if (told && (status === 'connected' || status === 'draining')) tell('restored')
       told = null
     }
   }

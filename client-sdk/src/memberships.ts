@@ -91,7 +91,7 @@ export const createMemberships = (send: (frame: ClientWire) => void): Membership
   const join = (member: Member): void => {
     const { name } = member
     const before = running.get(name)
-    if (before !== undefined) {
+    if (before) {
       if (before.member !== member) before.next = member
       return
     }
@@ -101,7 +101,7 @@ export const createMemberships = (send: (frame: ClientWire) => void): Membership
   }
 
   const admitNext = ({ next }: Membership): void => {
-    if (next !== null) join(next)
+    if (next) join(next)
   }
 
   return {
@@ -110,19 +110,19 @@ export const createMemberships = (send: (frame: ClientWire) => void): Membership
       const waiting = running.get(member.name)
       if (waiting?.next === member) waiting.next = null
       const membership = ofMember(member)
-      if (membership === undefined) return
+      if (!membership) return
       membership.member = null
       sendLeave(membership)
     },
     forget: (member) => {
       const membership = ofMember(member)
-      if (membership !== undefined) remove(membership)
+      if (membership) remove(membership)
     },
     roomOf: (member) => ofMember(member)?.room ?? null,
     read: (member, { after = null, before = null, limit = defaultLimit }) => {
       const membership = ofMember(member)
       const room = membership?.room ?? null
-      if (membership === undefined || room === null) return handled(Promise.reject(lost()))
+      if (!membership || room === null) return handled(Promise.reject(lost()))
       const request = ++lastRequest
       const answer = membership.pages.wait(request)
       send([historyFrame, request, room, after, before, limit])
@@ -136,14 +136,14 @@ export const createMemberships = (send: (frame: ClientWire) => void): Membership
         const member = asked?.member
         if (frame[0] === errorFrame) {
           const [, , code, message, retryAfter] = frame
-          if (asked === undefined)
+          if (!asked)
             for (const { pages } of memberships) pages.reject(request, new WeftError(code, message))
           else {
             remove(asked)
             member?.refused(code, message, retryAfter)
             admitNext(asked)
           }
-        } else if (asked !== undefined) {
+        } else if (asked) {
           const [, , room] = frame
           asked.room = room
           running.set(room, asked)
@@ -155,7 +155,7 @@ export const createMemberships = (send: (frame: ClientWire) => void): Membership
         running.get(room)?.pages.resolve(request, { events, more })
       } else {
         const membership = running.get(frame[1])
-        if (membership === undefined) return
+        if (!membership) return
         if (frame[0] === leftFrame) remove(membership)
         membership.member?.frame(frame)
         if (frame[0] === leftFrame) admitNext(membership)
@@ -170,4 +170,4 @@ export const createMemberships = (send: (frame: ClientWire) => void): Membership
 }
 
 const lost = (): WeftError =>
-  new WeftError('connection_lost', 'the room is not joined on a running connection')
+  new WeftError('connection_lost', 'the room is not joined')

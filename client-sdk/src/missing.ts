@@ -7,7 +7,7 @@ import { Y } from './yjs.js'
 import { deletesOf, encodeDeletes, uncovered, type Deletes } from './deletes.js'
 
 /** Whether a document holds nothing at all. */
-export const isEmpty = ({ store }: Y.Doc): boolean => store.clients.size === 0 && store.pendingStructs === null
+export const isEmpty = ({ store }: Y.Doc): boolean => store.clients.size === 0 && !store.pendingStructs
 
 /**
  * The update with the structs that neither a committed state vector nor the outbox holds; null when there are none.

@@ -129,7 +129,7 @@ export const createOutbox = (next = 1): Outbox => {
     add: (update, solo = false) => {
       const { length } = update
       const tail = entries.at(-1)
-      if (tail?.fixed !== null || tail.solo || solo || tail.bytes + length > gatherBytes)
+      if (!tail || tail.fixed || tail.solo || solo || tail.bytes + length > gatherBytes)
         return push(null, solo, [update], length)
       unsaved++
       tail.edits++
@@ -140,7 +140,7 @@ export const createOutbox = (next = 1): Outbox => {
     addFixed: (make) => push(make(next), true, [], 0),
     take: () => {
       const entry = held ? undefined : entries[cursor]
-      if (entry === undefined) return undefined
+      if (!entry) return undefined
       cursor++
       entry.sent = true
       return (entry.fixed = view(entry))
@@ -183,7 +183,7 @@ export const updatesOf = (changes: readonly Change[]): Uint8Array[] =>
 
 const view = (entry: Entry): Change => {
   const { n, fixed, edits } = entry
-  if (fixed !== null) return fixed
+  if (fixed) return fixed
   // Merged once, however often it is asked for.
   const update = Y.mergeUpdates(entry.parts)
   entry.parts = [update]

@@ -55,7 +55,7 @@ export const platform: Platform = {
     }
     const listening: [Target, string, () => void][] = []
     const listen = (target: Target | undefined, types: readonly string[], action: () => void): void => {
-      if (target === undefined) return
+      if (!target) return
       for (const type of types) {
         target.addEventListener?.(type, action, { passive: true })
         listening.push([target, type, action])
@@ -66,7 +66,7 @@ export const platform: Platform = {
     listen(page, ['visibilitychange'], visibility)
     // A frozen page hears nothing: its end is what tells.
     listen(page, ['resume'], wake)
-    if (page !== undefined) listen(scope, activities, activity)
+    if (page) listen(scope, activities, activity)
     return () => {
       for (const [target, type, action] of listening) target.removeEventListener?.(type, action)
     }

@@ -113,7 +113,7 @@ export const createPresence = <P extends object>(
     }
     for (const clientId of removed) {
       const other = members.get(clientId)
-      if (other === undefined) continue
+      if (!other) continue
       notices.push(['leave', other])
       members.delete(clientId)
       // Told again when it returns (P58); not when this awareness alone has dropped it, as one not renewed.
@@ -150,7 +150,7 @@ export const createPresence = <P extends object>(
       const clock = decoding.readVarUint(decoder)
       const isGone = decoding.readVarString(decoder) === 'null'
       const meta = awareness.meta.get(awareness.clientID)
-      if (clientId !== awareness.clientID || meta === undefined || clock < meta.clock) continue
+      if (clientId !== awareness.clientID || !meta || clock < meta.clock) continue
       meta.clock = clock
       // Somebody said that this client has gone: say that it is here, under a newer clock.
       const state = own()
@@ -160,7 +160,7 @@ export const createPresence = <P extends object>(
 
   const setIdle = (idle: boolean): void => {
     const state = own()
-    if (state === null || isIdle(state) === idle) return
+    if (!state || isIdle(state) === idle) return
     const { idle: _, ...shown } = state
     show(idle ? { ...shown, idle } : shown)
   }
@@ -200,16 +200,16 @@ export const createPresence = <P extends object>(
       for (const [id, user] of told) {
         users.set(id, user)
         const member = members.get(id)
-        if (member !== undefined && member.user !== user) updated.push(id)
+        if (member && member.user !== user) updated.push(id)
       }
       onChange({ added: [], updated, removed: [] }, remote)
     },
     up: () => {
       const state = own()
       // A newer clock than before the connection was lost: the others have seen this id go since then.
-      if (state !== null) show(state)
+      if (state) show(state)
       joined = true
-      if (state !== null) sendNow()
+      if (state) sendNow()
     },
     down: () => {
       joined = false
@@ -240,4 +240,4 @@ export const createPresence = <P extends object>(
   }
 }
 
-const isIdle = (state: object | null): boolean => state !== null && 'idle' in state && state.idle === true
+const isIdle = (state: object | null): boolean => (state as { idle?: unknown } | null)?.idle === true

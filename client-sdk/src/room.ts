@@ -68,7 +68,7 @@ export const createRoom = (name: string, doc: Y.Doc, firstNumber: number, client
   let over: WeftError | null = null
 
   /** A listener may have ended it meanwhile. */
-  const hasLeft = (): boolean => over !== null
+  const hasLeft = (): boolean => !!over
 
   const unsaved = (): number => sender.outbox.unsaved + (keeper?.unsaved ?? 0)
 

@@ -78,15 +78,15 @@ export const createSender = (
   let failures = 0
 
   const flush = (): void => {
-    if (client.limits === null || pause.running) return
+    if (!client.limits || pause.running) return
     while (!link.congested) {
       // Asked each time: a listener that hears of a rejection may leave the room.
       const { number } = room
       const change = number === null ? undefined : outbox.take()
-      if (number === null || change === undefined) return
+      if (number === null || !change) return
       const excess = excessOf(change, client.limits)
-      if (excess === null) link.send(frameOf(number, change))
-      else reject(change.n, 'too_large', excess)
+      if (excess) reject(change.n, 'too_large', excess)
+      else link.send(frameOf(number, change))
     }
     pause.start(congestionPause, flush)
   }
@@ -111,7 +111,7 @@ export const createSender = (
 
   const reject = (n: number, code: string, message: string): void => {
     const change = outbox.refuse(n)
-    if (change === undefined) return
+    if (!change) return
     room.store?.dropped(n)
     const error = new WeftError(code, message)
     // A seed that comes too late has been answered, not refused.

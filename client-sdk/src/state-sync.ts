@@ -81,17 +81,17 @@ export const createStateSync = (): StateSync => {
       if ((!resumes || pending.length > 0 || kept) && access === writeAccess && !isEmpty(doc)) {
         missing = missingStructs(doc, stateVector, pending)
         // A Yjs update carries all deletes; only without one do they need a look of their own.
-        if (missing === null && !resumes) deletes = Y.createDeleteSetFromStructStore(doc.store)
+        if (!missing && !resumes) deletes = Y.createDeleteSetFromStructStore(doc.store)
       }
       // It may also hold what another tab has in hand, and will send in pieces: refused as one, it would be discarded.
-      if (kept && missing !== null && missing.length > limit) missing = null
+      if (kept && missing && missing.length > limit) missing = null
       kept = false
       if (!resumes) watermark = null
       running = { head, deletes, updates: [], pieces: createEncoder() }
       return missing
     },
     take: (part, data) => {
-      if (running === null) return null
+      if (!running) return null
       const { pieces, updates, head, deletes } = running
       writeUint8Array(pieces, data)
       if (part === morePart) return null
@@ -104,7 +104,7 @@ export const createStateSync = (): StateSync => {
       return { updates, head, deletes }
     },
     reached: (seq) => {
-      if (running !== null || seq <= (watermark ?? 0)) return false
+      if (running || seq <= (watermark ?? 0)) return false
       watermark = seq
       return true
     },

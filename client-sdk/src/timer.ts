@@ -17,7 +17,7 @@ export const createTimer = (clock: Clock): Timer => {
   }
   return {
     get running() {
-      return cancel !== undefined
+      return !!cancel
     },
     start: (ms, action) => {
       stop()

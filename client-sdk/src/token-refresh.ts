@@ -11,7 +11,7 @@ type Renewal = [UpState, Facts, readonly ConnectionEffect[]]
  */
 export const expiryOf = (token: string): number | null => {
   const [, payload, signature] = token.split('.')
-  if (payload === undefined || signature === undefined) return null
+  if (!payload || signature === undefined) return null
   try {
     const claims: unknown = JSON.parse(atob(payload.replaceAll('-', '+').replaceAll('_', '/')))
     const { exp } = Object(claims) as { exp?: unknown }
@@ -40,13 +40,12 @@ export const firstRefresh = ({ expires }: Credentials, facts: Facts): Refresh | 
 export const nextStep = (state: UpState, facts: Facts): [Refresh | null, ConnectionEffect[]] => {
   const { refresh } = state
   const { now, timing } = facts
-  if (refresh === null || now < refresh.at) return [refresh, []]
+  if (!refresh || now < refresh.at) return [refresh, []]
   const { phase, failures } = refresh
   if (phase === 'due') {
     return [{ phase: 'asking', at: now + timing.authTimeout, failures }, [{ type: 'authenticate' }]]
   }
-  const what = phase === 'asking' ? 'auth() took too long' : 'the server did not answer AUTH'
-  return again(state, failures, what, facts)
+  return again(state, failures, `${phase === 'asking' ? 'auth()' : 'AUTHED'} took too long`, facts)
 }
 
 /** `auth()` brought a token for the running connection. */
@@ -54,9 +53,9 @@ export const tokenCame = (state: UpState, credentials: Credentials, facts: Facts
   const { refresh } = state
   if (refresh?.phase !== 'asking') return [state, facts, []]
   const { token } = credentials
-  if (token === null) return tokenFailed(state, 'auth() brought no token', facts)
-  if (token === state.credentials.token) {
-    return tokenFailed(state, 'auth() brought the token that is about to expire', facts)
+  if (token === null || token === state.credentials.token) {
+    const what = token === null ? 'no token' : 'the token that is about to expire'
+    return tokenFailed(state, `auth() brought ${what}`, facts)
   }
   const at = facts.now + facts.timing.welcomeTimeout
   return [

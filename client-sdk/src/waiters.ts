@@ -27,8 +27,8 @@ export const createWaiters = (): Waiters => {
   const settle = (first: number): void => {
     waiting = waiting.filter(({ target, refusal, resolve, reject }) => {
       if (target >= first) return true
-      if (refusal === undefined) resolve()
-      else reject(refusal)
+      if (refusal) reject(refusal)
+      else resolve()
       return false
     })
   }

@@ -128,7 +128,7 @@ const list =
 const readFields = (fields: readonly Field<unknown>[], count: number): unknown[] => {
   const values = fields.map((read) => {
     const value = count-- > 0 ? read() : undefined
-    if (value === undefined) throw new Error('a field of a frame is missing, or of another type')
+    if (value === undefined) throw new Error('a field is missing, or of another type')
     return value
   })
   while (count-- > 0) readValue(payloadDepth)
@@ -187,7 +187,7 @@ export const decodeServerWire = (bytes: Uint8Array): ServerWire | UnknownWire =>
   decode(bytes, () => {
     const count = readArrayLength()
     const type = count && readUint()
-    if (!count || type === undefined) throw new Error('a frame is an array that begins with its type')
+    if (!count || type === undefined) throw new Error('no array that begins with a type')
     const fields = (serverFrames as Readonly<Record<number, readonly Field<unknown>[]>>)[type]
     const values = readFields(fields ?? [], count - 1)
     return (fields === undefined ? [0, type] : [type, ...values]) as unknown as ServerWire | UnknownWire

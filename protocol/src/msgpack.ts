@@ -180,17 +180,17 @@ export const writeValue = (out: Encoder, value: unknown, depth: number): void =>
     } else if (value < 0 && value >= -0x20) write(out, value)
     else writeCount(out, value < 0 ? negative : uint, value)
   } else if (typeof value === 'string') {
-    if (!isWellFormed(value)) throw unfit('a string with a lone surrogate')
+    if (!isWellFormed(value)) throw unfit('a lone surrogate')
     writeText(out, value)
   } else if (value instanceof Uint8Array) {
     writeCount(out, binary, value.length)
     writeUint8Array(out, value)
   } else {
-    const prototype: unknown = typeof value === 'object' ? Object.getPrototypeOf(value) : value
+    const prototype: unknown = Object.getPrototypeOf(value)
     const isArray = Array.isArray(value)
     if (!isArray && prototype !== Object.prototype && prototype !== null)
-      throw unfit(`a ${typeof value} that is no plain one: ${Object.prototype.toString.call(value)}`)
-    if (depth === 0) throw unfit('what is nested too deeply, or refers to itself')
+      throw unfit(`no plain value: ${Object.prototype.toString.call(value)}`)
+    if (depth === 0) throw unfit('what is nested too deeply')
     if (isArray) {
       writeArrayLength(out, value.length)
       for (const item of value) writeValue(out, item, depth - 1)
