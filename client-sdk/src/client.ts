@@ -11,8 +11,9 @@ import { createLink, type LinkOptions, type LinkWire } from './link.js'
 import { lostConnectionWatch } from './lost-connection.js'
 import { createMemberships } from './memberships.js'
 import { platform } from './platform.js'
+import type { RoomCore } from './room-core.js'
 import type { RoomHost } from './room-host.js'
-import { createRoom, type RoomCore } from './room.js'
+import { createRoom } from './room.js'
 import type { Client, ClientEvents, ClientOptions, ConnectionInfo, Room, RoomOptions } from './types.js'
 import { endpoint } from './websocket.js'
 
@@ -140,8 +141,8 @@ export const createClient = (options: ClientOptions): Client => {
     },
   }
   const unwatch = platform.watch({
-    wake: () => dispatch({ type: 'wake' }),
-    networkLost: () => dispatch({ type: 'networkLost' }),
+    wake: () => dispatch('wake'),
+    networkLost: () => dispatch('networkLost'),
     hidden: idle.hidden,
     activity: idle.activity,
   })
@@ -187,13 +188,13 @@ export const createClient = (options: ClientOptions): Client => {
       // The one place where the caller's claim about the shapes is taken at its word.
       return room as unknown as Room<P, E, B>
     },
-    connect: () => dispatch({ type: 'connect' }),
-    disconnect: () => dispatch({ type: 'disconnect' }),
+    connect: () => dispatch('connect'),
+    disconnect: () => dispatch('disconnect'),
     close: () => {
       if (info.status === 'closed') return
       unwatch()
       idle.stop()
-      dispatch({ type: 'close' })
+      dispatch('close')
       for (const room of each()) room.end(closed())
       persistence?.close()
       emitter.clear()

@@ -13,7 +13,14 @@
  */
 import { fullJitter } from './backoff.js'
 import { closeCodes, isActive, isPause, isUp } from './connection-states.js'
-import type { ActiveState, ConnectionEvent, ConnectionState, Facts, PauseState, Step } from './connection-states.js'
+import type {
+  ActiveState,
+  ConnectionEvent,
+  ConnectionState,
+  Facts,
+  PauseState,
+  Step,
+} from './connection-states.js'
 import { probe, watch } from './heartbeat.js'
 import { closedByPeer, deny, leave, offlineDelay, retry } from './retry.js'
 import { authed, firstRefresh, tokenCame, tokenFailed } from './token-refresh.js'
@@ -25,7 +32,7 @@ export const step = (state: ConnectionState, event: ConnectionEvent, facts: Fact
 const transition = (state: ConnectionState, event: ConnectionEvent, facts: Facts): Step | null => {
   const { timing, now } = facts
   const up = isUp(state) ? state : null
-  switch (event.type) {
+  switch (event[0]) {
     case 'close':
       return leave(state, { name: 'closed' }, null, byClient)
     case 'disconnect':
@@ -34,28 +41,24 @@ const transition = (state: ConnectionState, event: ConnectionEvent, facts: Facts
       if (state.name === 'idle' || state.name === 'denied') return attempt(0, now, facts)
       return isPause(state) ? attempt(state.attempt, state.since, facts) : null
     case 'token': {
-      const { token, expires } = event
-      const credentials = { token, expires }
+      const [, credentials] = event
       if (up) return watch(...tokenCame(up, credentials, facts))
       if (state.name !== 'authenticating') return null
-      return [
-        { ...state, name: 'opening', credentials },
-        [{ type: 'timer', ms: timing.connectTimeout }, { type: 'open' }],
-      ]
+      return [{ ...state, name: 'opening', credentials }, [['timer', timing.connectTimeout], ['open']]]
     }
     case 'tokenFailed':
-      if (up) return watch(...tokenFailed(up, event.message, facts))
+      if (up) return watch(...tokenFailed(up, event[1], facts))
       if (state.name !== 'authenticating') return null
-      return retry(state, { code: 'auth_failed', message: event.message }, facts)
+      return retry(state, { code: 'auth_failed', message: event[1] }, facts)
     case 'impossible':
-      return state.name === 'opening' ? deny(state, event.failure) : null
+      return state.name === 'opening' ? deny(state, event[1]) : null
     case 'opened':
       if (state.name !== 'opening') return null
       return [
         { ...state, name: 'greeting', error: null },
         [
-          { type: 'timer', ms: timing.welcomeTimeout },
-          { type: 'greet', token: state.credentials.token },
+          ['timer', timing.welcomeTimeout],
+          ['greet', state.credentials.token],
         ],
       ]
     case 'welcome':
@@ -65,7 +68,7 @@ const transition = (state: ConnectionState, event: ConnectionEvent, facts: Facts
           ...state,
           name: 'connected',
           since: now,
-          heartbeat: event.heartbeat,
+          heartbeat: event[1],
           nextPing: now,
           due: now,
           probe: null,
@@ -73,19 +76,19 @@ const transition = (state: ConnectionState, event: ConnectionEvent, facts: Facts
           error: null,
         },
         facts,
-        [{ type: 'up' }],
+        [['up']],
       )
     case 'errorFrame':
-      return state.name === 'greeting' || up ? [{ ...state, error: event.error } as ActiveState, []] : null
+      return state.name === 'greeting' || up ? [{ ...state, error: event[1] } as ActiveState, []] : null
     case 'authed':
       return up && watch(authed(up, facts), facts)
     case 'drain':
-      return up && watch({ ...up, name: 'draining', reconnectAt: now + event.delay }, facts)
+      return up && watch({ ...up, name: 'draining', reconnectAt: now + event[1] }, facts)
     case 'socketClosed':
-      return closedByPeer(state, event.code, event.reason, facts)
+      return closedByPeer(state, event[1], event[2], facts)
     case 'garbage':
       if (state.name !== 'greeting' && !isUp(state)) return null
-      return retry(state, { code: 'invalid_frame', message: event.message }, facts, closeCodes.protocolError)
+      return retry(state, { code: 'invalid_frame', message: event[1] }, facts, closeCodes.protocolError)
     case 'timer':
       return elapsed(state, facts)
     case 'changeSent':
@@ -101,7 +104,7 @@ const byClient = 'closed by the client'
 
 const attempt = (failures: number, since: number, { timing }: Facts): Step => [
   { name: 'authenticating', attempt: failures, since },
-  [{ type: 'timer', ms: timing.authTimeout }, { type: 'authenticate' }],
+  [['timer', timing.authTimeout], ['authenticate']],
 ]
 
 const waitedFor = { authenticating: 'auth()', opening: 'the socket', greeting: 'WELCOME' }
@@ -118,7 +121,7 @@ const elapsed = (state: ConnectionState, facts: Facts): Step | null => {
 /** Waits otherwise than before. */
 const wait = (state: PauseState, name: PauseState['name'], delay: number, { now }: Facts): Step => [
   { ...state, name, delay, until: now + delay },
-  [{ type: 'timer', ms: delay }],
+  [['timer', delay]],
 ]
 
 /** The next attempt comes sooner, but not before the server wants it. */

@@ -31,14 +31,17 @@ export const discardOf = (update: Uint8Array): Discard => {
 
 /** The clocks that structs fill, in order and joined where they touch. */
 const clocksOf = (structs: readonly Struct[]): Deletes => {
-  const set = Y.createDeleteSet()
+  const clients = new Map<number, { readonly clock: number; readonly len: number }[]>()
   for (const { id, length } of structs.filter((struct) => !(struct instanceof Y.Skip))) {
-    const range = { clock: id.clock, len: length }
-    const ranges = set.clients.get(id.client)
+    const { client, clock } = id
+    const range = { clock, len: length }
+    const ranges = clients.get(client)
     if (ranges) ranges.push(range)
-    else set.clients.set(id.client, [range])
+    else clients.set(client, [range])
   }
-  return Y.mergeDeleteSets([set])
+  // Yjs makes it a set of its own; the class of what it takes is not exported.
+  // eslint-disable-next-line @typescript-eslint/no-unsafe-class-instance-assignment
+  return Y.mergeDeleteSets([{ clients }])
 }
 
 /**

@@ -27,9 +27,8 @@ export const createEmitter = <Events extends object>(logger: Logger): Emitter<Ev
     },
     emit: (event, payload) => {
       for (const listener of [...(listeners.get(event) ?? [])]) {
-        // Also what it returns, when that is a promise.
-        const run = async (): Promise<unknown> => listener(payload as never)
-        run().catch((thrown: unknown) =>
+        // Now; and what it returns is waited for, when that is a promise.
+        new Promise((resolve) => resolve(listener(payload as never))).catch((thrown: unknown) =>
           logger.error(`weft: a listener of '${String(event)}' failed`, thrown),
         )
       }

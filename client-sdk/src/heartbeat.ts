@@ -18,7 +18,7 @@ export const watch = (state: UpState, facts: Facts, before: readonly ConnectionE
   let asked = state.probe && facts.received > state.probe.received ? null : state.probe
   let { nextPing } = state
   const ping = (second: boolean): void => {
-    effects.push({ type: 'ping' })
+    effects.push(['ping'])
     nextPing = now + state.heartbeat
     if (second || !asked || facts.bulk) {
       asked = { received: facts.received, until: now + timing.probeTimeout, second }
@@ -49,7 +49,7 @@ export const watch = (state: UpState, facts: Facts, before: readonly ConnectionE
   if (facts.unsaved) due = Math.min(due, asked ? now + timing.unsavedPing : quiet)
   if (state.name === 'draining') due = Math.min(due, state.reconnectAt)
   due = Math.max(now + 1, due)
-  effects.push({ type: 'timer', ms: due - now })
+  effects.push(['timer', due - now])
   return [{ ...state, probe: asked, nextPing, refresh, due }, effects]
 }
 

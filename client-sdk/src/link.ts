@@ -22,7 +22,7 @@ import type { Clock } from './clock.js'
 import {
   initialState,
   isUp,
-  type ConnectionEffect,
+  type ConnectionActions,
   type ConnectionEvent,
   type ConnectionState,
   type Timing,
@@ -83,7 +83,7 @@ export interface Link {
   readonly congested: boolean
   /** Sends a frame on the connection that is up; without one it goes nowhere. */
   send(frame: ClientWire): void
-  dispatch(event: ConnectionEvent): void
+  dispatch(...event: ConnectionEvent): void
 }
 
 export const createLink = (options: LinkOptions, listener: LinkListener): Link => {
@@ -107,7 +107,7 @@ export const createLink = (options: LinkOptions, listener: LinkListener): Link =
   const queue: ConnectionEvent[] = []
   let running = false
 
-  const dispatch = (event: ConnectionEvent): void => {
+  const dispatch = (...event: ConnectionEvent): void => {
     // Effects may bring events at once (a socket that throws, a listener that disconnects): one step after the other.
     queue.push(event)
     if (running) return
@@ -134,15 +134,11 @@ export const createLink = (options: LinkOptions, listener: LinkListener): Link =
       bulk: sent - sentAtPong > bulkBytes || listener.syncing,
     })
     state = next
-    for (const effect of effects) (perform[effect.type] as (effect: ConnectionEffect) => void)(effect)
+    for (const [name, ...values] of effects) (actions[name] as (...values: unknown[]) => unknown)(...values)
     if (next.name !== before.name || (next.name === 'waiting' && next !== before)) listener.state(next)
   }
 
-  const perform: {
-    readonly [Type in ConnectionEffect['type']]: (
-      effect: Extract<ConnectionEffect, { readonly type: Type }>,
-    ) => unknown
-  } = {
+  const actions: ConnectionActions = {
     /** Never rejects. */
     authenticate: async () => {
       const call = ++calls
@@ -150,11 +146,11 @@ export const createLink = (options: LinkOptions, listener: LinkListener): Link =
       try {
         const token = typeof auth === 'function' ? await auth() : (auth ?? null)
         const date = token === null ? null : expiryOf(token)
-        event = { type: 'token', token, expires: date === null ? null : clock.now() + date - clock.date() }
+        event = ['token', { token, expires: date === null ? null : clock.now() + date - clock.date() }]
       } catch (thrown) {
-        event = { type: 'tokenFailed', message: `auth() failed: ${messageOf(thrown)}` }
+        event = ['tokenFailed', `auth() failed: ${messageOf(thrown)}`]
       }
-      if (call === calls) dispatch(event)
+      if (call === calls) dispatch(...event)
     },
     /** Never rejects. */
     open: async () => {
@@ -167,21 +163,19 @@ export const createLink = (options: LinkOptions, listener: LinkListener): Link =
         if (attempt === generation) attach(new Socket(options.url), attempt)
       } catch (thrown) {
         const message = messageOf(thrown)
-        event = Socket
-          ? { type: 'socketClosed', code: 1006, reason: message }
-          : { type: 'impossible', failure: { code: 'no_websocket', message } }
+        event = Socket ? ['socketClosed', 1006, message] : ['impossible', { code: 'no_websocket', message }]
       }
-      if (event && attempt === generation) dispatch(event)
+      if (event && attempt === generation) dispatch(...event)
     },
-    greet: ({ token }) => write([helloFrame, PROTOCOL_VERSION, token, clientId, agent]),
-    renew: ({ token }) => write([authFrame, token]),
-    report: ({ failure }) => listener.error(errorOf(failure)),
+    greet: (token) => write([helloFrame, PROTOCOL_VERSION, token, clientId, agent]),
+    renew: (token) => write([authFrame, token]),
+    report: (failure) => listener.error(errorOf(failure)),
     ping: () => {
       sentAtPing = sent
       pingSentAt = clock.now()
       write([pingFrame, ++pingId])
     },
-    abandon: ({ code, reason }) => {
+    abandon: (code, reason) => {
       generation++
       calls++
       const old = socket
@@ -195,10 +189,10 @@ export const createLink = (options: LinkOptions, listener: LinkListener): Link =
       }
       endSoon(old)
     },
-    timer: ({ ms }) => timer.start(ms, () => dispatch({ type: 'timer' })),
+    timer: (ms) => timer.start(ms, () => dispatch('timer')),
     stopTimer: timer.stop,
     up: () => welcome && listener.up(welcome),
-    down: () => listener.down(),
+    down: listener.down,
   }
 
   const attach = (opened: WebSocketLike, attempt: number): void => {
@@ -209,13 +203,13 @@ export const createLink = (options: LinkOptions, listener: LinkListener): Link =
     socket.onopen = () => {
       if (!live()) return
       lastHeard = clock.now()
-      dispatch({ type: 'opened' })
+      dispatch('opened')
     }
     socket.onmessage = ({ data }: { readonly data: unknown }) => {
       if (live()) receive(data)
     }
     socket.onclose = ({ code, reason }: { readonly code: number; readonly reason: unknown }) => {
-      if (live()) dispatch({ type: 'socketClosed', code, reason: String(reason) })
+      if (live()) dispatch('socketClosed', code, String(reason))
     }
     // The close that follows tells all there is. Without a listener `ws` would end the process.
     socket.onerror = () => undefined
@@ -230,36 +224,26 @@ export const createLink = (options: LinkOptions, listener: LinkListener): Link =
     } catch (thrown) {
       const message = messageOf(thrown)
       listener.error(new WeftError('invalid_frame', `the server sent no valid frame: ${message}`, thrown))
-      dispatch({ type: 'garbage', message })
+      dispatch('garbage', message)
       return
     }
-    switch (frame[0]) {
-      case 0:
-        return
-      case pingFrame:
-        write([pongFrame, frame[1]])
-        return
-      case pongFrame:
-        if (frame[1] !== pingId) return
-        sentAtPong = sentAtPing
-        listener.latency(lastHeard - pingSentAt)
-        return
-      case welcomeFrame:
-        welcome = frame
-        dispatch({ type: 'welcome', heartbeat: frame[5] })
-        return
-      case drainFrame:
-        dispatch({ type: 'drain', delay: frame[1] })
-        return
-      case authedFrame:
-        dispatch({ type: 'authed' })
-        break
-      case errorFrame: {
-        const [, request, code, message, retryAfter] = frame
-        if (request === null) dispatch({ type: 'errorFrame', error: { code, message, retryAfter } })
+    if (frame[0] === pingFrame) write([pongFrame, frame[1]])
+    else if (frame[0] === pongFrame) {
+      if (frame[1] !== pingId) return
+      sentAtPong = sentAtPing
+      listener.latency(lastHeard - pingSentAt)
+    } else if (frame[0] === welcomeFrame) {
+      welcome = frame
+      dispatch('welcome', frame[5])
+    } else if (frame[0] === drainFrame) dispatch('drain', frame[1])
+    else if (frame[0] !== 0) {
+      if (frame[0] === authedFrame) dispatch('authed')
+      if (frame[0] === errorFrame && frame[1] === null) {
+        const [, , code, message, retryAfter] = frame
+        dispatch('errorFrame', { code, message, retryAfter })
       }
+      listener.frame(frame)
     }
-    listener.frame(frame)
   }
 
   const write = (frame: ClientWire): void => {
@@ -285,7 +269,7 @@ export const createLink = (options: LinkOptions, listener: LinkListener): Link =
       write(frame)
       const [type] = frame
       const change = type === updateFrame || type === appendFrame || type === seedFrame
-      if (change && state.due - clock.now() > timing.unsavedPing) dispatch({ type: 'changeSent' })
+      if (change && state.due - clock.now() > timing.unsavedPing) dispatch('changeSent')
     },
     dispatch,
   }

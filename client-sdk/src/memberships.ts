@@ -136,8 +136,7 @@ export const createMemberships = (send: (frame: ClientWire) => void): Membership
         const member = asked?.member
         if (frame[0] === errorFrame) {
           const [, , code, message, retryAfter] = frame
-          if (!asked)
-            for (const { pages } of memberships) pages.reject(request, new WeftError(code, message))
+          if (!asked) for (const { pages } of memberships) pages.reject(request, new WeftError(code, message))
           else {
             remove(asked)
             member?.refused(code, message, retryAfter)
@@ -169,5 +168,4 @@ export const createMemberships = (send: (frame: ClientWire) => void): Membership
   }
 }
 
-const lost = (): WeftError =>
-  new WeftError('connection_lost', 'the room is not joined')
+const lost = (): WeftError => new WeftError('connection_lost', 'the room is not joined')

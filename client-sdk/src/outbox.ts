@@ -157,7 +157,11 @@ export const createOutbox = (next = 1): Outbox => {
       held = false
     },
     // What was never sent cannot be committed, whatever the server says.
-    acknowledge: (n) => remove(0, indexOf((entry) => entry.n > n || !entry.sent)),
+    acknowledge: (n) =>
+      remove(
+        0,
+        indexOf((entry) => entry.n > n || !entry.sent),
+      ),
     refuse: (n) => {
       const index = indexFrom(n)
       return entries[index]?.n === n ? remove(index, index + 1)[0] : undefined

@@ -161,7 +161,8 @@ export const createPresence = <P extends object>(
   const setIdle = (idle: boolean): void => {
     const state = own()
     if (!state || isIdle(state) === idle) return
-    const { idle: _, ...shown } = state
+    const shown = { ...state }
+    delete shown['idle']
     show(idle ? { ...shown, idle } : shown)
   }
 
@@ -183,7 +184,7 @@ export const createPresence = <P extends object>(
       client.idle.activity()
       show({ ...own(), ...partial })
     },
-    on: (event, listener) => emitter.on(event, listener as (payload: Notices<P>[typeof event]) => void),
+    on: emitter.on,
     subscribe: (selector, listener, isEqual = Object.is) => {
       let selected = selector(others)
       return emitter.on('changed', () => {

@@ -22,11 +22,8 @@ export const leave = (
   reason: string,
   code = 1000,
 ): Step => {
-  const effects: ConnectionEffect[] = [
-    ms === null ? { type: 'stopTimer' } : { type: 'timer', ms },
-    { type: 'abandon', code, reason },
-  ]
-  if (isUp(state)) effects.push({ type: 'down' })
+  const effects: ConnectionEffect[] = [ms === null ? ['stopTimer'] : ['timer', ms], ['abandon', code, reason]]
+  if (isUp(state)) effects.push(['down'])
   return [next, effects]
 }
 

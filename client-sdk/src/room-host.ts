@@ -5,7 +5,7 @@ import type { IdleWatch } from './idle.js'
 import type { Link } from './link.js'
 import type { Memberships } from './memberships.js'
 import type { PersistenceSession } from './persistence.js'
-import type { RoomCore } from './room.js'
+import type { RoomCore } from './room-core.js'
 import type { Logger } from './types.js'
 
 /** What a room needs of its client. */

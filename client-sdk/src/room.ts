@@ -15,7 +15,6 @@ import {
   watermarkFrame,
   writeAccess,
   type Access,
-  type RoomWire,
 } from '@weft/protocol'
 import { Awareness } from 'y-protocols/awareness'
 import { Y } from './yjs.js'
@@ -24,31 +23,15 @@ import { createBroadcasts } from './broadcasts.js'
 import { createEmitter } from './emitter.js'
 import { WeftError, tooLarge } from './errors.js'
 import { createLocalChanges } from './local-changes.js'
-import type { Member } from './memberships.js'
 import { isEmpty, missingDeletes } from './missing.js'
 import { createPresence } from './presence.js'
 import type { RoomContext } from './room-context.js'
+import type { RoomCore, RoomReceivers } from './room-core.js'
 import type { RoomHost } from './room-host.js'
 import { createStateSync } from './state-sync.js'
 import { createTimer, retryDelay } from './timer.js'
-import type { Reset, Room, RoomEvents, RoomStatus } from './types.js'
+import type { Reset, RoomEvents, RoomStatus } from './types.js'
 import { createWaiters, handled } from './waiters.js'
-
-/** A room with its shapes forgotten: what the client keeps. */
-export interface RoomCore extends Room, Member {
-  /** One more `client.room(name)`; takes a room back that is only waiting for its last acks. */
-  retain(): void
-  /** Ends the room now, with whatever is not acknowledged. */
-  end(error: WeftError): void
-  /** The user came or went. */
-  setIdle(idle: boolean): void
-  /** The connection is there. */
-  up(): void
-  /** The connection is gone. */
-  down(): void
-  /** The connection was refused for good: nothing comes until somebody acts. */
-  connectionDenied(error: WeftError): void
-}
 
 export const createRoom = (name: string, doc: Y.Doc, firstNumber: number, client: RoomHost): RoomCore => {
   const { memberships } = client
@@ -89,7 +72,8 @@ export const createRoom = (name: string, doc: Y.Doc, firstNumber: number, client
     emit('error', error)
   }
 
-  const failed = (what: string, cause: unknown): void => fail('apply_failed', `${what} could not be applied`, cause)
+  const failed = (what: string, cause: unknown): void =>
+    fail('apply_failed', `${what} could not be applied`, cause)
 
   const onUpdate = (update: Uint8Array, origin: unknown): void => {
     if (origin === room || origin === keeper) return
@@ -182,11 +166,7 @@ export const createRoom = (name: string, doc: Y.Doc, firstNumber: number, client
   }
 
   /** Goes on with a new document, in which `kept` is applied. */
-  const reset = (
-    reason: Reset['reason'],
-    lost: readonly Uint8Array[],
-    kept: readonly Uint8Array[],
-  ): void => {
+  const reset = (reason: Reset['reason'], lost: readonly Uint8Array[], kept: readonly Uint8Array[]): void => {
     const previous = doc
     previous.off('update', onUpdate)
     doc = new Y.Doc({ gc: previous.gc })
@@ -262,17 +242,7 @@ export const createRoom = (name: string, doc: Y.Doc, firstNumber: number, client
     changed: () => emit('presence', presence.others),
   })
 
-  const receivers: {
-    readonly [Type in RoomWire[0]]: (
-      ...fields: Extract<RoomWire, readonly [type: Type, ...fields: unknown[]]> extends readonly [
-        unknown,
-        unknown,
-        ...infer Fields,
-      ]
-        ? Fields
-        : never
-    ) => void
-  } = {
+  const receivers: RoomReceivers = {
     [updatesFrame]: apply,
     [syncFrame]: (part, data) => {
       const synced = state.take(part, data)

@@ -63,11 +63,7 @@ export interface Sender {
 }
 
 /** @param first the number of the first change */
-export const createSender = (
-  first: number,
-  room: SenderRoom,
-  { committed, refused }: SenderHost,
-): Sender => {
+export const createSender = (first: number, room: SenderRoom, { committed, refused }: SenderHost): Sender => {
   const { client } = room
   const { link } = client
   const outbox = createOutbox(first)

@@ -2,13 +2,7 @@
  * Where a room's document stands against the server: what to ask for in JOIN, what comes in SYNC, and what the server
  * lacks (P16 to P19).
  */
-import {
-  donePart,
-  morePart,
-  resumeMode,
-  writeAccess,
-  type JoinedWire,
-} from '@weft/protocol'
+import { donePart, morePart, resumeMode, writeAccess, type JoinedWire } from '@weft/protocol'
 import { createEncoder, toUint8Array, writeUint8Array } from 'lib0/encoding'
 import { Y } from './yjs.js'
 import type { Deletes } from './deletes.js'

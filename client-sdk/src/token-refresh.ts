@@ -43,7 +43,7 @@ export const nextStep = (state: UpState, facts: Facts): [Refresh | null, Connect
   if (!refresh || now < refresh.at) return [refresh, []]
   const { phase, failures } = refresh
   if (phase === 'due') {
-    return [{ phase: 'asking', at: now + timing.authTimeout, failures }, [{ type: 'authenticate' }]]
+    return [{ phase: 'asking', at: now + timing.authTimeout, failures }, [['authenticate']]]
   }
   return again(state, failures, `${phase === 'asking' ? 'auth()' : 'AUTHED'} took too long`, facts)
 }
@@ -58,11 +58,7 @@ export const tokenCame = (state: UpState, credentials: Credentials, facts: Facts
     return tokenFailed(state, `auth() brought ${what}`, facts)
   }
   const at = facts.now + facts.timing.welcomeTimeout
-  return [
-    { ...state, refresh: { ...refresh, phase: 'sent', at, credentials } },
-    facts,
-    [{ type: 'renew', token }],
-  ]
+  return [{ ...state, refresh: { ...refresh, phase: 'sent', at, credentials } }, facts, [['renew', token]]]
 }
 
 /** `auth()` failed on the running connection: it is asked again until the token has expired. */
@@ -85,7 +81,7 @@ const again = (
   message: string,
   { now, timing, random }: Facts,
 ): [Refresh | null, ConnectionEffect[]] => {
-  const effects: ConnectionEffect[] = [{ type: 'report', failure: { code: 'auth_failed', message } }]
+  const effects: ConnectionEffect[] = [['report', { code: 'auth_failed', message }]]
   // Never at once: auth() may fail as fast as it is called.
   const delay = timing.retryBase + fullJitter(failures, timing.retryBase, timing.retryMax, random)
   // Too late for another try: the server closes with 4407, and the reconnect asks for a token anyway.

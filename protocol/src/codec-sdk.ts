@@ -200,7 +200,8 @@ export const encodeClientWire = (frame: ClientWire): Uint8Array =>
     writeArrayLength(out, frame.length)
     for (const field of frame) {
       // Payloads are MessagePack already; no other field of theirs is binary.
-      if (field instanceof Uint8Array && (type === appendFrame || type === broadcastFrame)) writeRaw(out, field)
+      if (field instanceof Uint8Array && (type === appendFrame || type === broadcastFrame))
+        writeRaw(out, field)
       else if (typeof field === 'string') writeText(out, field)
       else writeValue(out, field, 0)
     }

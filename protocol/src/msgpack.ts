@@ -6,7 +6,14 @@
  * Written here and not taken from a library because both ends must agree on what is refused, and because the libraries
  * build functions from strings, which a page with a strict Content-Security-Policy may not.
  */
-import { createEncoder, toUint8Array, write, writeFloat64, writeUint8Array, type Encoder } from 'lib0/encoding'
+import {
+  createEncoder,
+  toUint8Array,
+  write,
+  writeFloat64,
+  writeUint8Array,
+  type Encoder,
+} from 'lib0/encoding'
 import { decodeUtf8, encodeUtf8 } from 'lib0/string'
 import { ProtocolError } from './errors.js'
 import { isWellFormed } from './room-name.js'
@@ -207,5 +214,4 @@ export const writeValue = (out: Encoder, value: unknown, depth: number): void =>
 
 const negative: Kind = [0, 0, 0xd0, 4, 1]
 
-const unfit = (what: string): ProtocolError =>
-  new ProtocolError('invalid_frame', `the payload holds ${what}`)
+const unfit = (what: string): ProtocolError => new ProtocolError('invalid_frame', `the payload holds ${what}`)

@@ -8,7 +8,8 @@ import { decode, encode, readValue, writeValue } from './msgpack.js'
  * @throws {ProtocolError} `invalid_frame` for anything else (functions, dates, class instances, bigints, cycles, nesting
  *   beyond {@link WireLimits.payloadDepth}, strings with a lone surrogate)
  */
-export const encodeValue = (value: unknown): Uint8Array => encode((out) => writeValue(out, value, payloadDepth))
+export const encodeValue = (value: unknown): Uint8Array =>
+  encode((out) => writeValue(out, value, payloadDepth))
 
 /**
  * Decodes a payload. Nothing of the result refers to the given bytes.

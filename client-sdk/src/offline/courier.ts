@@ -69,14 +69,14 @@ export class Courier {
   }
 
   start(): void {
-    this.link.dispatch({ type: 'connect' })
+    this.link.dispatch('connect')
   }
 
   /** Ends the connection at once; the host hears no more. */
   stop(): void {
     this.over = true
     this.parcel?.stop()
-    this.link.dispatch({ type: 'close' })
+    this.link.dispatch('close')
   }
 
   /** Takes back what is on its way in a room. */

@@ -16,24 +16,24 @@ export const createRoomKeeper = (
   const waiters = createWaiters()
   let restoring = false
   const store = open({
-      get epoch() {
-        return host.epoch
-      },
-      get gc() {
-        return host.doc.gc
-      },
-      change: (n) => host.change(n),
-      document: () => Y.encodeStateAsUpdate(host.doc),
-      carriedChanged: () => host.counted(),
-      carriedSettled: () => {
-        waiters.settle(Infinity)
-        host.settled()
-      },
-      carriedLost: (change, code, message) => {
-        const error = new WeftError(code, message)
-        waiters.refused(0, error)
-        host.refused(change, error)
-      },
+    get epoch() {
+      return host.epoch
+    },
+    get gc() {
+      return host.doc.gc
+    },
+    change: (n) => host.change(n),
+    document: () => Y.encodeStateAsUpdate(host.doc),
+    carriedChanged: () => host.counted(),
+    carriedSettled: () => {
+      waiters.settle(Infinity)
+      host.settled()
+    },
+    carriedLost: (change, code, message) => {
+      const error = new WeftError(code, message)
+      waiters.refused(0, error)
+      host.refused(change, error)
+    },
   })
   const keeper: RoomKeeper = {
     store,
