@@ -1,4 +1,4 @@
-import { Y } from './yjs.js'
+import * as Y from './yjs.js'
 
 /**
  * Applies updates in one transaction. What throws is told, one by one, and does no harm to the rest: a connection must

@@ -1,5 +1,5 @@
 import { authedFrame, clientIdBytes, errorFrame, roomNameFault, type WelcomeWire } from '@weft/protocol'
-import { Y } from './yjs.js'
+import * as Y from './yjs.js'
 import { systemClock } from './clock.js'
 import { connectionInfo } from './connection-info.js'
 import { defaultTiming, type ConnectionState } from './connection-states.js'

@@ -1,5 +1,5 @@
 /* What Yjs updates delete, as sets of clocks. */
-import { Y } from './yjs.js'
+import * as Y from './yjs.js'
 
 /** Deleted ranges by client. */
 export type Deletes = ReturnType<typeof Y.createDeleteSet>

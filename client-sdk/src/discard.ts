@@ -3,7 +3,7 @@
  * ones: without them it would wait for ever, at everybody. So the refused stretch of clocks is sent as deleted content.
  */
 import * as encoding from 'lib0/encoding'
-import { Y } from './yjs.js'
+import * as Y from './yjs.js'
 import { encodeDeletes, uncovered, type Deletes } from './deletes.js'
 
 type Struct = ReturnType<typeof Y.decodeUpdate>['structs'][number]

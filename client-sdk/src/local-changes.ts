@@ -3,7 +3,7 @@
  * those that the server refuses.
  */
 import { decodeValue } from '@weft/protocol'
-import { Y } from './yjs.js'
+import * as Y from './yjs.js'
 import type { WeftError } from './errors.js'
 import { createEventLog, type EventLog, type ReadLog } from './event-log.js'
 import { updatesOf, type Change } from './outbox.js'

@@ -3,7 +3,7 @@
  * deletes that neither the server's state nor the outbox holds. What waits in the outbox is sent under its own number
  * and is left out here.
  */
-import { Y } from './yjs.js'
+import * as Y from './yjs.js'
 import { deletesOf, encodeDeletes, uncovered, type Deletes } from './deletes.js'
 
 /** Whether a document holds nothing at all. */

@@ -1,5 +1,5 @@
 /* The changes of one room that the server has not acknowledged, in order. Pure. */
-import { Y } from './yjs.js'
+import * as Y from './yjs.js'
 
 /** Edits made while nothing can be sent are gathered in one change up to this size, in bytes. */
 const gatherBytes = 64 * 1024

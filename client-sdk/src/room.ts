@@ -17,7 +17,7 @@ import {
   type Access,
 } from '@weft/protocol'
 import { Awareness } from 'y-protocols/awareness'
-import { Y } from './yjs.js'
+import * as Y from './yjs.js'
 import { applyUpdates } from './apply.js'
 import { createBroadcasts } from './broadcasts.js'
 import { createEmitter } from './emitter.js'

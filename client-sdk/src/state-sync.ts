@@ -4,7 +4,7 @@
  */
 import { donePart, morePart, resumeMode, writeAccess, type JoinedWire } from '@weft/protocol'
 import { createEncoder, toUint8Array, writeUint8Array } from 'lib0/encoding'
-import { Y } from './yjs.js'
+import * as Y from './yjs.js'
 import type { Deletes } from './deletes.js'
 import { isEmpty, missingStructs } from './missing.js'
 
