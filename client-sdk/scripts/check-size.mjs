@@ -7,7 +7,7 @@ import { build } from 'esbuild'
 import { root } from './exports.mjs'
 
 /** In bytes of gzip. Lower it when the figure falls; raise it only for a feature that is worth it. */
-const limit = 23_200
+const limit = 17_200
 
 const yjs = ['yjs', 'ws']
 const lib0 = [...yjs, 'lib0', 'lib0/*']
@@ -36,6 +36,8 @@ const rows = [
   ['without yjs and lib0 (the gate)', counted],
   ['without yjs', await bundle(core, yjs)],
   ['without yjs, lib0 and y-protocols', await bundle(core, all)],
+  // Tells when a change makes a page carry more of Yjs than before.
+  ['with everything', await bundle(core, ['ws'])],
 ]
 for (const [name, { raw, gzip }] of rows) {
   console.log(`${name.padEnd(36)} ${String(gzip).padStart(6)} bytes of gzip, ${raw} minified`)

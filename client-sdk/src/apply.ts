@@ -1,5 +1,4 @@
-import * as Y from 'yjs'
-import { messageOf } from './errors.js'
+import * as Y from './yjs.js'
 
 /**
  * Applies updates in one transaction. What throws is told, one by one, and does no harm to the rest: a connection must
@@ -9,7 +8,7 @@ export const applyUpdates = (
   doc: Y.Doc,
   updates: readonly Uint8Array[],
   origin: unknown,
-  failed: (message: string, cause: unknown) => void,
+  failed: (what: string, cause: unknown) => void,
 ): void => {
   if (updates.length === 0) return
   const applyAll = (): void => {
@@ -17,7 +16,7 @@ export const applyUpdates = (
       try {
         Y.applyUpdate(doc, update, origin)
       } catch (thrown) {
-        failed('an update could not be applied', thrown)
+        failed('an update', thrown)
       }
     }
   }
@@ -25,6 +24,6 @@ export const applyUpdates = (
     Y.transact(doc, applyAll, origin, false)
   } catch (thrown) {
     // Observers run at the end of the transaction: the updates are in, and an observer failed.
-    failed(`an observer of the document failed: ${messageOf(thrown)}`, thrown)
+    failed('an update to an observer', thrown)
   }
 }

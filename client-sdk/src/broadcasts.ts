@@ -1,64 +1,47 @@
 /* Ephemeral messages of one room. */
-import { decodeValue, type Access, type BroadcastedFrame } from '@weft/protocol'
-import { Emitter, type Unsubscribe } from './emitter.js'
-import { WeftError } from './errors.js'
+import { broadcastFrame, decodeValue } from '@weft/protocol'
+import { createEmitter, type Unsubscribe } from './emitter.js'
+import { WeftError, tooLarge } from './errors.js'
 import { encodePayload } from './payload.js'
-import type { Wire } from './room-wire.js'
-import type { Broadcast, Logger } from './types.js'
+import type { RoomContext } from './room-context.js'
+import type { Broadcast } from './types.js'
 
-/** What broadcasts need of their room. */
-export interface BroadcastsHost {
-  readonly logger: Logger
-  /** What the client may do in the room. */
-  access(): Access | null
-  failed(message: string, cause: unknown): void
+export interface Broadcasts {
+  /** Sends, or drops when that is not possible now: what waits would be out of date. */
+  send(name: string, payload: unknown): boolean
+  on<Name extends string>(name: Name, listener: (message: Broadcast<Name>) => void): Unsubscribe
+  receive(author: string | null, name: string, payload: Uint8Array): void
+  end(): void
 }
 
-export class Broadcasts {
-  private readonly wire: Wire
-  private readonly host: BroadcastsHost
-  private readonly emitter: Emitter<Record<string, Broadcast>>
-
-  constructor(wire: Wire, host: BroadcastsHost) {
-    this.wire = wire
-    this.host = host
-    this.emitter = new Emitter(host.logger)
-  }
-
-  /** Sends, or drops when that is not possible now: what waits would be out of date. */
-  send(name: string, payload: unknown): boolean {
-    const bytes = encodePayload(name, payload)
-    const { limits, number, congested } = this.wire
-    if (limits === null || number === null) return false
-    if (bytes.length > limits.eventBytes)
-      throw new WeftError(
-        'too_large',
-        `the broadcast has ${bytes.length} bytes and may have ${limits.eventBytes}`,
-      )
-    if (this.host.access() === 'read')
-      throw new WeftError('forbidden', 'a grant to read is none to broadcast')
-    if (congested) return false
-    this.wire.send({ type: 'broadcast', room: number, name, payload: bytes })
-    return true
-  }
-
-  on<Name extends string>(name: Name, listener: (message: Broadcast<Name>) => void): Unsubscribe {
+export const createBroadcasts = (room: RoomContext): Broadcasts => {
+  const { client } = room
+  const emitter = createEmitter<Record<string, Broadcast>>(client.logger)
+  return {
+    send: (name, payload) => {
+      const bytes = encodePayload(name, payload)
+      const { limits } = client
+      const { number } = room
+      if (!limits || number === null) return false
+      const excess = tooLarge('broadcast', bytes, limits.eventBytes)
+      if (excess) throw new WeftError('too_large', excess)
+      if (room.access === 'read') throw new WeftError('forbidden', 'a grant to read is none to broadcast')
+      if (client.link.congested) return false
+      client.link.send([broadcastFrame, number, name, bytes])
+      return true
+    },
     // Under a name only broadcasts of that name are emitted.
-    return this.emitter.on(name, listener as (message: Broadcast) => void)
-  }
-
-  receive({ name, author, payload }: BroadcastedFrame): void {
-    let value: unknown
-    try {
-      value = decodeValue(payload)
-    } catch (thrown) {
-      this.host.failed(`the payload of broadcast '${name}' could not be read`, thrown)
-      return
-    }
-    this.emitter.emit(name, { name, payload: value, author })
-  }
-
-  end(): void {
-    this.emitter.clear()
+    on: (name, listener) => emitter.on(name, listener as (message: Broadcast) => void),
+    receive: (author, name, payload) => {
+      let value
+      try {
+        value = decodeValue(payload)
+      } catch (thrown) {
+        room.failed(`broadcast '${name}'`, thrown)
+        return
+      }
+      emitter.emit(name, { name, payload: value, author })
+    },
+    end: emitter.clear,
   }
 }

@@ -1,8 +1,6 @@
-import type { ConnectionState, Failure } from './connection-states.js'
-import { WeftError } from './errors.js'
+import type { ConnectionState } from './connection-states.js'
+import { errorOf } from './errors.js'
 import type { ConnectionInfo } from './types.js'
-
-const failureOf = (failure: Failure): WeftError => new WeftError(failure.code, failure.message)
 
 /** The public side of a state. @param dateOf the date of a time on the client's clock */
 export const connectionInfo = (state: ConnectionState, dateOf: (time: number) => number): ConnectionInfo => {
@@ -17,12 +15,12 @@ export const connectionInfo = (state: ConnectionState, dateOf: (time: number) =>
         attempt: state.attempt,
         delay: state.delay,
         at: dateOf(state.until),
-        reason: failureOf(state.failure),
+        reason: errorOf(state.failure),
       }
     case 'draining':
       return { status: 'draining', at: dateOf(state.reconnectAt) }
     case 'denied':
-      return { status: 'denied', reason: failureOf(state.failure) }
+      return { status: 'denied', reason: errorOf(state.failure) }
     case 'idle':
     case 'authenticating':
     case 'connected':

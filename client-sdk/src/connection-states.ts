@@ -1,5 +1,14 @@
 /* The vocabulary of a connection: its states, what happens to it, and what it has done. `connection.ts` has the transitions. */
 
+import type { CloseCode } from '@weft/protocol'
+
+/** The close codes that the client looks at or sends, as numbers: the table of all of them stays out of a page. */
+export const closeCodes = {
+  protocolError: 4400,
+  tokenExpired: 4407,
+  timeout: 4508,
+} as const satisfies Pick<typeof CloseCode, 'protocolError' | 'tokenExpired' | 'timeout'>
+
 /** Timeouts and retry delays, in milliseconds. */
 export interface Timing {
   /** How long `auth()` may take. Default 10,000. */
@@ -139,15 +148,11 @@ export interface Probe {
 }
 
 /** Where the replacement of a token stands. */
-export type Refresh =
-  | { readonly phase: 'due'; readonly at: number; readonly failures: number }
-  | { readonly phase: 'asking'; readonly until: number; readonly failures: number }
-  | {
-      readonly phase: 'sent'
-      readonly until: number
-      readonly failures: number
-      readonly credentials: Credentials
-    }
+export type Refresh = {
+  /** When it is asked for, or how long the answer may take. */
+  readonly at: number
+  readonly failures: number
+} & ({ readonly phase: 'due' | 'asking' } | { readonly phase: 'sent'; readonly credentials: Credentials })
 
 export type ConnectionState =
   | { readonly name: 'idle' }
@@ -168,51 +173,59 @@ export type ActiveState = Authenticating | Opening | Greeting | UpState
 /** The states between two attempts. */
 export type PauseState = Waiting | Offline
 
+/** What happens to a connection, and what belongs to it. */
 export type ConnectionEvent =
-  | { readonly type: 'connect' }
-  | { readonly type: 'disconnect' }
-  | { readonly type: 'close' }
-  | ({ readonly type: 'token' } & Credentials)
-  | { readonly type: 'tokenFailed'; readonly message: string }
+  | readonly ['connect']
+  | readonly ['disconnect']
+  | readonly ['close']
+  | readonly ['token', Credentials]
+  | readonly ['tokenFailed', message: string]
   /** No attempt can ever succeed here: there is no WebSocket. */
-  | { readonly type: 'impossible'; readonly failure: Failure }
-  | { readonly type: 'opened' }
-  | { readonly type: 'socketClosed'; readonly code: number; readonly reason: string }
-  | { readonly type: 'welcome'; readonly heartbeat: number }
-  | { readonly type: 'errorFrame'; readonly error: ErrorReport }
-  | { readonly type: 'authed' }
+  | readonly ['impossible', Failure]
+  | readonly ['opened']
+  | readonly ['socketClosed', code: number, reason: string]
+  | readonly ['welcome', heartbeat: number]
+  | readonly ['errorFrame', ErrorReport]
+  | readonly ['authed']
   /** The server sent what is no frame. */
-  | { readonly type: 'garbage'; readonly message: string }
-  | { readonly type: 'drain'; readonly delay: number }
-  | { readonly type: 'timer' }
+  | readonly ['garbage', message: string]
+  | readonly ['drain', delay: number]
+  | readonly ['timer']
   /** A change has been sent: its author waits for the acknowledgement. */
-  | { readonly type: 'changeSent' }
+  | readonly ['changeSent']
   /** The platform says that the network is back, the page visible again, or thawed. */
-  | { readonly type: 'wake' }
+  | readonly ['wake']
   /** The platform says that the network is gone. It is often wrong. */
-  | { readonly type: 'networkLost' }
+  | readonly ['networkLost']
 
-export type ConnectionEffect =
+/** What is to be done, and with what: the methods of who does it. */
+export interface ConnectionActions {
   /** Ask for a token; answered by `token` or `tokenFailed`. */
-  | { readonly type: 'authenticate' }
+  authenticate(): unknown
   /** Open a socket; answered by `opened`, `socketClosed` or `impossible`. */
-  | { readonly type: 'open' }
+  open(): unknown
   /** Send HELLO. */
-  | { readonly type: 'greet'; readonly token: string | null }
+  greet(token: string | null): unknown
   /** Send AUTH; answered by `authed`, or a close. */
-  | { readonly type: 'renew'; readonly token: string }
-  | { readonly type: 'ping' }
+  renew(token: string): unknown
+  ping(): unknown
   /** Tell the application of what does not end the connection. */
-  | { readonly type: 'report'; readonly failure: Failure }
+  report(failure: Failure): unknown
   /** Forget the running attempt: close its socket, expect nothing from it any more. */
-  | { readonly type: 'abandon'; readonly code: number; readonly reason: string }
+  abandon(code: number, reason: string): unknown
   /** Start the one timer, instead of the one before. */
-  | { readonly type: 'timer'; readonly ms: number }
-  | { readonly type: 'stopTimer' }
+  timer(ms: number): unknown
+  stopTimer(): unknown
   /** Frames may be sent from now on. */
-  | { readonly type: 'up' }
+  up(): unknown
   /** The connection that was up is gone. */
-  | { readonly type: 'down' }
+  down(): unknown
+}
+
+/** An action, and what it is called with. */
+export type ConnectionEffect = {
+  readonly [Name in keyof ConnectionActions]: readonly [Name, ...Parameters<ConnectionActions[Name]>]
+}[keyof ConnectionActions]
 
 /** What a step may know of the world. */
 export interface Facts {

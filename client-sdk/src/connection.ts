@@ -11,160 +11,129 @@
  *
  * `disconnect` leads to idle and `close` to closed from everywhere. README.md draws the same with the public names.
  */
-import { CloseCode } from '@weft/protocol'
 import { fullJitter } from './backoff.js'
-import { isActive, isPause, isUp } from './connection-states.js'
+import { closeCodes, isActive, isPause, isUp } from './connection-states.js'
 import type {
-  ConnectionEffect,
+  ActiveState,
   ConnectionEvent,
   ConnectionState,
   Facts,
   PauseState,
   Step,
-  UpState,
 } from './connection-states.js'
 import { probe, watch } from './heartbeat.js'
-import { closedByPeer, giveUp, offlineDelay, retry } from './retry.js'
+import { closedByPeer, deny, leave, offlineDelay, retry } from './retry.js'
 import { authed, firstRefresh, tokenCame, tokenFailed } from './token-refresh.js'
 
 /** One transition. An event that means nothing in a state leaves it as it is. */
-export const step = (state: ConnectionState, event: ConnectionEvent, facts: Facts): Step => {
+export const step = (state: ConnectionState, event: ConnectionEvent, facts: Facts): Step =>
+  (state.name === 'closed' ? null : transition(state, event, facts)) ?? [state, []]
+
+const transition = (state: ConnectionState, event: ConnectionEvent, facts: Facts): Step | null => {
   const { timing, now } = facts
-  if (state.name === 'closed') return [state, []]
-  switch (event.type) {
+  const up = isUp(state) ? state : null
+  switch (event[0]) {
     case 'close':
-      return [{ name: 'closed' }, end(state)]
+      return leave(state, { name: 'closed' }, null, byClient)
     case 'disconnect':
-      return state.name === 'idle' ? [state, []] : [{ name: 'idle' }, end(state)]
+      return state.name === 'idle' ? null : leave(state, { name: 'idle' }, null, byClient)
     case 'connect':
       if (state.name === 'idle' || state.name === 'denied') return attempt(0, now, facts)
-      return isPause(state) ? attempt(state.attempt, state.since, facts) : [state, []]
+      return isPause(state) ? attempt(state.attempt, state.since, facts) : null
     case 'token': {
-      const { token, expires } = event
-      if (isUp(state)) return watchAfter(tokenCame(state, { token, expires }, facts), facts)
-      if (state.name !== 'authenticating') return [state, []]
-      return [
-        { name: 'opening', attempt: state.attempt, since: state.since, credentials: { token, expires } },
-        [{ type: 'timer', ms: timing.connectTimeout }, { type: 'open' }],
-      ]
+      const [, credentials] = event
+      if (up) return watch(...tokenCame(up, credentials, facts))
+      if (state.name !== 'authenticating') return null
+      return [{ ...state, name: 'opening', credentials }, [['timer', timing.connectTimeout], ['open']]]
     }
     case 'tokenFailed':
-      if (isUp(state)) return watchAfter(tokenFailed(state, event.message, facts), facts)
-      if (state.name !== 'authenticating') return [state, []]
-      return retry(state, { code: 'auth_failed', message: event.message }, facts)
+      if (up) return watch(...tokenFailed(up, event[1], facts))
+      if (state.name !== 'authenticating') return null
+      return retry(state, { code: 'auth_failed', message: event[1] }, facts)
     case 'impossible':
-      return state.name === 'opening'
-        ? [{ name: 'denied', failure: event.failure }, [{ type: 'stopTimer' }]]
-        : [state, []]
+      return state.name === 'opening' ? deny(state, event[1]) : null
     case 'opened':
-      if (state.name !== 'opening') return [state, []]
+      if (state.name !== 'opening') return null
       return [
         { ...state, name: 'greeting', error: null },
         [
-          { type: 'timer', ms: timing.welcomeTimeout },
-          { type: 'greet', token: state.credentials.token },
+          ['timer', timing.welcomeTimeout],
+          ['greet', state.credentials.token],
         ],
       ]
     case 'welcome':
-      if (state.name !== 'greeting') return [state, []]
+      if (state.name !== 'greeting') return null
       return watch(
         {
+          ...state,
           name: 'connected',
-          attempt: state.attempt,
           since: now,
-          heartbeat: event.heartbeat,
+          heartbeat: event[1],
           nextPing: now,
           due: now,
           probe: null,
-          credentials: state.credentials,
           refresh: firstRefresh(state.credentials, facts),
           error: null,
         },
         facts,
-        [{ type: 'up' }],
+        [['up']],
       )
     case 'errorFrame':
-      return state.name === 'greeting' || isUp(state) ? [{ ...state, error: event.error }, []] : [state, []]
+      return state.name === 'greeting' || up ? [{ ...state, error: event[1] } as ActiveState, []] : null
     case 'authed':
-      return isUp(state) ? watch(authed(state, facts), facts) : [state, []]
+      return up && watch(authed(up, facts), facts)
     case 'drain':
-      if (!isUp(state)) return [state, []]
-      return watch({ ...state, name: 'draining', reconnectAt: now + event.delay }, facts)
+      return up && watch({ ...up, name: 'draining', reconnectAt: now + event[1] }, facts)
     case 'socketClosed':
-      return closedByPeer(state, event.code, event.reason, facts)
+      return closedByPeer(state, event[1], event[2], facts)
     case 'garbage':
-      if (state.name !== 'greeting' && !isUp(state)) return [state, []]
-      return giveUp(state, CloseCode.protocolError, { code: 'invalid_frame', message: event.message }, facts)
+      if (state.name !== 'greeting' && !isUp(state)) return null
+      return retry(state, { code: 'invalid_frame', message: event[1] }, facts, closeCodes.protocolError)
     case 'timer':
       return elapsed(state, facts)
     case 'changeSent':
-      return isUp(state) ? watch(state, { ...facts, unsaved: true }) : [state, []]
+      return up && watch(up, { ...facts, unsaved: true })
     case 'wake':
-      if (isPause(state)) return hurry(state, facts)
-      return isUp(state) ? probe(state, facts) : [state, []]
+      return isPause(state) ? hurry(state, facts) : up && probe(up, facts)
     case 'networkLost':
-      if (state.name === 'waiting') return slowDown(state, facts)
-      return isUp(state) ? probe(state, facts) : [state, []]
+      return state.name === 'waiting' ? slowDown(state, facts) : up && probe(up, facts)
   }
 }
 
-const watchAfter = ([state, effects]: readonly [UpState, readonly ConnectionEffect[]], facts: Facts): Step =>
-  watch(state, facts, effects)
+const byClient = 'closed by the client'
 
-const attempt = (number: number, since: number, { timing }: Facts): Step => [
-  { name: 'authenticating', attempt: number, since },
-  [{ type: 'timer', ms: timing.authTimeout }, { type: 'authenticate' }],
+const attempt = (failures: number, since: number, { timing }: Facts): Step => [
+  { name: 'authenticating', attempt: failures, since },
+  [['timer', timing.authTimeout], ['authenticate']],
 ]
 
-/** Leaves whatever runs. */
-const end = (state: ConnectionState): ConnectionEffect[] => {
-  const effects: ConnectionEffect[] = [
-    { type: 'stopTimer' },
-    { type: 'abandon', code: 1000, reason: 'closed by the client' },
-  ]
-  if (isUp(state)) effects.push({ type: 'down' })
-  return effects
-}
+const waitedFor = { authenticating: 'auth()', opening: 'the socket', greeting: 'WELCOME' }
 
-const elapsed = (state: ConnectionState, facts: Facts): Step => {
+const elapsed = (state: ConnectionState, facts: Facts): Step | null => {
   if (isPause(state)) return attempt(state.attempt, state.since, facts)
   if (isUp(state)) return watch(state, facts)
-  if (!isActive(state)) return [state, []]
-  switch (state.name) {
-    case 'authenticating':
-      return giveUp(state, 1000, { code: 'auth_failed', message: 'auth() took too long' }, facts)
-    case 'opening':
-      return giveUp(
-        state,
-        1000,
-        { code: 'connect_timeout', message: 'the socket did not open in time' },
-        facts,
-      )
-    case 'greeting':
-      return giveUp(
-        state,
-        CloseCode.timeout,
-        { code: 'connect_timeout', message: 'no WELCOME came in time' },
-        facts,
-      )
-  }
+  if (!isActive(state)) return null
+  const code = state.name === 'authenticating' ? 'auth_failed' : 'connect_timeout'
+  const message = `${waitedFor[state.name]} took too long`
+  return retry(state, { code, message }, facts, state.name === 'greeting' ? closeCodes.timeout : 1000)
 }
 
+/** Waits otherwise than before. */
+const wait = (state: PauseState, name: PauseState['name'], delay: number, { now }: Facts): Step => [
+  { ...state, name, delay, until: now + delay },
+  [['timer', delay]],
+]
+
 /** The next attempt comes sooner, but not before the server wants it. */
-const hurry = (state: PauseState, { now, timing, random, online }: Facts): Step => {
-  // A page that is looked at again without a network has nothing to try.
-  if (!online) return [state, []]
+const hurry = (state: PauseState, facts: Facts): Step | null => {
+  const { now, timing, random, online } = facts
   // Jittered too: a whole office gets its network back at once.
-  const delay = Math.max(
-    fullJitter(0, timing.retryBase, timing.retryMax, random),
-    Math.max(0, state.notBefore - now),
-  )
-  if (state.name === 'waiting' && now + delay >= state.until) return [state, []]
-  return [{ ...state, name: 'waiting', delay, until: now + delay }, [{ type: 'timer', ms: delay }]]
+  const delay = Math.max(fullJitter(0, timing.retryBase, timing.retryMax, random), state.notBefore - now)
+  // A page that is looked at again without a network has nothing to try.
+  if (!online || (state.name === 'waiting' && now + delay >= state.until)) return null
+  return wait(state, 'waiting', delay, facts)
 }
 
 /** There is no network, it is said: the next attempt would be in vain. */
-const slowDown = (state: PauseState, facts: Facts): Step => {
-  const delay = Math.max(offlineDelay(facts), state.until - facts.now)
-  return [{ ...state, name: 'offline', delay, until: facts.now + delay }, [{ type: 'timer', ms: delay }]]
-}
+const slowDown = (state: PauseState, facts: Facts): Step =>
+  wait(state, 'offline', Math.max(offlineDelay(facts), state.until - facts.now), facts)

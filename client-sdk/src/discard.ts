@@ -3,18 +3,10 @@
  * ones: without them it would wait for ever, at everybody. So the refused stretch of clocks is sent as deleted content.
  */
 import * as encoding from 'lib0/encoding'
-import * as Y from 'yjs'
+import * as Y from './yjs.js'
+import { encodeDeletes, uncovered, type Deletes } from './deletes.js'
 
-interface Range {
-  readonly clock: number
-  readonly len: number
-}
-
-type Ranges = ReadonlyMap<number, readonly Range[]>
-
-type Decoded = ReturnType<typeof Y.decodeUpdate>
-
-type Struct = Decoded['structs'][number]
+type Struct = ReturnType<typeof Y.decodeUpdate>['structs'][number]
 
 /** What discarding an update comes to. */
 export interface Discard {
@@ -28,58 +20,53 @@ export interface Discard {
 
 /** Finds what it takes to discard an update. @throws when it does not decode */
 export const discardOf = (update: Uint8Array): Discard => {
-  const decoded = Y.decodeUpdate(update)
-  const own = rangesOf(decoded)
+  const { structs, ds } = Y.decodeUpdate(update)
+  const own = clocksOf(structs)
   return {
-    replacement: own.size === 0 ? null : asDeleted(decoded),
+    replacement: own.clients.size === 0 ? null : asDeleted(structs),
     undo: encodeDeletes(own),
-    deletesOthers: [...decoded.ds.clients].some(([client, ranges]) =>
-      ranges.some((range) => !isWithin(range, own.get(client) ?? [])),
-    ),
+    deletesOthers: uncovered(Y.mergeDeleteSets([ds]), own).clients.size > 0,
   }
 }
 
-/** The clocks that an update fills, by client, in order and joined where they touch. */
-const rangesOf = ({ structs }: Decoded): Ranges => {
-  const byClient = new Map<number, Range[]>()
-  for (const struct of structs) {
-    if (struct instanceof Y.Skip) continue
-    const { client, clock } = struct.id
-    const ranges = byClient.get(client)
-    const last = ranges?.at(-1)
-    if (ranges === undefined) byClient.set(client, [{ clock, len: struct.length }])
-    else if (last !== undefined && last.clock + last.len === clock)
-      ranges[ranges.length - 1] = { clock: last.clock, len: last.len + struct.length }
-    else ranges.push({ clock, len: struct.length })
+/** The clocks that structs fill, in order and joined where they touch. */
+const clocksOf = (structs: readonly Struct[]): Deletes => {
+  const clients = new Map<number, { readonly clock: number; readonly len: number }[]>()
+  for (const { id, length } of structs.filter((struct) => !(struct instanceof Y.Skip))) {
+    const { client, clock } = id
+    const range = { clock, len: length }
+    const ranges = clients.get(client)
+    if (ranges) ranges.push(range)
+    else clients.set(client, [range])
   }
-  return byClient
+  // Yjs makes it a set of its own; the class of what it takes is not exported.
+  // eslint-disable-next-line @typescript-eslint/no-unsafe-class-instance-assignment
+  return Y.mergeDeleteSets([{ clients }])
 }
-
-const isWithin = ({ clock, len }: Range, ranges: readonly Range[]): boolean =>
-  ranges.some((range) => range.clock <= clock && clock + len <= range.clock + range.len)
 
 /**
  * Items keep their place (their origins), so that what was typed after them finds its own: only the content goes. A GC
  * struct in their place would take with it everything that hangs on it.
  */
-const asDeleted = ({ structs }: Decoded): Uint8Array => {
+const asDeleted = (structs: readonly Struct[]): Uint8Array => {
   const byClient = new Map<number, Struct[]>()
   for (const struct of structs) {
     const { client } = struct.id
     const group = byClient.get(client)
-    if (group === undefined) byClient.set(client, [struct])
-    else group.push(struct)
+    if (group) group.push(struct)
+    else byClient.set(client, [struct])
   }
   const encoder = new Y.UpdateEncoderV1()
-  encoding.writeVarUint(encoder.restEncoder, byClient.size)
+  const write = (value: number): void => encoding.writeVarUint(encoder.restEncoder, value)
+  write(byClient.size)
   for (const [client, group] of byClient) {
-    encoding.writeVarUint(encoder.restEncoder, group.length)
+    write(group.length)
     encoder.writeClient(client)
-    encoding.writeVarUint(encoder.restEncoder, group[0]?.id.clock ?? 0)
+    write(group[0]?.id.clock ?? 0)
     for (const struct of group) deletedStruct(struct).write(encoder, 0)
   }
   // No deletes: the content is born deleted.
-  encoding.writeVarUint(encoder.restEncoder, 0)
+  write(0)
   return encoder.toUint8Array()
 }
 
@@ -90,20 +77,4 @@ const deletedStruct = (struct: Struct): Struct => {
   // Yjs types it as AbstractContent, which it does not export and its contents do not extend.
   // eslint-disable-next-line @typescript-eslint/no-unsafe-class-instance-assignment
   return new Y.Item(id, null, origin, null, rightOrigin, parent, parentSub, content)
-}
-
-/** A Yjs update, v1 encoding, of deletes alone. */
-export const encodeDeletes = (deletes: Ranges): Uint8Array => {
-  const encoder = encoding.createEncoder()
-  encoding.writeVarUint(encoder, 0)
-  encoding.writeVarUint(encoder, deletes.size)
-  for (const [client, ranges] of deletes) {
-    encoding.writeVarUint(encoder, client)
-    encoding.writeVarUint(encoder, ranges.length)
-    for (const { clock, len } of ranges) {
-      encoding.writeVarUint(encoder, clock)
-      encoding.writeVarUint(encoder, len)
-    }
-  }
-  return encoding.toUint8Array(encoder)
 }

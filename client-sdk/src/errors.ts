@@ -21,6 +21,14 @@ export class WeftError extends Error {
   }
 }
 
+/** The error that a frame or a failure tells of. */
+export const errorOf = ({ code, message }: { readonly code: string; readonly message: string }): WeftError =>
+  new WeftError(code, message)
+
 /** The message of whatever was thrown. */
 export const messageOf = (thrown: unknown): string =>
   thrown instanceof Error ? thrown.message : String(thrown)
+
+/** Says that something has more bytes than it may; null when it has not. */
+export const tooLarge = (what: string, { length }: Uint8Array, limit: number): string | null =>
+  length <= limit ? null : `the ${what} has ${length} bytes and may have ${limit}`

@@ -1,25 +1,37 @@
 /* The I/O of a connection: does what `connection.ts` decides, with a socket, a timer and the auth function. */
 import {
   PROTOCOL_VERSION,
-  decodeServerFrame,
-  encodeClientFrame,
-  type ClientFrame,
-  type ServerFrame,
-  type WelcomeFrame,
+  appendFrame,
+  authFrame,
+  authedFrame,
+  decodeServerWire,
+  drainFrame,
+  encodeClientWire,
+  errorFrame,
+  helloFrame,
+  pingFrame,
+  pongFrame,
+  seedFrame,
+  updateFrame,
+  welcomeFrame,
+  type ClientWire,
+  type ServerWire,
+  type WelcomeWire,
 } from '@weft/protocol'
 import type { Clock } from './clock.js'
 import {
   initialState,
   isUp,
-  type ConnectionEffect,
+  type ConnectionActions,
   type ConnectionEvent,
   type ConnectionState,
-  type Facts,
   type Timing,
 } from './connection-states.js'
 import { step } from './connection.js'
-import { WeftError, messageOf } from './errors.js'
+import { WeftError, errorOf, messageOf } from './errors.js'
 import type { Platform } from './platform.js'
+import { endSoon } from './socket-node.js'
+import { createTimer } from './timer.js'
 import { expiryOf } from './token-refresh.js'
 import type { Auth } from './types.js'
 import { bytesOf, findWebSocket, type WebSocketConstructor, type WebSocketLike } from './websocket.js'
@@ -29,9 +41,6 @@ const highWater = 1024 * 1024
 
 /** With more bytes than this on their way to the server, the answer to a ping may be late behind them. */
 const bulkBytes = 64 * 1024
-
-/** How long a closing handshake may take before a Node socket is ended without it. */
-const closeGrace = 1_000
 
 export interface LinkOptions {
   readonly url: string
@@ -45,13 +54,19 @@ export interface LinkOptions {
   readonly platform: Platform
 }
 
+/** What a link does not answer itself. */
+export type LinkWire = Exclude<
+  ServerWire,
+  WelcomeWire | readonly [type: typeof pingFrame | typeof pongFrame | typeof drainFrame, value: number]
+>
+
 /** What a link tells its owner. */
 export interface LinkListener {
   /** The connection is there; called before the `connected` status is told. */
-  up(welcome: WelcomeFrame): void
+  up(welcome: WelcomeWire): void
   down(): void
-  /** Any other frame of a room. */
-  frame(frame: ServerFrame): void
+  /** Any frame of a room, and those that tell the client something: ERROR and AUTHED. */
+  frame(frame: LinkWire): void
   state(state: ConnectionState): void
   latency(ms: number): void
   error(error: WeftError): void
@@ -61,294 +76,201 @@ export interface LinkListener {
   readonly syncing: boolean
 }
 
-export class Link {
-  private readonly options: LinkOptions
-  private readonly listener: LinkListener
-  private current: ConnectionState = initialState
-  private socket: WebSocketLike | null = null
-  private welcome: WelcomeFrame | null = null
-  private cancelTimer: (() => void) | null = null
-  /** Counts attempts: what belongs to an earlier one is not heard any more. */
-  private generation = 0
-  /** Counts calls of `auth()`: only the last one's answer is heard. */
-  private calls = 0
-  private lastHeard = 0
-  private received = 0
-  private pingId = 0
-  private pingSentAt = 0
-  /** Bytes sent on this connection, up to the last ping, and up to the last ping that was answered. */
-  private sent = 0
-  private sentAtPing = 0
-  private sentAtPong = 0
-  private readonly queue: ConnectionEvent[] = []
-  private running = false
-
-  constructor(options: LinkOptions, listener: LinkListener) {
-    this.options = options
-    this.listener = listener
-  }
-
-  get state(): ConnectionState {
-    return this.current
-  }
-
+export interface Link {
+  /** Whether frames may be sent. */
+  readonly connected: boolean
   /** Whether the socket has so much to send that more should wait. */
-  get congested(): boolean {
-    return this.socket !== null && this.socket.bufferedAmount > highWater
-  }
-
+  readonly congested: boolean
   /** Sends a frame on the connection that is up; without one it goes nowhere. */
-  send(frame: ClientFrame): void {
-    const { current } = this
-    if (!isUp(current)) return
-    this.write(frame)
-    const change = frame.type === 'update' || frame.type === 'append' || frame.type === 'seed'
-    const { clock, timing } = this.options
-    if (change && current.due - clock.now() > timing.unsavedPing) this.dispatch({ type: 'changeSent' })
-  }
+  send(frame: ClientWire): void
+  dispatch(...event: ConnectionEvent): void
+}
 
-  dispatch(event: ConnectionEvent): void {
+export const createLink = (options: LinkOptions, listener: LinkListener): Link => {
+  const { clock, random, timing, auth, platform, clientId, agent } = options
+  const timer = createTimer(clock)
+  let state: ConnectionState = initialState
+  let socket: WebSocketLike | null = null
+  let welcome: WelcomeWire | null = null
+  /** Counts attempts: what belongs to an earlier one is not heard any more. */
+  let generation = 0
+  /** Counts calls of `auth()`: only the last one's answer is heard. */
+  let calls = 0
+  let lastHeard = 0
+  let received = 0
+  let pingId = 0
+  let pingSentAt = 0
+  /** Bytes sent on this connection, up to the last ping, and up to the last ping that was answered. */
+  let sent = 0
+  let sentAtPing = 0
+  let sentAtPong = 0
+  const queue: ConnectionEvent[] = []
+  let running = false
+
+  const dispatch = (...event: ConnectionEvent): void => {
     // Effects may bring events at once (a socket that throws, a listener that disconnects): one step after the other.
-    this.queue.push(event)
-    if (this.running) return
-    this.running = true
+    queue.push(event)
+    if (running) return
+    running = true
     try {
-      for (let next = this.queue.shift(); next !== undefined; next = this.queue.shift()) this.take(next)
+      for (let next = queue.shift(); next; next = queue.shift()) take(next)
     } finally {
-      this.running = false
+      running = false
     }
   }
 
-  private take(event: ConnectionEvent): void {
-    const before = this.current
-    const [next, effects] = step(before, event, this.facts())
-    this.current = next
-    for (const effect of effects) this.perform(effect)
-    const again = next.name === 'waiting' && next !== before
-    if (next.name !== before.name || again) this.listener.state(next)
-  }
-
-  private facts(): Facts {
-    const { clock, random, timing, auth, platform } = this.options
-    return {
+  const take = (event: ConnectionEvent): void => {
+    const before = state
+    const [next, effects] = step(before, event, {
       now: clock.now(),
       random,
-      lastHeard: this.lastHeard,
-      received: this.received,
+      lastHeard,
+      received,
       timing,
       refreshable: typeof auth === 'function',
       online: platform.online,
       hidden: platform.hidden,
-      unsaved: this.listener.unsaved,
-      bulk: this.sent - this.sentAtPong > bulkBytes || this.listener.syncing,
-    }
+      unsaved: listener.unsaved,
+      bulk: sent - sentAtPong > bulkBytes || listener.syncing,
+    })
+    state = next
+    for (const [name, ...values] of effects) (actions[name] as (...values: unknown[]) => unknown)(...values)
+    if (next.name !== before.name || (next.name === 'waiting' && next !== before)) listener.state(next)
   }
 
-  private perform(effect: ConnectionEffect): void {
-    switch (effect.type) {
-      case 'authenticate':
-        void this.authenticate()
-        break
-      case 'open':
-        void this.open()
-        break
-      case 'greet':
-        this.write({
-          type: 'hello',
-          version: PROTOCOL_VERSION,
-          token: effect.token,
-          clientId: this.options.clientId,
-          agent: this.options.agent,
-        })
-        break
-      case 'renew':
-        this.write({ type: 'auth', token: effect.token })
-        break
-      case 'report':
-        this.listener.error(new WeftError(effect.failure.code, effect.failure.message))
-        break
-      case 'ping':
-        this.pingId++
-        this.sentAtPing = this.sent
-        this.pingSentAt = this.options.clock.now()
-        this.write({ type: 'ping', id: this.pingId })
-        break
-      case 'abandon':
-        this.abandon(effect.code, effect.reason)
-        break
-      case 'timer':
-        this.cancelTimer?.()
-        this.cancelTimer = this.options.clock.after(effect.ms, () => {
-          this.cancelTimer = null
-          this.dispatch({ type: 'timer' })
-        })
-        break
-      case 'stopTimer':
-        this.cancelTimer?.()
-        this.cancelTimer = null
-        break
-      case 'up':
-        if (this.welcome !== null) this.listener.up(this.welcome)
-        break
-      case 'down':
-        this.listener.down()
-        break
-    }
-  }
-
-  /** Never rejects. */
-  private async authenticate(): Promise<void> {
-    const call = ++this.calls
-    const { auth, clock } = this.options
-    let event: ConnectionEvent
-    try {
-      const token = typeof auth === 'function' ? await auth() : (auth ?? null)
-      const date = token === null ? null : expiryOf(token)
-      event = { type: 'token', token, expires: date === null ? null : clock.now() + date - clock.date() }
-    } catch (thrown) {
-      event = { type: 'tokenFailed', message: `auth() failed: ${messageOf(thrown)}` }
-    }
-    if (call === this.calls) this.dispatch(event)
-  }
-
-  /** Never rejects. */
-  private async open(): Promise<void> {
-    const generation = ++this.generation
-    let Socket: WebSocketConstructor
-    try {
-      Socket = await findWebSocket(this.options.WebSocket)
-    } catch (thrown) {
-      const failure = {
-        code: thrown instanceof WeftError ? thrown.code : 'no_websocket',
-        message: messageOf(thrown),
+  const actions: ConnectionActions = {
+    /** Never rejects. */
+    authenticate: async () => {
+      const call = ++calls
+      let event: ConnectionEvent
+      try {
+        const token = typeof auth === 'function' ? await auth() : (auth ?? null)
+        const date = token === null ? null : expiryOf(token)
+        event = ['token', { token, expires: date === null ? null : clock.now() + date - clock.date() }]
+      } catch (thrown) {
+        event = ['tokenFailed', `auth() failed: ${messageOf(thrown)}`]
       }
-      if (generation === this.generation) this.dispatch({ type: 'impossible', failure })
-      return
-    }
-    if (generation !== this.generation) return
-    try {
-      this.attach(new Socket(this.options.url), generation)
-    } catch (thrown) {
-      // A page's content policy makes the constructor throw; the policy may be mended by a reload only.
-      this.dispatch({ type: 'socketClosed', code: 1006, reason: messageOf(thrown) })
-    }
+      if (call === calls) dispatch(...event)
+    },
+    /** Never rejects. */
+    open: async () => {
+      const attempt = ++generation
+      let Socket: WebSocketConstructor | undefined
+      let event: ConnectionEvent | undefined
+      try {
+        Socket = await findWebSocket(options.WebSocket)
+        // A page's content policy makes the constructor throw; the policy may be mended by a reload only.
+        if (attempt === generation) attach(new Socket(options.url), attempt)
+      } catch (thrown) {
+        const message = messageOf(thrown)
+        event = Socket ? ['socketClosed', 1006, message] : ['impossible', { code: 'no_websocket', message }]
+      }
+      if (event && attempt === generation) dispatch(...event)
+    },
+    greet: (token) => write([helloFrame, PROTOCOL_VERSION, token, clientId, agent]),
+    renew: (token) => write([authFrame, token]),
+    report: (failure) => listener.error(errorOf(failure)),
+    ping: () => {
+      sentAtPing = sent
+      pingSentAt = clock.now()
+      write([pingFrame, ++pingId])
+    },
+    abandon: (code, reason) => {
+      generation++
+      calls++
+      const old = socket
+      socket = welcome = null
+      if (!old) return
+      old.onopen = old.onmessage = null
+      try {
+        old.close(code, reason.slice(0, 100))
+      } catch {
+        // Not open yet, or closed already: both are what is wanted.
+      }
+      endSoon(old)
+    },
+    timer: (ms) => timer.start(ms, () => dispatch('timer')),
+    stopTimer: timer.stop,
+    up: () => welcome && listener.up(welcome),
+    down: listener.down,
   }
 
-  private attach(socket: WebSocketLike, generation: number): void {
-    const live = (): boolean => generation === this.generation
-    this.socket = socket
-    this.sent = 0
-    this.sentAtPing = 0
-    this.sentAtPong = 0
+  const attach = (opened: WebSocketLike, attempt: number): void => {
+    const live = (): boolean => attempt === generation
+    socket = opened
+    sent = sentAtPing = sentAtPong = 0
     socket.binaryType = 'arraybuffer'
     socket.onopen = () => {
       if (!live()) return
-      this.lastHeard = this.options.clock.now()
-      this.dispatch({ type: 'opened' })
+      lastHeard = clock.now()
+      dispatch('opened')
     }
-    socket.onmessage = (event: { readonly data: unknown }) => {
-      if (live()) this.receive(event.data)
+    socket.onmessage = ({ data }: { readonly data: unknown }) => {
+      if (live()) receive(data)
     }
-    socket.onclose = (event: { readonly code: number; readonly reason: unknown }) => {
-      if (!live()) return
-      this.dispatch({ type: 'socketClosed', code: event.code, reason: String(event.reason) })
+    socket.onclose = ({ code, reason }: { readonly code: number; readonly reason: unknown }) => {
+      if (live()) dispatch('socketClosed', code, String(reason))
     }
     // The close that follows tells all there is. Without a listener `ws` would end the process.
     socket.onerror = () => undefined
   }
 
-  private receive(data: unknown): void {
-    this.lastHeard = this.options.clock.now()
-    this.received++
-    const bytes = bytesOf(data)
-    if (bytes === null) {
-      this.dispatch({ type: 'garbage', message: 'the server sent a text message' })
-      return
-    }
+  const receive = (data: unknown): void => {
+    lastHeard = clock.now()
+    received++
     let frame
     try {
-      frame = decodeServerFrame(bytes)
+      frame = decodeServerWire(bytesOf(data))
     } catch (thrown) {
-      this.listener.error(
-        new WeftError('invalid_frame', `the server sent no valid frame: ${messageOf(thrown)}`, thrown),
-      )
-      this.dispatch({ type: 'garbage', message: messageOf(thrown) })
+      const message = messageOf(thrown)
+      listener.error(new WeftError('invalid_frame', `the server sent no valid frame: ${message}`, thrown))
+      dispatch('garbage', message)
       return
     }
-    switch (frame.type) {
-      case 'unknown':
-        break
-      case 'ping':
-        this.write({ type: 'pong', id: frame.id })
-        break
-      case 'pong':
-        if (frame.id !== this.pingId) break
-        this.sentAtPong = this.sentAtPing
-        this.listener.latency(this.lastHeard - this.pingSentAt)
-        break
-      case 'welcome':
-        this.welcome = frame
-        this.dispatch({ type: 'welcome', heartbeat: frame.heartbeat })
-        break
-      case 'drain':
-        this.dispatch({ type: 'drain', delay: frame.delay })
-        break
-      case 'error':
-        if (frame.request === null) {
-          const { code, message, retryAfter } = frame
-          this.dispatch({ type: 'errorFrame', error: { code, message, retryAfter } })
-        }
-        this.listener.frame(frame)
-        break
-      case 'joined':
-      case 'sync':
-      case 'updates':
-      case 'ack':
-      case 'nack':
-      case 'presences':
-      case 'event':
-      case 'broadcasted':
-      case 'watermark':
-      case 'left':
-      case 'historyPage':
-      case 'users':
-        this.listener.frame(frame)
-        break
-      case 'authed':
-        this.dispatch({ type: 'authed' })
-        this.listener.frame(frame)
-        break
+    if (frame[0] === pingFrame) write([pongFrame, frame[1]])
+    else if (frame[0] === pongFrame) {
+      if (frame[1] !== pingId) return
+      sentAtPong = sentAtPing
+      listener.latency(lastHeard - pingSentAt)
+    } else if (frame[0] === welcomeFrame) {
+      welcome = frame
+      dispatch('welcome', frame[5])
+    } else if (frame[0] === drainFrame) dispatch('drain', frame[1])
+    else if (frame[0] !== 0) {
+      if (frame[0] === authedFrame) dispatch('authed')
+      if (frame[0] === errorFrame && frame[1] === null) {
+        const [, , code, message, retryAfter] = frame
+        dispatch('errorFrame', { code, message, retryAfter })
+      }
+      listener.frame(frame)
     }
   }
 
-  private write(frame: ClientFrame): void {
+  const write = (frame: ClientWire): void => {
     try {
       // The codec makes a buffer of its own for each frame, never a shared one.
-      const bytes = encodeClientFrame(frame) as Uint8Array<ArrayBuffer>
-      this.sent += bytes.length
-      this.socket?.send(bytes)
+      const bytes = encodeClientWire(frame) as Uint8Array<ArrayBuffer>
+      sent += bytes.length
+      socket?.send(bytes)
     } catch {
       // A socket that is closing throws in some implementations; its close event follows and what was lost is resent.
     }
   }
 
-  private abandon(code: number, reason: string): void {
-    this.generation++
-    this.calls++
-    const socket = this.socket
-    this.socket = null
-    this.welcome = null
-    if (socket === null) return
-    socket.onopen = null
-    socket.onmessage = null
-    try {
-      socket.close(code, reason.slice(0, 100))
-    } catch {
-      // Not open yet, or closed already: both are what is wanted.
-    }
-    if (socket.terminate === undefined) return
-    // `ws` waits 30 s for a dead peer's half of the closing handshake, and keeps the process alive meanwhile.
-    const timer = setTimeout(() => socket.terminate?.(), closeGrace)
-    socket.onclose = () => clearTimeout(timer)
+  return {
+    get connected() {
+      return isUp(state)
+    },
+    get congested() {
+      return (socket?.bufferedAmount ?? 0) > highWater
+    },
+    send: (frame) => {
+      if (!isUp(state)) return
+      write(frame)
+      const [type] = frame
+      const change = type === updateFrame || type === appendFrame || type === seedFrame
+      if (change && state.due - clock.now() > timing.unsavedPing) dispatch('changeSent')
+    },
+    dispatch,
   }
 }

@@ -1,4 +1,5 @@
 import type { Clock } from './clock.js'
+import { createTimer } from './timer.js'
 import type { ConnectionStatus } from './types.js'
 
 /**
@@ -7,62 +8,32 @@ import type { ConnectionStatus } from './types.js'
  */
 export type LostConnection = 'lost' | 'restored' | 'failed'
 
-/** Tells a connection that is gone from one that flickers: a short loss is nobody's concern. */
-export class LostConnectionWatch {
-  private readonly clock: Clock
-  private readonly grace: number
-  private readonly tell: (what: LostConnection) => void
-  private cancel: (() => void) | null = null
-  private told: LostConnection | null = null
+const trying: readonly ConnectionStatus[] = ['authenticating', 'connecting', 'reconnecting', 'offline']
 
-  constructor(clock: Clock, grace: number, tell: (what: LostConnection) => void) {
-    this.clock = clock
-    this.grace = grace
-    this.tell = tell
-  }
-
-  take(status: ConnectionStatus): void {
-    switch (status) {
-      case 'authenticating':
-      case 'connecting':
-      case 'reconnecting':
-      case 'offline':
-        this.without()
-        break
-      case 'connected':
-      case 'draining':
-        this.stop()
-        if (this.told !== null) this.say('restored')
-        this.told = null
-        break
-      case 'denied':
-        this.stop()
-        this.say('failed')
-        break
-      case 'idle':
-      case 'closed':
-        // As the application asked: nothing to tell.
-        this.stop()
-        this.told = null
-        break
+/**
+ * Tells a connection that is gone from one that flickers: a short loss is nobody's concern.
+ * @param grace how long a loss is short, in milliseconds
+ * @returns takes each status
+ */
+export const lostConnectionWatch = (
+  clock: Clock,
+  grace: number,
+  tell: (what: LostConnection) => void,
+): ((status: ConnectionStatus) => void) => {
+  const timer = createTimer(clock)
+  let told: LostConnection | null = null
+  const say = (what: LostConnection): void => tell((told = what))
+  return (status) => {
+    if (trying.includes(status)) {
+      if (told !== 'lost' && !timer.running) timer.start(grace, () => say('lost'))
+      return
     }
-  }
-
-  private without(): void {
-    if (this.told === 'lost' || this.cancel !== null) return
-    this.cancel = this.clock.after(this.grace, () => {
-      this.cancel = null
-      this.say('lost')
-    })
-  }
-
-  private say(what: LostConnection): void {
-    this.told = what
-    this.tell(what)
-  }
-
-  private stop(): void {
-    this.cancel?.()
-    this.cancel = null
+    timer.stop()
+    if (status === 'denied') say('failed')
+    else {
+      // Idle and closed are as the application asked: nothing to tell.
+      if (told && (status === 'connected' || status === 'draining')) tell('restored')
+      told = null
+    }
   }
 }

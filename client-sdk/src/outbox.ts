@@ -1,5 +1,5 @@
 /* The changes of one room that the server has not acknowledged, in order. Pure. */
-import * as Y from 'yjs'
+import * as Y from './yjs.js'
 
 /** Edits made while nothing can be sent are gathered in one change up to this size, in bytes. */
 const gatherBytes = 64 * 1024
@@ -32,193 +32,165 @@ export interface SeedChange {
 /** A change with its number. Its bytes are fixed when it is first sent: a retry must carry the same (P21). */
 export type Change = UpdateChange | EventChange | SeedChange
 
-/** A change that may still take in others: edits that were never sent. */
-interface Gathering {
-  readonly kind: 'gathering'
+interface Entry {
   readonly n: number
+  /** On this connection or an earlier one. */
+  sent: boolean
+  /** Null while it may still take in others: edits that were never sent. */
+  fixed: Change | null
   readonly solo: boolean
   edits: number
   bytes: number
   parts: Uint8Array[]
 }
 
-interface Entry {
-  readonly n: number
-  sent: boolean
-  content: Change | Gathering
-}
-
-export class Outbox {
-  private entries: Entry[] = []
-  /** Index of the first entry that was not sent on this connection. */
-  private cursor = 0
-  private next: number
-  private held = false
-  private count = 0
-
-  /** @param first the number of the first change: one more than the last that this client used in this room */
-  constructor(first = 1) {
-    this.next = first
-  }
-
+/** The changes of one room on their way to the server. */
+export interface Outbox {
   /** The number that the next change gets. */
-  get nextNumber(): number {
-    return this.next
-  }
-
-  /** The highest number given so far; one below the first when none was. */
-  get lastNumber(): number {
-    return this.next - 1
-  }
-
+  readonly nextNumber: number
   /** Local edits and messages that are not settled. */
-  get unsaved(): number {
-    return this.count
-  }
-
-  /** Every change up to here is settled. */
-  get settledTo(): number {
-    return (this.entries[0]?.n ?? this.next) - 1
-  }
-
-  /** The lowest number that is not settled, or null when all is. */
-  get firstNumber(): number | null {
-    return this.entries[0]?.n ?? null
-  }
-
+  readonly unsaved: number
+  /** Every change below this one is settled: the lowest number that is not, or the next one. */
+  readonly firstNumber: number
+  readonly isHeld: boolean
   /**
    * Takes a local change. One that was never sent, and so has no meaning for the server yet, takes in those that
    * follow it: a burst of keystrokes, or an hour of them offline, becomes one change.
    * @param solo keep it apart from others
    * @returns the number of the change that it became part of
    */
-  add(update: Uint8Array, solo = false): number {
-    this.count++
-    const tail = this.entries.at(-1)?.content
-    if (tail?.kind === 'gathering' && !tail.solo && !solo && tail.bytes + update.length <= gatherBytes) {
-      tail.parts.push(update)
-      tail.bytes += update.length
-      tail.edits++
-      return tail.n
-    }
-    const n = this.next++
-    const content: Gathering = { kind: 'gathering', n, solo, edits: 1, bytes: update.length, parts: [update] }
-    this.entries.push({ n, sent: false, content })
-    return n
-  }
-
-  /** Takes a message. It stays where it is among the edits: they keep their order. */
-  addEvent(name: string, payload: Uint8Array): number {
-    return this.addFixed({ kind: 'event', n: this.next, name, payload })
-  }
-
-  /** Takes the first content of an empty room. */
-  addSeed(update: Uint8Array): number {
-    return this.addFixed({ kind: 'seed', n: this.next, update })
-  }
-
+  add(update: Uint8Array, solo?: boolean): number
+  /** Takes a message, or the first content of a room. It stays where it is among the edits: they keep their order. */
+  addFixed(make: (n: number) => Change): number
   /** The next change to send, marked as sent; undefined when there is none, or sending is held. */
-  take(): Change | undefined {
-    const entry = this.held ? undefined : this.entries[this.cursor]
-    if (entry === undefined) return undefined
-    this.cursor++
-    entry.sent = true
-    return freeze(entry)
-  }
-
+  take(): Change | undefined
   /** The connection is gone: everything that is left is sent again on the next one, in order (P21). */
-  rewind(): void {
-    this.cursor = 0
-    this.held = false
-  }
-
+  rewind(): void
   /** Sends nothing until {@link release}, then `n` and all after it again (P23). */
-  holdFrom(n: number): void {
-    const index = this.entries.findIndex((entry) => entry.n >= n)
-    if (index !== -1) this.cursor = Math.min(this.cursor, index)
-    this.held = true
-  }
-
-  release(): void {
-    this.held = false
-  }
-
-  get isHeld(): boolean {
-    return this.held
-  }
-
+  holdFrom(n: number): void
+  release(): void
   /**
    * Everything up to `n` is committed (P22), also what is held back to be sent again.
    * @returns what that settled, oldest first
    */
-  acknowledge(n: number): Change[] {
-    // What was never sent cannot be committed, whatever the server says.
-    const end = this.entries.findIndex((entry) => entry.n > n || !entry.sent)
-    const settled = this.entries.splice(0, end === -1 ? this.entries.length : end)
-    this.cursor = Math.max(0, this.cursor - settled.length)
-    return settled.map((entry) => this.uncount(entry))
-  }
-
+  acknowledge(n: number): Change[]
   /** Change `n` was refused for good. Returns it, or undefined when it is not here. */
-  refuse(n: number): Change | undefined {
-    const index = this.entries.findIndex((entry) => entry.n === n)
-    const entry = this.entries[index]
-    if (entry === undefined) return undefined
-    this.entries.splice(index, 1)
-    if (index < this.cursor) this.cursor--
-    return this.uncount(entry)
-  }
-
+  refuse(n: number): Change | undefined
   /** A change that is not settled, as it is now. */
-  find(n: number): Change | undefined {
-    const entry = this.entries.find((each) => each.n === n)
-    return entry === undefined ? undefined : view(entry)
-  }
-
-  /** Everything that is not settled, oldest first. */
-  pending(): Change[] {
-    return this.entries.map(view)
-  }
-
+  find(n: number): Change | undefined
+  /** The updates of the document that are not settled, oldest first. */
+  readonly updates: Uint8Array[]
   /** Gives up everything from `n` on. Numbers go on: they are never used twice (P27). */
-  clearFrom(n = 0): Change[] {
-    const index = this.entries.findIndex((entry) => entry.n >= n)
-    const lost = index === -1 ? [] : this.entries.splice(index)
-    this.cursor = Math.min(this.cursor, this.entries.length)
-    if (this.entries.length === 0) this.held = false
-    return lost.map((entry) => this.uncount(entry))
+  clearFrom(n: number): Change[]
+}
+
+/** @param next the number of the first change: one more than the last that this client used in this room */
+export const createOutbox = (next = 1): Outbox => {
+  const entries: Entry[] = []
+  /** Index of the first entry that was not sent on this connection. */
+  let cursor = 0
+  let held = false
+  let unsaved = 0
+
+  const push = (fixed: Change | null, solo: boolean, parts: Uint8Array[], bytes: number): number => {
+    unsaved++
+    entries.push({ n: next, sent: false, fixed, solo, edits: 1, bytes, parts })
+    return next++
+  }
+  const indexOf = (test: (entry: Entry) => boolean): number => {
+    const index = entries.findIndex(test)
+    return index < 0 ? entries.length : index
+  }
+  const indexFrom = (n: number): number => indexOf((entry) => entry.n >= n)
+  /** Takes the entries from one index to before another out. */
+  const remove = (from: number, to: number): Change[] => {
+    const changes = entries.splice(from, to - from).map(view)
+    for (const change of changes) unsaved -= editsOf(change)
+    cursor -= Math.max(0, Math.min(cursor, to) - from)
+    return changes
   }
 
-  private addFixed(change: Change): number {
-    this.next++
-    this.count++
-    this.entries.push({ n: change.n, sent: false, content: change })
-    return change.n
-  }
-
-  private uncount(entry: Entry): Change {
-    const change = view(entry)
-    this.count -= editsOf(change)
-    return change
+  return {
+    get nextNumber() {
+      return next
+    },
+    get unsaved() {
+      return unsaved
+    },
+    get firstNumber() {
+      return entries[0]?.n ?? next
+    },
+    get isHeld() {
+      return held
+    },
+    get updates() {
+      return updatesOf(entries.map(view))
+    },
+    add: (update, solo = false) => {
+      const { length } = update
+      const tail = entries.at(-1)
+      if (!tail || tail.fixed || tail.solo || solo || tail.bytes + length > gatherBytes)
+        return push(null, solo, [update], length)
+      unsaved++
+      tail.edits++
+      tail.bytes += length
+      tail.parts.push(update)
+      return tail.n
+    },
+    addFixed: (make) => push(make(next), true, [], 0),
+    take: () => {
+      const entry = held ? undefined : entries[cursor]
+      if (!entry) return undefined
+      cursor++
+      entry.sent = true
+      return (entry.fixed = view(entry))
+    },
+    rewind: () => {
+      cursor = 0
+      held = false
+    },
+    holdFrom: (n) => {
+      cursor = Math.min(cursor, indexFrom(n))
+      held = true
+    },
+    release: () => {
+      held = false
+    },
+    // What was never sent cannot be committed, whatever the server says.
+    acknowledge: (n) =>
+      remove(
+        0,
+        indexOf((entry) => entry.n > n || !entry.sent),
+      ),
+    refuse: (n) => {
+      const index = indexFrom(n)
+      return entries[index]?.n === n ? remove(index, index + 1)[0] : undefined
+    },
+    find: (n) => {
+      const entry = entries.find((each) => each.n === n)
+      return entry && view(entry)
+    },
+    clearFrom: (n) => {
+      const lost = remove(indexFrom(n), entries.length)
+      if (entries.length === 0) held = false
+      return lost
+    },
   }
 }
 
 /** How much a change counts as unsaved. */
 export const editsOf = (change: Change): number => (change.kind === 'update' ? change.edits : 1)
 
-const merged = (gathering: Gathering): Uint8Array => {
-  const [only] = gathering.parts
-  if (gathering.parts.length === 1 && only !== undefined) return only
+/** The updates among changes, seeds left out: those are not in the document. */
+export const updatesOf = (changes: readonly Change[]): Uint8Array[] =>
+  changes.flatMap((change) => (change.kind === 'update' ? [change.update] : []))
+
+const view = (entry: Entry): Change => {
+  const { n, fixed, edits } = entry
+  if (fixed) return fixed
   // Merged once, however often it is asked for.
-  const update = Y.mergeUpdates(gathering.parts)
-  gathering.parts = [update]
-  gathering.bytes = update.length
-  return update
+  const update = Y.mergeUpdates(entry.parts)
+  entry.parts = [update]
+  entry.bytes = update.length
+  return { kind: 'update', n, edits, update }
 }
-
-const view = ({ content }: Entry): Change =>
-  content.kind === 'gathering'
-    ? { kind: 'update', n: content.n, edits: content.edits, update: merged(content) }
-    : content
-
-const freeze = (entry: Entry): Change => (entry.content = view(entry))

@@ -1,4 +1,5 @@
-import { ProtocolError, WireLimits, encodeValue, isWellFormed } from '@weft/protocol'
+import { encodeUtf8 } from 'lib0/string'
+import { encodeValue, eventNameBytes, isWellFormed } from '@weft/protocol'
 import { WeftError, messageOf } from './errors.js'
 
 /**
@@ -6,16 +7,12 @@ import { WeftError, messageOf } from './errors.js'
  * @throws {WeftError} `invalid_payload`: what MessagePack cannot say, or a name that is empty or too long
  */
 export const encodePayload = (name: string, payload: unknown): Uint8Array => {
-  const bytes = new TextEncoder().encode(name).length
-  if (bytes === 0 || bytes > WireLimits.eventNameBytes || !isWellFormed(name))
-    throw new WeftError(
-      'invalid_payload',
-      `a name has 1 to ${WireLimits.eventNameBytes} bytes of UTF-8, '${name.slice(0, 40)}' has ${bytes}`,
-    )
   try {
+    const { length } = encodeUtf8(name)
+    if (length === 0 || length > eventNameBytes || !isWellFormed(name))
+      throw new Error(`a name has 1 to ${eventNameBytes} bytes of UTF-8, not ${length}`)
     return encodeValue(payload)
   } catch (thrown) {
-    if (!(thrown instanceof ProtocolError)) throw thrown
-    throw new WeftError('invalid_payload', `the payload of '${name}': ${messageOf(thrown)}`, thrown)
+    throw new WeftError('invalid_payload', `'${name.slice(0, 40)}': ${messageOf(thrown)}`, thrown)
   }
 }

@@ -5,7 +5,7 @@
  * A store keeps of each room: the document, the changes that are not acknowledged, and where to resume. What it is told
  * within one turn of the event loop becomes durable together or not at all.
  */
-import type { WelcomeFrame } from '@weft/protocol'
+import type * as Y from 'yjs'
 import type { WeftError } from './errors.js'
 import type { LinkOptions } from './link.js'
 import type { Change } from './outbox.js'
@@ -44,13 +44,48 @@ export interface PersistenceHost {
 
 /** The store as one client uses it. */
 export interface PersistenceSession {
-  room(name: string, source: RoomSource): RoomStore
-  /** The client is connected. */
-  up(welcome: WelcomeFrame): void
+  room(name: string, host: RoomKeeperHost): RoomKeeper
+  /** The client is connected, and the server knows it as this user. */
+  up(user: string | null): void
   /** The app has ended the connection, or the server has refused it for good: nothing else may connect either. */
   halt(): void
   /** The client is closed. What is kept and not acknowledged waits for the next visit, or for another tab. */
   close(): void
+}
+
+/** What a keeper needs of its room. */
+export interface RoomKeeperHost {
+  readonly doc: Y.Doc
+  readonly epoch: number | null
+  /** A local change that is not settled, as it is now. */
+  change(n: number): Change | undefined
+  /** What was kept is in the document. @param watermark where to resume; null when only state vectors can tell */
+  resume(epoch: number | null, watermark: number | null): void
+  /** The number of carried changes has changed. */
+  counted(): void
+  /** None is left. */
+  settled(): void
+  /** A carried change was refused. */
+  refused(change: Change, error: WeftError): void
+}
+
+/** What a room has on the device. */
+export interface RoomKeeper {
+  readonly store: RoomStore
+  /** What was kept is being read: the room is joined after that. */
+  readonly restoring: boolean
+  /** Edits of closed tabs that count as unsaved here. */
+  readonly unsaved: number
+  /** The updates among them: they are on their way and need not be sent otherwise. */
+  readonly updates: Uint8Array[]
+  /** Resolves when they are settled. */
+  delivered(): Promise<void>
+  /** Tells those who wait that it is in vain. */
+  fail(error: WeftError): void
+  /** The room was deleted and made again, with that epoch. Returns the carried updates that are lost. */
+  recreated(epoch: number, error: WeftError): Uint8Array[]
+  /** Reads what was kept into the document. Resolves with whether there was anything. Never rejects. */
+  restore(): Promise<boolean>
 }
 
 /** What a store asks of a room, when it is about to write. */

@@ -45,31 +45,30 @@ export const platform: Platform = {
   watch: (listener) => {
     const scope: Scope = globalThis
     const page = scope.document
-    const wake = (): void => listener.wake()
-    const offline = (): void => listener.networkLost()
-    const activity = (): void => listener.activity()
+    const { wake, activity } = listener
     const visibility = (): void => {
       if (platform.hidden) listener.hidden()
       else {
-        listener.wake()
-        listener.activity()
+        wake()
+        activity()
       }
     }
-    const ends: (() => void)[] = []
+    const listening: [Target, string, () => void][] = []
     const listen = (target: Target | undefined, types: readonly string[], action: () => void): void => {
+      if (!target) return
       for (const type of types) {
-        target?.addEventListener?.(type, action, { passive: true })
-        ends.push(() => target?.removeEventListener?.(type, action))
+        target.addEventListener?.(type, action, { passive: true })
+        listening.push([target, type, action])
       }
     }
     listen(scope, ['online', 'pageshow'], wake)
-    listen(scope, ['offline'], offline)
+    listen(scope, ['offline'], listener.networkLost)
     listen(page, ['visibilitychange'], visibility)
     // A frozen page hears nothing: its end is what tells.
     listen(page, ['resume'], wake)
-    if (page !== undefined) listen(scope, activities, activity)
+    if (page) listen(scope, activities, activity)
     return () => {
-      for (const end of ends.splice(0)) end()
+      for (const [target, type, action] of listening) target.removeEventListener?.(type, action)
     }
   },
 }

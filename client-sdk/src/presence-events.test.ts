@@ -3,9 +3,9 @@ import { describe, expect, test } from 'vitest'
 import { Awareness } from 'y-protocols/awareness'
 import * as Y from 'yjs'
 import { shallowEqual } from './equality.js'
-import { PresenceChannel } from './presence.js'
+import { createPresence, type PresenceChannel } from './presence.js'
 import { FakeClock } from './testing/fake-clock.js'
-import { Reports } from './testing/harness.js'
+import { Reports, settle } from './testing/harness.js'
 
 interface Shown {
   readonly name: string
@@ -20,12 +20,13 @@ const channel = (): {
   show(id: number, state: Partial<Shown> | null): void
 } => {
   const reports = new Reports()
-  const presence = new PresenceChannel<Shown>(new Awareness(new Y.Doc()), {
-    clock: new FakeClock(),
-    interval: 33,
-    logger: reports,
-    idle: false,
-    active: () => undefined,
+  const presence = createPresence<Shown>(new Awareness(new Y.Doc()), {
+    client: {
+      clock: new FakeClock(),
+      presenceInterval: 33,
+      logger: reports,
+      idle: { idle: false, activity: () => undefined },
+    },
     send: () => undefined,
     changed: () => undefined,
   })
@@ -111,7 +112,7 @@ describe('presence events', () => {
     presence.destroy()
   })
 
-  test('a listener or a selector that throws hurts nobody', () => {
+  test('a listener or a selector that throws hurts nobody', async () => {
     const { presence, told, reports, show } = channel()
     presence.on('join', () => {
       throw new Error('mine')
@@ -127,20 +128,21 @@ describe('presence events', () => {
     show(7, { x: 1 })
     show(8, { x: 1 })
     expect(told).toEqual(['join 7 1', 'join 8 1'])
+    await settle()
     expect(reports.messages).toHaveLength(4)
   })
 
   test('P58: the verified user of an id, also when it changes, comes back, or goes with the connection', () => {
     const { presence, told, show } = channel()
     const user = (): (string | null | undefined)[] => presence.others.map((other) => other.user)
-    presence.receiveUsers([{ id: 7, user: 'ada' }])
+    presence.receiveUsers([[7, 'ada']])
     expect(told).toEqual([])
     show(7, { x: 1 })
     show(8, { x: 1 })
     expect(user()).toEqual(['ada', null])
     presence.receiveUsers([
-      { id: 7, user: 'ada' },
-      { id: 8, user: 'bob' },
+      [7, 'ada'],
+      [8, 'bob'],
     ])
     expect(user()).toEqual(['ada', 'bob'])
     expect(told).toEqual(['join 7 1', 'join 8 1', 'update 8 1'])

@@ -1,27 +1,22 @@
 /* The presence of one room: the client's own state out, the others' in. */
 import * as decoding from 'lib0/decoding'
 import {
-  Awareness,
   applyAwarenessUpdate,
   encodeAwarenessUpdate,
   removeAwarenessStates,
+  type Awareness,
 } from 'y-protocols/awareness'
 import type * as Y from 'yjs'
-import { writeAwareness, type AwarenessEntry } from '@weft/protocol'
-import type { Clock } from './clock.js'
-import { Emitter, type Unsubscribe } from './emitter.js'
-import type { Logger, Other, PresenceEvents, RoomPresence } from './types.js'
+import { createEmitter } from './emitter.js'
+import type { RoomHost } from './room-host.js'
+import { createTimer } from './timer.js'
+import type { Other, PresenceEvents, RoomPresence } from './types.js'
 
 /** What the presence of a room needs of its room. */
 export interface PresenceHost {
-  readonly clock: Clock
-  /** At most one frame per this many milliseconds. */
-  readonly interval: number
-  readonly logger: Logger
-  /** Whether the user is away. */
-  readonly idle: boolean
-  /** The user did something. */
-  active(): void
+  readonly client: Pick<RoomHost, 'clock' | 'logger' | 'presenceInterval'> & {
+    readonly idle: Pick<RoomHost['idle'], 'idle' | 'activity'>
+  }
   send(awareness: Uint8Array): void
   /** Somebody else came, changed or went. */
   changed(): void
@@ -34,245 +29,216 @@ interface Changes {
 }
 
 /** Marks what came from the server, so that it is not sent back (P30). */
-const remote = Symbol('weft presence')
-
-const noOthers: readonly Other<never>[] = []
+const remote = Symbol()
 
 interface Notices<P extends object> extends PresenceEvents<P> {
   /** After the others have changed, once for all of it. */
   changed: undefined
 }
 
-export class PresenceChannel<P extends object> implements RoomPresence<P> {
-  private readonly host: PresenceHost
-  private bound: Awareness
-  private joined = false
-  private cancelWait: (() => void) | null = null
-  private dirty = false
-  private cached: readonly Other<P>[] | null = noOthers
-  private readonly emitter: Emitter<Notices<P>>
+/** The presence as its room sees it. */
+export interface PresenceChannel<P extends object> extends RoomPresence<P> {
+  readonly awareness: Awareness
+  /** Shows whether the user is there, beside what the application shows. */
+  setIdle(idle: boolean): void
+  /** Takes a USERS frame: it comes before the presence of those whom it names. */
+  receiveUsers(users: readonly (readonly [id: number, user: string | null])[]): void
+  /** The room has been joined: shows the own state. The first frame holds exactly one id (P31). */
+  up(): void
+  /** The membership is over, or the connection gone: nobody else is known to be here. */
+  down(): void
+  /** Takes a PRESENCES frame. @throws when it does not decode */
+  receive(update: Uint8Array): void
+  /** Moves to the awareness of a new document, with the state that the client shows. */
+  rebind(next: Awareness): void
+  /** Ends the timers of the awareness, which otherwise keep a process alive. */
+  destroy(): void
+}
+
+export const createPresence = <P extends object>(
+  awareness: Awareness,
+  { client, send, changed }: PresenceHost,
+): PresenceChannel<P> => {
+  const emitter = createEmitter<Notices<P>>(client.logger)
+  const wait = createTimer(client.clock)
+  let joined = false
+  let dirty = false
   /** In the order in which they came. Each keeps its object until it changes. */
-  private readonly members = new Map<number, Other<P>>()
+  const members = new Map<number, Other<P>>()
+  let others: readonly Other<P>[] = []
   /** Who the server says that presence ids belong to. */
-  private readonly users = new Map<number, string | null>()
+  const users = new Map<number, string | null>()
 
-  constructor(awareness: Awareness, host: PresenceHost) {
-    this.host = host
-    this.emitter = new Emitter(host.logger)
-    this.bound = awareness
-    this.listen(awareness)
-    this.setIdle(host.idle)
+  const own = (): Record<string, unknown> | null => awareness.getLocalState()
+  const show = (state: Record<string, unknown> | null): void => awareness.setLocalState(state)
+
+  const stopWaiting = (): void => {
+    dirty = false
+    wait.stop()
   }
 
-  get awareness(): Awareness {
-    return this.bound
-  }
-
-  get(): Readonly<Partial<P>> {
-    return (this.bound.getLocalState() ?? {}) as Partial<P>
-  }
-
-  set(partial: Readonly<Partial<P>>): void {
-    this.host.active()
-    this.bound.setLocalState({ ...this.bound.getLocalState(), ...partial })
-  }
-
-  get others(): readonly Other<P>[] {
-    this.cached ??= [...this.members.values()]
-    return this.cached
-  }
-
-  get idle(): boolean {
-    return isIdle(this.bound.getLocalState())
-  }
-
-  on<K extends keyof PresenceEvents<P>>(
-    event: K,
-    listener: (other: PresenceEvents<P>[K]) => void,
-  ): Unsubscribe {
-    return this.emitter.on(event, listener)
-  }
-
-  subscribe<T>(
-    selector: (others: readonly Other<P>[]) => T,
-    listener: (selected: T, previous: T) => void,
-    isEqual: (a: T, b: T) => boolean = Object.is,
-  ): Unsubscribe {
-    let selected = selector(this.others)
-    return this.emitter.on('changed', () => {
-      const previous = selected
-      const next = selector(this.others)
-      if (isEqual(previous, next)) return
-      selected = next
-      listener(next, previous)
+  const sendNow = (): void => {
+    stopWaiting()
+    send(encodeAwarenessUpdate(awareness, [awareness.clientID]))
+    wait.start(client.presenceInterval, () => {
+      if (dirty) sendNow()
     })
   }
 
-  /** Shows whether the user is there, beside what the application shows. */
-  setIdle(idle: boolean): void {
-    const state = this.bound.getLocalState()
-    if (state === null || isIdle(state) === idle) return
-    const shown = { ...state }
-    delete shown['idle']
-    this.bound.setLocalState(idle ? { ...shown, idle } : shown)
-  }
-
-  /** Takes a USERS frame: it comes before the presence of those whom it names. */
-  receiveUsers(users: readonly { readonly id: number; readonly user: string | null }[]): void {
-    const renamed: number[] = []
-    for (const { id, user } of users) {
-      this.users.set(id, user)
-      const member = this.members.get(id)
-      if (member !== undefined && member.user !== user) renamed.push(id)
-    }
-    if (renamed.length > 0) this.onChange({ added: [], updated: renamed, removed: [] }, remote)
-  }
-
-  /** The room has been joined: shows the own state. The first frame holds exactly one id (P31). */
-  up(): void {
-    const state = this.bound.getLocalState()
-    // A newer clock than before the connection was lost: the others have seen this id go since then.
-    if (state !== null) this.bound.setLocalState(state)
-    this.joined = true
-    if (state !== null) this.sendNow()
-  }
-
-  /** The membership is over, or the connection gone: nobody else is known to be here. */
-  down(): void {
-    this.joined = false
-    this.stopWaiting()
-    const own = this.bound.clientID
-    const ids = [...this.bound.meta.keys()].filter((id) => id !== own)
-    removeAwarenessStates(this.bound, ids, remote)
-    // With their clocks: one who comes back unchanged would have no newer clock, and stay invisible.
-    for (const id of ids) this.bound.meta.delete(id)
-    this.users.clear()
-  }
-
-  /** Takes a PRESENCES frame. @throws when it does not decode */
-  receive(update: Uint8Array): void {
-    applyAwarenessUpdate(this.bound, this.withoutOwn(update), remote)
-  }
-
-  /** Moves to the awareness of a new document, with the state that the client shows. */
-  rebind(awareness: Awareness): void {
-    const state = this.bound.getLocalState()
-    this.unbind()
-    this.bound = awareness
-    awareness.setLocalState(state)
-    this.listen(awareness)
-    this.onChange({ added: [], updated: [], removed: [...this.members.keys()] }, remote)
-  }
-
-  /** Ends the timers of the awareness, which otherwise keep a process alive. */
-  destroy(): void {
-    this.unbind()
-    this.emitter.clear()
-  }
-
-  private unbind(): void {
-    this.joined = false
-    this.stopWaiting()
-    this.bound.off('update', this.onUpdate)
-    this.bound.off('change', this.onChange)
-    this.bound.doc.off('update', this.onEdit)
-    this.bound.destroy()
-  }
-
-  private listen(awareness: Awareness): void {
-    awareness.on('update', this.onUpdate)
-    awareness.on('change', this.onChange)
-    awareness.doc.on('update', this.onEdit)
-  }
-
-  private readonly onEdit = (_: Uint8Array, __: unknown, ___: Y.Doc, { local }: Y.Transaction): void => {
-    if (local) this.host.active()
+  const onEdit = (_: Uint8Array, __: unknown, ___: Y.Doc, { local }: Y.Transaction): void => {
+    if (local) client.idle.activity()
   }
 
   /** Renewals too (every 15 s, by the awareness itself): stock clients drop a state that is not renewed. */
-  private readonly onUpdate = ({ added, updated, removed }: Changes, origin: unknown): void => {
-    if (origin === remote || !this.joined) return
-    const own = this.bound.clientID
-    if (removed.includes(own)) this.sendNow()
-    else if (added.includes(own) || updated.includes(own)) this.sendSoon()
+  const onUpdate = ({ added, updated, removed }: Changes, origin: unknown): void => {
+    if (origin === remote || !joined) return
+    const isOwn = (ids: readonly number[]): boolean => ids.includes(awareness.clientID)
+    if (isOwn(removed)) sendNow()
+    else if (isOwn(added) || isOwn(updated)) {
+      // At once when nothing was sent lately, else at the end of the interval: leading and trailing edge.
+      if (wait.running) dirty = true
+      else sendNow()
+    }
   }
 
-  private readonly onChange = ({ added, updated, removed }: Changes, origin: unknown): void => {
-    const own = this.bound.clientID
-    const states: ReadonlyMap<number, unknown> = this.bound.getStates()
+  const onChange = ({ added, updated, removed }: Changes, origin: unknown): void => {
     const notices: [keyof PresenceEvents<P>, Other<P>][] = []
     for (const clientId of [...added, ...updated]) {
-      if (clientId === own) continue
+      if (clientId === awareness.clientID) continue
       // What others send is theirs; that it has the caller's shape is the caller's claim.
-      const presence = states.get(clientId) as Partial<P>
-      const user = this.users.get(clientId) ?? null
-      const other = { clientId, user, idle: isIdle(presence), presence }
-      notices.push([this.members.has(clientId) ? 'update' : 'join', other])
-      this.members.set(clientId, other)
+      const presence = awareness.getStates().get(clientId) as Partial<P>
+      const other = { clientId, user: users.get(clientId) ?? null, idle: isIdle(presence), presence }
+      notices.push([members.has(clientId) ? 'update' : 'join', other])
+      members.set(clientId, other)
     }
     for (const clientId of removed) {
-      const other = this.members.get(clientId)
-      if (other === undefined) continue
+      const other = members.get(clientId)
+      if (!other) continue
       notices.push(['leave', other])
-      this.members.delete(clientId)
+      members.delete(clientId)
       // Told again when it returns (P58); not when this awareness alone has dropped it, as one not renewed.
-      if (origin === remote) this.users.delete(clientId)
+      if (origin === remote) users.delete(clientId)
     }
     if (notices.length === 0) return
-    this.cached = null
-    this.host.changed()
-    for (const [event, other] of notices) this.emitter.emit(event, other)
-    this.emitter.emit('changed', undefined)
+    others = [...members.values()]
+    changed()
+    for (const [event, other] of notices) emitter.emit(event, other)
+    emitter.emit('changed', undefined)
   }
 
-  /** At once when nothing was sent lately, else at the end of the interval: leading and trailing edge. */
-  private sendSoon(): void {
-    if (this.cancelWait === null) this.sendNow()
-    else this.dirty = true
+  const listen = (how: 'on' | 'off'): void => {
+    awareness[how]('update', onUpdate)
+    awareness[how]('change', onChange)
+    awareness.doc[how]('update', onEdit)
   }
 
-  private sendNow(): void {
-    this.stopWaiting()
-    this.host.send(encodeAwarenessUpdate(this.bound, [this.bound.clientID]))
-    this.cancelWait = this.host.clock.after(this.host.interval, () => {
-      this.cancelWait = null
-      if (this.dirty) this.sendNow()
-    })
-  }
-
-  private stopWaiting(): void {
-    this.dirty = false
-    this.cancelWait?.()
-    this.cancelWait = null
+  const unbind = (): void => {
+    joined = false
+    stopWaiting()
+    listen('off')
+    awareness.destroy()
   }
 
   /**
    * The own entry of a PRESENCES frame (P33) is an echo: under a clock that the server raised it would overwrite what
-   * was set since. Its clock is kept, its state is not.
+   * was set since. With that clock taken over first it says nothing new.
    */
-  private withoutOwn(update: Uint8Array): Uint8Array {
-    const own = this.bound.clientID
+  const liftClock = (update: Uint8Array): void => {
     const decoder = decoding.createDecoder(update)
-    const count = decoding.readVarUint(decoder)
-    const others: AwarenessEntry[] = []
-    for (let i = 0; i < count; i++) {
+    for (let left = decoding.readVarUint(decoder); left > 0; left--) {
       const clientId = decoding.readVarUint(decoder)
       const clock = decoding.readVarUint(decoder)
-      const state = decoding.readVarString(decoder)
-      if (clientId !== own) others.push({ clientId, clock, state })
-      else this.liftClock(clock, state === 'null')
+      const isGone = decoding.readVarString(decoder) === 'null'
+      const meta = awareness.meta.get(awareness.clientID)
+      if (clientId !== awareness.clientID || !meta || clock < meta.clock) continue
+      meta.clock = clock
+      // Somebody said that this client has gone: say that it is here, under a newer clock.
+      const state = own()
+      if (isGone && state) show(state)
     }
-    return others.length === count ? update : writeAwareness(others)
   }
 
-  private liftClock(clock: number, gone: boolean): void {
-    const meta = this.bound.meta.get(this.bound.clientID)
-    if (meta === undefined || clock < meta.clock) return
-    meta.clock = clock
-    // Somebody said that this client has gone: say that it is here, under a newer clock.
-    const state = this.bound.getLocalState()
-    if (gone && state !== null) this.bound.setLocalState(state)
+  const setIdle = (idle: boolean): void => {
+    const state = own()
+    if (!state || isIdle(state) === idle) return
+    const shown = { ...state }
+    delete shown['idle']
+    show(idle ? { ...shown, idle } : shown)
+  }
+
+  listen('on')
+  setIdle(client.idle.idle)
+
+  return {
+    get awareness() {
+      return awareness
+    },
+    get others() {
+      return others
+    },
+    get idle() {
+      return isIdle(own())
+    },
+    get: () => (own() ?? {}) as Partial<P>,
+    set: (partial) => {
+      client.idle.activity()
+      show({ ...own(), ...partial })
+    },
+    on: emitter.on,
+    subscribe: (selector, listener, isEqual = Object.is) => {
+      let selected = selector(others)
+      return emitter.on('changed', () => {
+        const previous = selected
+        const next = selector(others)
+        if (isEqual(previous, next)) return
+        selected = next
+        listener(next, previous)
+      })
+    },
+    setIdle,
+    receiveUsers: (told) => {
+      const updated: number[] = []
+      for (const [id, user] of told) {
+        users.set(id, user)
+        const member = members.get(id)
+        if (member && member.user !== user) updated.push(id)
+      }
+      onChange({ added: [], updated, removed: [] }, remote)
+    },
+    up: () => {
+      const state = own()
+      // A newer clock than before the connection was lost: the others have seen this id go since then.
+      if (state) show(state)
+      joined = true
+      if (state) sendNow()
+    },
+    down: () => {
+      joined = false
+      stopWaiting()
+      const { meta, clientID } = awareness
+      const ids = [...meta.keys()].filter((id) => id !== clientID)
+      removeAwarenessStates(awareness, ids, remote)
+      // With their clocks: one who comes back unchanged would have no newer clock, and stay invisible.
+      for (const id of ids) meta.delete(id)
+      users.clear()
+    },
+    receive: (update) => {
+      liftClock(update)
+      applyAwarenessUpdate(awareness, update, remote)
+    },
+    rebind: (next) => {
+      const state = own()
+      unbind()
+      awareness = next
+      show(state)
+      listen('on')
+      onChange({ added: [], updated: [], removed: [...members.keys()] }, remote)
+    },
+    destroy: () => {
+      unbind()
+      emitter.clear()
+    },
   }
 }
 
-const isIdle = (state: object | null): boolean => state !== null && 'idle' in state && state.idle === true
+const isIdle = (state: object | null): boolean => (state as { idle?: unknown } | null)?.idle === true

@@ -1,490 +1,409 @@
 /* One room of a client: its document, its outbox, its events, its presence, and where they stand against the server. */
-import { isRetryable, type Access, type ErrorFrame, type JoinedFrame } from '@weft/protocol'
+import {
+  ackFrame,
+  broadcastedFrame,
+  eventFrame,
+  fullMode,
+  isRetryable,
+  leftFrame,
+  nackFrame,
+  presenceFrame,
+  presencesFrame,
+  syncFrame,
+  updatesFrame,
+  usersFrame,
+  watermarkFrame,
+  writeAccess,
+  type Access,
+} from '@weft/protocol'
 import { Awareness } from 'y-protocols/awareness'
-import * as Y from 'yjs'
+import * as Y from './yjs.js'
 import { applyUpdates } from './apply.js'
-import { fullJitter } from './backoff.js'
-import { Broadcasts } from './broadcasts.js'
-import { Emitter, type Unsubscribe } from './emitter.js'
-import { WeftError } from './errors.js'
-import type { EventLog } from './event-log.js'
-import { LocalChanges } from './local-changes.js'
-import type { Member, RoomFrame } from './memberships.js'
-import { isEmpty } from './missing.js'
-import { PresenceChannel } from './presence.js'
+import { createBroadcasts } from './broadcasts.js'
+import { createEmitter } from './emitter.js'
+import { WeftError, tooLarge } from './errors.js'
+import { createLocalChanges } from './local-changes.js'
+import { isEmpty, missingDeletes } from './missing.js'
+import { createPresence } from './presence.js'
+import type { RoomContext } from './room-context.js'
+import type { RoomCore, RoomReceivers } from './room-core.js'
 import type { RoomHost } from './room-host.js'
-import { RoomKeeper, type RoomKeeperHost } from './room-keeper.js'
-import { RoomWire } from './room-wire.js'
-import { StateSync, unknownDeletes, type Holding, type SyncedState } from './state-sync.js'
-import type { Broadcast, Reset, Room, RoomEvents, RoomPresence, RoomStatus } from './types.js'
-import { Waiters, handled } from './waiters.js'
+import { createStateSync } from './state-sync.js'
+import { createTimer, retryDelay } from './timer.js'
+import type { Reset, RoomEvents, RoomStatus } from './types.js'
+import { createWaiters, handled } from './waiters.js'
 
-/** Bounds of the delay before a refused join is tried again, in milliseconds. */
-const retryBase = 500
-const retryMax = 15_000
-
-/** A room with the shapes of its presence forgotten: what the client keeps. */
-export type RoomCore = RoomImpl<Record<string, unknown>>
-
-export class RoomImpl<P extends object> implements Room<P>, Member {
-  readonly name: string
-  private readonly host: RoomHost
-  private readonly emitter: Emitter<RoomEvents<P>>
-  private readonly wire: RoomWire
-  private readonly keeper: RoomKeeper
-  private readonly restored: Promise<boolean>
-  private readonly changes: LocalChanges
-  private readonly broadcasts: Broadcasts
-  private readonly channel: PresenceChannel<P>
-  private readonly syncers = new Waiters()
-  private readonly state = new StateSync()
-  private document: Y.Doc
-  private references = 1
-  private currentStatus: RoomStatus = 'offline'
-  private currentAccess: Access | null = null
+export const createRoom = (name: string, doc: Y.Doc, firstNumber: number, client: RoomHost): RoomCore => {
+  const { memberships } = client
+  const emitter = createEmitter<RoomEvents>(client.logger)
+  const { emit } = emitter
+  const syncers = createWaiters()
+  const retry = createTimer(client.clock)
+  const state = createStateSync()
+  let references = 1
+  let status: RoomStatus = 'offline'
+  let access: Access | null = null
   /** The first full state has come. */
-  private complete = false
-  private failures = 0
-  private cancelRetry: (() => void) | null = null
-  private denial: WeftError | null = null
+  let complete = false
+  let failures = 0
+  let denial: WeftError | null = null
+  /** Set when the room is left. */
+  let over: WeftError | null = null
 
-  constructor(name: string, doc: Y.Doc, firstNumber: number, host: RoomHost) {
-    this.name = name
-    this.host = host
-    this.document = doc
-    this.emitter = new Emitter(host.logger)
-    this.wire = new RoomWire(host, this)
-    const failed = (message: string, cause: unknown): void => this.fail('apply_failed', message, cause)
-    this.keeper = new RoomKeeper(name, host.persistence, this.keeping())
-    const { store } = this.keeper
-    this.changes = new LocalChanges(firstNumber, this.wire, {
-      clock: host.clock,
-      random: host.random,
-      logger: host.logger,
-      clientId: host.clientId,
-      user: () => host.user,
-      store,
-      over: () => (this.currentStatus === 'left' ? left() : null),
-      counted: () => this.emitter.emit('unsaved', this.unsaved),
-      settled: () => this.settled(),
-      caughtUp: () => this.keepPosition(),
-      rejected: (rejection) => this.emitter.emit('rejected', rejection),
-      apply: (update) => this.apply([update]),
-      replace: (lost, kept) => {
-        this.reset('rejected', lost, kept)
-        // A listener may have ended it.
-        if (!this.hasLeft) this.rejoin()
-      },
-      failed,
-    })
-    const access = (): Access | null => this.currentAccess
-    this.broadcasts = new Broadcasts(this.wire, { logger: host.logger, access, failed })
-    this.channel = new PresenceChannel(new Awareness(doc), {
-      clock: host.clock,
-      interval: host.presenceInterval,
-      logger: host.logger,
-      get idle() {
-        return host.idle
-      },
-      active: () => host.active(),
-      send: (awareness) => this.sendPresence(awareness),
-      changed: () => this.emitter.emit('presence', this.channel.others),
-    })
-    doc.on('update', this.onUpdate)
-    this.restored = this.restore()
-  }
+  /** A listener may have ended it meanwhile. */
+  const hasLeft = (): boolean => !!over
 
-  get doc(): Y.Doc {
-    return this.document
-  }
-
-  get awareness(): Awareness {
-    return this.channel.awareness
-  }
-
-  get events(): EventLog {
-    return this.changes.events
-  }
-
-  get presence(): RoomPresence<P> {
-    return this.channel
-  }
-
-  get status(): RoomStatus {
-    return this.currentStatus
-  }
-
-  get access(): Access | null {
-    return this.currentAccess
-  }
-
-  get unsaved(): number {
-    return this.changes.sender.unsaved + this.keeper.unsaved
-  }
-
-  on<K extends keyof RoomEvents<P>>(event: K, listener: (payload: RoomEvents<P>[K]) => void): Unsubscribe {
-    return this.emitter.on(event, listener)
-  }
-
-  synced(): Promise<void> {
-    if (this.currentStatus === 'left') return handled(Promise.reject(left()))
-    if (this.complete) return Promise.resolve()
-    const denial = this.denial ?? this.host.denial
-    if (denial !== null) return handled(Promise.reject(denial))
-    return this.syncers.wait(0)
-  }
-
-  saved(): Promise<void> {
-    if (this.unsaved === 0) return Promise.resolve()
-    const denial = this.currentStatus === 'left' ? left() : (this.denial ?? this.host.denial)
-    if (denial !== null) return handled(Promise.reject(denial))
-    const all = Promise.all([this.changes.sender.saved(), this.keeper.delivered()])
-    return handled(all.then(() => undefined))
-  }
-
-  loaded(): Promise<boolean> {
-    return this.restored
-  }
-
-  stored(): Promise<boolean> {
-    return this.keeper.store?.stored() ?? Promise.resolve(false)
-  }
-
-  broadcast(name: string, payload: unknown): boolean {
-    return this.broadcasts.send(name, payload)
-  }
-
-  onBroadcast<Name extends string>(name: Name, listener: (message: Broadcast<Name>) => void): Unsubscribe {
-    return this.broadcasts.on(name, listener)
-  }
-
-  async seed(fill: (doc: Y.Doc) => void): Promise<boolean> {
-    // Nobody can fill what is known to have been filled.
-    return this.changes.seed(fill, () => isEmpty(this.document))
-  }
-
-  /** One more `client.room(name)`; takes a room back that is only waiting for its last acks. */
-  retain(): void {
-    this.references++
-    if (this.references === 1 && this.channel.awareness.getLocalState() === null) {
-      this.channel.awareness.setLocalState({})
-    }
-  }
-
-  leave(): void {
-    if (this.references === 0) return
-    this.references--
-    if (this.references > 0) return
-    // Sent at once: the others need not wait for the last ack.
-    this.channel.awareness.setLocalState(null)
-    this.leaveWhenSaved()
-  }
-
-  /** Ends the room now, with whatever is not acknowledged. */
-  end(error: WeftError): void {
-    if (this.currentStatus === 'left') return
-    this.host.leaveConnection(this)
-    this.stopRetry()
-    this.changes.sender.rewind()
-    this.document.off('update', this.onUpdate)
-    this.channel.destroy()
-    this.state.stop()
-    this.setStatus('left')
-    this.changes.end(error)
-    this.keeper.fail(error)
-    this.keeper.store?.close()
-    this.syncers.fail(error)
-    this.broadcasts.end()
-    this.emitter.clear()
-    this.host.released(this as unknown as RoomCore, this.changes.sender.nextNumber)
-  }
-
-  /** The user came or went. */
-  setIdle(idle: boolean): void {
-    this.channel.setIdle(idle)
-  }
-
-  /** The connection is there. */
-  up(): void {
-    if (this.currentStatus === 'left' || this.denial?.code === 'room_deleted') return
-    // A new connection may carry a new token.
-    this.denial = null
-    this.failures = 0
-    this.join()
-  }
-
-  /** The connection is gone. */
-  down(): void {
-    this.stopRetry()
-    this.suspend()
-    if (this.currentStatus !== 'denied') this.setStatus('offline')
-  }
-
-  /** The connection was refused for good: nothing comes until somebody acts. */
-  connectionDenied(error: WeftError): void {
-    this.changes.sender.fail(error)
-    this.keeper.fail(error)
-    this.syncers.fail(error)
-  }
-
-  holding(): Holding {
-    return this.state.holding(this.document)
-  }
-
-  joined(frame: JoinedFrame): void {
-    if (this.state.epoch !== null && this.state.epoch !== frame.epoch) {
-      this.recreated(frame.epoch)
-      if (this.hasLeft) return
-      if (frame.mode !== 'full') {
-        // The server left out what the old document seemed to hold: ask again, with nothing in hand (P20).
-        this.rejoin()
-        return
-      }
-    }
-    this.setAccess(frame.access)
-    this.events.joined(this.state.from(frame), frame.head)
-    const missing = this.state.begin(frame, this.document, this.pending, this.wire.limits?.updateBytes ?? 0)
-    this.keeper.store?.joined()
-    this.setStatus('syncing')
-    if (missing !== null) this.changes.sender.add(missing, true)
-    this.changes.sender.flush()
-    // A listener may have ended it all.
-    if (this.wire.number !== null) this.channel.up()
-  }
-
-  refused(frame: ErrorFrame): void {
-    const error = new WeftError(frame.code, frame.message)
-    if (isRetryable(frame.code)) this.joinLater(frame.retryAfter)
-    else this.deny(error)
-  }
-
-  frame(frame: Exclude<RoomFrame, JoinedFrame>): void {
-    switch (frame.type) {
-      case 'updates':
-        this.apply(frame.updates)
-        break
-      case 'sync': {
-        const state = this.state.take(frame)
-        if (state !== null) this.completeSync(state)
-        break
-      }
-      case 'ack':
-        this.changes.sender.acknowledge(frame.n, frame.seq)
-        break
-      case 'nack':
-        if (frame.code === 'forbidden') this.setAccess('read')
-        if (frame.code !== 'not_joined') this.changes.sender.refused(frame)
-        else {
-          // Nothing was decided about the change: it is sent again after the next JOINED (P14).
-          this.host.forget(this)
-          this.changes.sender.rewind()
-          this.joinLater(0)
-        }
-        break
-      case 'presences':
-        try {
-          this.channel.receive(frame.awareness)
-        } catch (thrown) {
-          this.fail('apply_failed', 'a presence update could not be applied', thrown)
-        }
-        break
-      case 'watermark':
-        if (!this.state.reached(frame.seq)) break
-        this.events.reached(frame.seq)
-        this.keepPosition()
-        break
-      case 'left':
-        this.suspend()
-        if (frame.code === 'left' || isRetryable(frame.code)) this.joinLater(0)
-        else this.deny(new WeftError(frame.code, frame.message))
-        break
-      case 'event':
-        this.events.receive(frame)
-        break
-      case 'broadcasted':
-        this.broadcasts.receive(frame)
-        break
-      case 'users':
-        this.channel.receiveUsers(frame.users)
-        break
-    }
-  }
-
-  private readonly onUpdate = (update: Uint8Array, origin: unknown): void => {
-    if (origin === this || origin === this.keeper) return
-    this.keeper.store?.applied([update])
-    this.changes.sender.add(update)
-  }
-
-  private settled(): void {
-    if (this.unsaved === 0) this.emitter.emit('saved', undefined)
-    if (this.references === 0) this.leaveWhenSaved()
-  }
+  const unsaved = (): number => sender.outbox.unsaved + (keeper?.unsaved ?? 0)
 
   /** Updates that are on their way: this client's, and those of closed tabs that it has taken over. */
-  private get pending(): Uint8Array[] {
-    return [...this.keeper.updates, ...this.changes.sender.pending]
+  const pending = (): Uint8Array[] => [...(keeper?.updates ?? []), ...sender.outbox.updates]
+
+  const setStatus = (next: RoomStatus): void => {
+    if (next !== status) emit('status', (status = next))
   }
 
-  private keeping(): RoomKeeperHost {
-    const room = (): RoomImpl<P> => this
-    return {
-      get doc() {
-        return room().document
-      },
-      get epoch() {
-        return room().state.epoch
-      },
-      change: (n) => this.changes.sender.change(n),
-      resume: (epoch, watermark) => {
-        this.state.resume(epoch, watermark)
-        if (watermark !== null) this.events.resume(watermark)
-      },
-      counted: () => this.emitter.emit('unsaved', this.unsaved),
-      settled: () => this.settled(),
-      refused: (change, error) => this.changes.refusedCarried(change, error),
-    }
+  const setAccess = (next: Access | null): void => {
+    if (next !== access) emit('access', (access = next))
   }
 
-  private async restore(): Promise<boolean> {
-    const restored = await this.keeper.restore()
-    if (this.keeper.store !== null && this.currentStatus === 'offline') this.join()
-    return restored
+  const fail = (code: string, message: string, cause?: unknown): void => {
+    const error = new WeftError(code, `${message} in room '${name}'`, cause)
+    client.logger.error(`weft: ${error.message}`, cause)
+    emit('error', error)
   }
 
-  private completeSync(state: SyncedState): void {
-    this.apply(state.updates)
-    try {
-      const deletes = unknownDeletes(state, this.pending)
-      if (deletes !== null) this.changes.sender.add(deletes, true)
-    } catch (thrown) {
-      this.fail('apply_failed', 'the deletes of the initial state could not be read', thrown)
-    }
-    this.events.reached(state.head)
-    this.keepPosition()
-    this.failures = 0
-    this.complete = true
-    this.setStatus('live')
-    this.syncers.settle(null)
-    this.emitter.emit('synced', undefined)
+  const failed = (what: string, cause: unknown): void =>
+    fail('apply_failed', `${what} could not be applied`, cause)
+
+  const onUpdate = (update: Uint8Array, origin: unknown): void => {
+    if (origin === room || origin === keeper) return
+    store?.applied([update])
+    sender.add(update)
   }
 
-  /** The next visit begins behind both: what the document holds, and which events were heard. */
-  private keepPosition(): void {
-    const { watermark } = this.state
-    if (watermark !== null) this.keeper.store?.position(Math.min(watermark, this.events.heard))
+  const apply = (updates: readonly Uint8Array[]): void => {
+    store?.applied(updates)
+    applyUpdates(doc, updates, room, failed)
   }
 
-  private apply(updates: readonly Uint8Array[]): void {
-    this.keeper.store?.applied(updates)
-    applyUpdates(this.document, updates, this, (message, cause) => this.fail('apply_failed', message, cause))
+  const counted = (): void => emit('unsaved', unsaved())
+
+  const leaveWhenSaved = (): void => {
+    if (references < 1 && (denial || sender.outbox.unsaved < 1)) end(leftError())
   }
 
-  /** The room was deleted and made again: nothing of the old one has a meaning. */
-  private recreated(epoch: number): void {
-    const error = new WeftError('room_reset', 'the room was deleted and made again')
-    const unsaved = [...this.keeper.recreated(epoch, error), ...this.changes.recreated(error)]
-    this.state.epoch = null
-    this.reset('recreated', unsaved, [])
+  const settled = (): void => {
+    if (unsaved() < 1) emit('saved', undefined)
+    leaveWhenSaved()
   }
 
-  /** Goes on with a new document, in which `kept` is applied. */
-  private reset(reason: Reset['reason'], unsaved: readonly Uint8Array[], kept: readonly Uint8Array[]): void {
-    const previous = this.document
-    previous.off('update', this.onUpdate)
-    this.document = new Y.Doc({ gc: previous.gc })
-    this.keeper.store?.replaced()
-    this.apply(kept)
-    this.document.on('update', this.onUpdate)
-    this.state.forget()
-    this.complete = false
-    this.channel.rebind(new Awareness(this.document))
-    this.emitter.emit('reset', { reason, doc: this.doc, awareness: this.awareness, previous, unsaved })
-    this.emitter.emit('unsaved', this.unsaved)
+  const join = (): void => {
+    // What was kept comes first: it says what to ask for.
+    if (!client.link.connected || keeper?.restoring) return
+    setStatus('joining')
+    memberships.join(room)
   }
 
-  private get hasLeft(): boolean {
-    return this.currentStatus === 'left'
-  }
-
-  /** Ends the membership, and asks for a new one. */
-  private rejoin(): void {
-    this.host.leaveConnection(this)
-    this.suspend()
-    this.join()
+  const joinLater = (retryAfter = 0): void => {
+    setStatus('joining')
+    retry.start(retryAfter + retryDelay(failures++, client.random), join)
   }
 
   /** The membership is over: nothing is sent or expected until the next one. */
-  private suspend(): void {
-    this.state.stop()
-    this.changes.sender.rewind()
-    this.channel.down()
-    this.events.down()
+  const suspend = (): void => {
+    state.stop()
+    sender.rewind()
+    presence.down()
+    events.down()
   }
 
-  private join(): void {
-    // What was kept comes first: it says what to ask for.
-    if (!this.host.connected || this.keeper.restoring) return
-    this.setStatus('joining')
-    this.host.join(this)
+  /** Ends the membership, and asks for a new one. */
+  const rejoin = (): void => {
+    memberships.leave(room)
+    suspend()
+    join()
   }
 
-  private joinLater(retryAfter: number): void {
-    this.setStatus('joining')
-    this.stopRetry()
-    const delay = retryAfter + fullJitter(this.failures++, retryBase, retryMax, this.host.random)
-    this.cancelRetry = this.host.clock.after(delay, () => {
-      this.cancelRetry = null
-      this.join()
-    })
+  /** Tells those who wait that it is in vain. */
+  const failWaiting = (error: WeftError): void => {
+    sender.fail(error)
+    keeper?.fail(error)
+    syncers.fail(error)
   }
 
-  private deny(error: WeftError): void {
-    this.denial = error
-    this.setAccess(null)
-    this.setStatus('denied')
-    this.changes.sender.fail(error)
-    this.keeper.fail(error)
-    this.syncers.fail(error)
-    this.emitter.emit('error', error)
+  /** The server wants the room joined later, or not at all. */
+  const refused = (code: string, message: string, retryAfter = 0): void => {
+    if (isRetryable(code)) {
+      joinLater(retryAfter)
+      return
+    }
+    const error = new WeftError(code, message)
+    denial = error
+    setAccess(null)
+    setStatus('denied')
+    failWaiting(error)
+    emit('error', error)
     // Nobody is left to do anything about it.
-    if (this.references === 0) this.end(error)
+    if (references < 1) end(error)
   }
 
-  private fail(code: string, message: string, cause?: unknown): void {
-    const error = new WeftError(code, `${message} in room '${this.name}'`, cause)
-    this.host.logger.error(`weft: ${error.message}`, cause)
-    this.emitter.emit('error', error)
+  const end = (error: WeftError): void => {
+    if (over) return
+    over = leftError()
+    memberships.leave(room)
+    retry.stop()
+    sender.rewind()
+    doc.off('update', onUpdate)
+    presence.destroy()
+    state.stop()
+    setStatus('left')
+    changes.end(error)
+    failWaiting(error)
+    store?.close()
+    broadcasts.end()
+    emitter.clear()
+    client.released(room, sender.outbox.nextNumber)
   }
 
-  private sendPresence(awareness: Uint8Array): void {
-    const { number, limits } = this.wire
-    if (number === null || limits === null) return
-    const { length } = awareness
-    if (length <= limits.presenceBytes) this.wire.send({ type: 'presence', room: number, awareness })
-    else this.fail('too_large', `the presence has ${length} bytes and may have ${limits.presenceBytes}`)
+  /** Goes on with a new document, in which `kept` is applied. */
+  const reset = (reason: Reset['reason'], lost: readonly Uint8Array[], kept: readonly Uint8Array[]): void => {
+    const previous = doc
+    previous.off('update', onUpdate)
+    doc = new Y.Doc({ gc: previous.gc })
+    store?.replaced()
+    apply(kept)
+    doc.on('update', onUpdate)
+    state.forget()
+    complete = false
+    presence.rebind(new Awareness(doc))
+    emit('reset', { reason, doc, awareness: presence.awareness, previous, unsaved: lost })
+    counted()
   }
 
-  private leaveWhenSaved(): void {
-    if (this.changes.sender.unsaved === 0 || this.denial !== null) this.end(left())
+  const sendPresence = (awareness: Uint8Array): void => {
+    const { number } = context
+    const { limits } = client
+    if (number === null || !limits) return
+    const excess = tooLarge('presence', awareness, limits.presenceBytes)
+    if (excess) fail('too_large', excess)
+    else client.link.send([presenceFrame, number, awareness])
   }
 
-  private setStatus(status: RoomStatus): void {
-    if (status === this.currentStatus) return
-    this.currentStatus = status
-    this.emitter.emit('status', status)
+  /** The next visit begins behind both: what the document holds, and which events were heard. */
+  const keepPosition = (): void => {
+    const { watermark } = state
+    if (watermark !== null) store?.position(Math.min(watermark, events.heard))
   }
 
-  private setAccess(access: Access | null): void {
-    if (access === this.currentAccess) return
-    this.currentAccess = access
-    this.emitter.emit('access', access)
+  const reached = (seq: number): void => {
+    events.reached(seq)
+    keepPosition()
   }
 
-  private stopRetry(): void {
-    this.cancelRetry?.()
-    this.cancelRetry = null
+  const keeper = client.persistence?.room(name, {
+    get doc() {
+      return doc
+    },
+    get epoch() {
+      return state.epoch
+    },
+    change: (n) => sender.outbox.find(n),
+    resume: (epoch, watermark) => {
+      state.resume(epoch, watermark)
+      if (watermark !== null) events.resume(watermark)
+    },
+    counted,
+    settled,
+    refused: (change, error) => changes.refusedCarried(change, error),
+  })
+  const store = keeper?.store
+  const context: RoomContext = {
+    client,
+    get number() {
+      return memberships.roomOf(room)
+    },
+    get access() {
+      return access
+    },
+    get over() {
+      return over
+    },
+    store,
+    emit,
+    counted,
+    settled,
+    caughtUp: keepPosition,
+    apply,
+    replace: (lost, kept) => {
+      reset('rejected', lost, kept)
+      if (!hasLeft()) rejoin()
+    },
+    failed,
   }
+  const changes = createLocalChanges(firstNumber, context, (query) => memberships.read(room, query))
+  const { sender, events } = changes
+  const broadcasts = createBroadcasts(context)
+  const presence = createPresence<Record<string, unknown>>(new Awareness(doc), {
+    client,
+    send: sendPresence,
+    changed: () => emit('presence', presence.others),
+  })
+
+  const receivers: RoomReceivers = {
+    [updatesFrame]: apply,
+    [syncFrame]: (part, data) => {
+      const synced = state.take(part, data)
+      if (!synced) return
+      const { updates, deletes, head } = synced
+      apply(updates)
+      try {
+        // Of what the document had deleted before, some may be news to the server.
+        const missing = deletes && missingDeletes(deletes, [...updates, ...pending()])
+        if (missing) sender.add(missing, true)
+      } catch (thrown) {
+        failed('the initial deletes', thrown)
+      }
+      reached(head)
+      failures = 0
+      complete = true
+      setStatus('live')
+      syncers.settle(Infinity)
+      emit('synced', undefined)
+    },
+    [ackFrame]: sender.acknowledge,
+    [nackFrame]: (n, code, message) => {
+      if (code === 'forbidden') setAccess('read')
+      if (code !== 'not_joined') {
+        sender.refused(n, code, message)
+        return
+      }
+      // Nothing was decided about the change: it is sent again after the next JOINED (P14).
+      memberships.forget(room)
+      sender.rewind()
+      joinLater()
+    },
+    [presencesFrame]: (awareness) => {
+      try {
+        presence.receive(awareness)
+      } catch (thrown) {
+        failed('a presence update', thrown)
+      }
+    },
+    [watermarkFrame]: (seq) => {
+      if (state.reached(seq)) reached(seq)
+    },
+    [leftFrame]: (code, message) => {
+      suspend()
+      if (code === 'left') joinLater()
+      else refused(code, message)
+    },
+    [eventFrame]: (...message) => events.receive(message),
+    [broadcastedFrame]: broadcasts.receive,
+    [usersFrame]: presence.receiveUsers,
+  }
+
+  /** Waits for something that may be done already, unless nothing can come of it. */
+  const waitUnless = (done: boolean, wait: () => Promise<unknown>): Promise<void> =>
+    handled(
+      (async () => {
+        const error = over ?? denial ?? client.denial
+        if (done) return
+        if (error) throw error
+        await wait()
+      })(),
+    )
+
+  const room: RoomCore = {
+    name,
+    get doc() {
+      return doc
+    },
+    get awareness() {
+      return presence.awareness
+    },
+    events,
+    presence,
+    get status() {
+      return status
+    },
+    get access() {
+      return access
+    },
+    get unsaved() {
+      return unsaved()
+    },
+    on: emitter.on,
+    synced: () => waitUnless(complete && !over, () => syncers.wait(0)),
+    saved: () => waitUnless(unsaved() < 1, () => Promise.all([sender.saved(), keeper?.delivered()])),
+    loaded: () => restored,
+    stored: async () => (await store?.stored()) ?? false,
+    broadcast: broadcasts.send,
+    onBroadcast: broadcasts.on,
+    // Nobody can fill what is known to have been filled.
+    seed: (fill) => changes.seed(fill, () => isEmpty(doc)),
+    retain: () => {
+      const { awareness } = presence
+      if (++references < 2 && !awareness.getLocalState()) awareness.setLocalState({})
+    },
+    leave: () => {
+      if (references < 1 || --references) return
+      // Sent at once: the others need not wait for the last ack.
+      presence.awareness.setLocalState(null)
+      leaveWhenSaved()
+    },
+    end,
+    setIdle: presence.setIdle,
+    up: () => {
+      if (over || denial?.code === 'room_deleted') return
+      // A new connection may carry a new token.
+      denial = null
+      failures = 0
+      join()
+    },
+    down: () => {
+      retry.stop()
+      suspend()
+      if (status !== 'denied') setStatus('offline')
+    },
+    connectionDenied: failWaiting,
+    holding: () => state.holding(doc),
+    joined: (frame) => {
+      const [, , , epoch, head, granted, mode] = frame
+      if (state.epoch !== null && state.epoch !== epoch) {
+        // The room was deleted and made again: nothing of the old one has a meaning.
+        const error = new WeftError('room_reset', 'the room was deleted and made again')
+        const lost = [...(keeper?.recreated(epoch, error) ?? []), ...changes.recreated(error)]
+        state.epoch = null
+        reset('recreated', lost, [])
+        if (hasLeft()) return
+        if (mode !== fullMode) {
+          // The server left out what the old document seemed to hold: ask again, with nothing in hand (P20).
+          rejoin()
+          return
+        }
+      }
+      setAccess(granted === writeAccess ? 'write' : 'read')
+      events.joined(state.from(frame), head)
+      const missing = state.begin(frame, doc, pending(), client.limits?.updateBytes ?? 0)
+      store?.joined()
+      setStatus('syncing')
+      if (missing) sender.add(missing, true)
+      sender.flush()
+      // A listener may have ended it all.
+      if (context.number !== null) presence.up()
+    },
+    refused,
+    frame: ([type, , ...fields]) => (receivers[type] as (...fields: unknown[]) => void)(...fields),
+  }
+
+  doc.on('update', onUpdate)
+  const restore = async (): Promise<boolean> => {
+    const restored = (await keeper?.restore()) ?? false
+    if (keeper && status === 'offline') join()
+    return restored
+  }
+  const restored = restore()
+  return room
 }
 
-const left = (): WeftError => new WeftError('room_left', 'the room was left')
+const leftError = (): WeftError => new WeftError('room_left', 'the room was left')

@@ -1,7 +1,7 @@
-import { defaultSessionLimits, type ClientFrame } from '@weft/protocol'
+import { defaultSessionLimits, updateFrame, type ClientWire } from '@weft/protocol'
 import { describe, expect, test } from 'vitest'
 import * as Y from 'yjs'
-import { Sender } from './sender.js'
+import { createSender, type Sender } from './sender.js'
 import { FakeClock } from './testing/fake-clock.js'
 
 const nothing = (): void => undefined
@@ -11,23 +11,30 @@ const make = (): { sender: Sender; clock: FakeClock; sent: number[]; rejected: s
   const clock = new FakeClock()
   const sent: number[] = []
   const rejected: string[] = []
-  const wire = {
-    limits: defaultSessionLimits,
-    congested: false,
-    number: 7,
-    send: (frame: ClientFrame) => {
-      if (frame.type === 'update') sent.push(frame.n)
+  const sender = createSender(
+    1,
+    {
+      client: {
+        clock,
+        random: () => 0.5,
+        limits: defaultSessionLimits,
+        link: {
+          congested: false,
+          send: (frame: ClientWire) => {
+            if (frame[0] === updateFrame) sent.push(frame[2])
+          },
+        },
+      },
+      number: 7,
+      store: undefined,
+      settled: nothing,
+      counted: nothing,
     },
-  }
-  const sender = new Sender(1, wire, {
-    clock,
-    random: () => 0.5,
-    counted: nothing,
-    committed: nothing,
-    refused: (_, { code }) => rejected.push(code),
-    store: null,
-    settled: nothing,
-  })
+    {
+      committed: nothing,
+      refused: (_, { code }) => rejected.push(code),
+    },
+  )
   return { sender, clock, sent, rejected }
 }
 
@@ -37,8 +44,7 @@ const change = (sender: Sender): void => {
   sender.add(Y.encodeStateAsUpdate(doc), true)
 }
 
-const nack = (sender: Sender, n: number, code: string): void =>
-  sender.refused({ type: 'nack', room: 7, n, code, message: code })
+const nack = (sender: Sender, n: number, code: string): void => sender.refused(n, code, code)
 
 describe('refusals that cross the changes that are sent again', () => {
   test('P23: a retryable refusal holds the change and all after it, and they go again, once', () => {
@@ -61,7 +67,7 @@ describe('refusals that cross the changes that are sent again', () => {
     sender.acknowledge(3, 3)
     clock.advance(20_000)
     expect(sent).toEqual([1, 2, 3, 2, 3])
-    expect([sender.unsaved, rejected]).toEqual([0, []])
+    expect([sender.outbox.unsaved, rejected]).toEqual([0, []])
   })
 
   test('P22: an ack that comes while changes are held back settles them', async () => {
@@ -71,7 +77,7 @@ describe('refusals that cross the changes that are sent again', () => {
     const saved = sender.saved()
     nack(sender, 2, 'overloaded')
     sender.acknowledge(2, 2)
-    expect(sender.unsaved).toBe(1)
+    expect(sender.outbox.unsaved).toBe(1)
     clock.advance(20_000)
     expect(sent).toEqual([1, 2, 3, 3])
     sender.acknowledge(3, 3)

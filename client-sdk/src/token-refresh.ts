@@ -2,8 +2,8 @@
 import { fullJitter } from './backoff.js'
 import type { ConnectionEffect, Credentials, Facts, Refresh, UpState } from './connection-states.js'
 
-/** A connection whose plan has changed, and what is to be done for it. */
-type Renewal = readonly [UpState, readonly ConnectionEffect[]]
+/** A connection whose plan has changed, and what is to be done for it: what `watch` goes on with. */
+type Renewal = [UpState, Facts, readonly ConnectionEffect[]]
 
 /**
  * When a JSON Web Token expires, read without verifying it: whoever holds a token may read it.
@@ -11,11 +11,11 @@ type Renewal = readonly [UpState, readonly ConnectionEffect[]]
  */
 export const expiryOf = (token: string): number | null => {
   const [, payload, signature] = token.split('.')
-  if (payload === undefined || signature === undefined) return null
+  if (!payload || signature === undefined) return null
   try {
     const claims: unknown = JSON.parse(atob(payload.replaceAll('-', '+').replaceAll('_', '/')))
-    if (typeof claims !== 'object' || claims === null || !('exp' in claims)) return null
-    return typeof claims.exp === 'number' && Number.isFinite(claims.exp) ? claims.exp * 1_000 : null
+    const { exp } = Object(claims) as { exp?: unknown }
+    return typeof exp === 'number' ? exp * 1_000 : null
   } catch {
     // Not base64 or not JSON: no JSON Web Token, and nothing to know about it.
     return null
@@ -40,46 +40,32 @@ export const firstRefresh = ({ expires }: Credentials, facts: Facts): Refresh | 
 export const nextStep = (state: UpState, facts: Facts): [Refresh | null, ConnectionEffect[]] => {
   const { refresh } = state
   const { now, timing } = facts
-  if (refresh === null) return [null, []]
-  if (refresh.phase === 'due') {
-    if (now < refresh.at) return [refresh, []]
-    const asking = { phase: 'asking', until: now + timing.authTimeout, failures: refresh.failures } as const
-    return [asking, [{ type: 'authenticate' }]]
+  if (!refresh || now < refresh.at) return [refresh, []]
+  const { phase, failures } = refresh
+  if (phase === 'due') {
+    return [{ phase: 'asking', at: now + timing.authTimeout, failures }, [['authenticate']]]
   }
-  if (now < refresh.until) return [refresh, []]
-  const what = refresh.phase === 'asking' ? 'auth() took too long' : 'the server did not answer AUTH'
-  return again(state, refresh, what, facts)
-}
-
-/** When a plan wants to be looked at. */
-export const refreshTimer = (refresh: Refresh | null): number => {
-  if (refresh === null) return Infinity
-  return refresh.phase === 'due' ? refresh.at : refresh.until
+  return again(state, failures, `${phase === 'asking' ? 'auth()' : 'AUTHED'} took too long`, facts)
 }
 
 /** `auth()` brought a token for the running connection. */
 export const tokenCame = (state: UpState, credentials: Credentials, facts: Facts): Renewal => {
   const { refresh } = state
-  if (refresh?.phase !== 'asking') return [state, []]
+  if (refresh?.phase !== 'asking') return [state, facts, []]
   const { token } = credentials
-  if (token === null) return tokenFailed(state, 'auth() brought no token', facts)
-  if (token === state.credentials.token) {
-    return tokenFailed(state, 'auth() brought the token that is about to expire', facts)
+  if (token === null || token === state.credentials.token) {
+    const what = token === null ? 'no token' : 'the token that is about to expire'
+    return tokenFailed(state, `auth() brought ${what}`, facts)
   }
-  const sent = {
-    phase: 'sent',
-    until: facts.now + facts.timing.welcomeTimeout,
-    failures: refresh.failures,
-    credentials,
-  } as const
-  return [{ ...state, refresh: sent }, [{ type: 'renew', token }]]
+  const at = facts.now + facts.timing.welcomeTimeout
+  return [{ ...state, refresh: { ...refresh, phase: 'sent', at, credentials } }, facts, [['renew', token]]]
 }
 
 /** `auth()` failed on the running connection: it is asked again until the token has expired. */
 export const tokenFailed = (state: UpState, message: string, facts: Facts): Renewal => {
-  if (state.refresh?.phase !== 'asking') return [state, []]
-  const [refresh, effects] = again(state, state.refresh, message, facts)
-  return [{ ...state, refresh }, effects]
+  if (state.refresh?.phase !== 'asking') return [state, facts, []]
+  const [refresh, effects] = again(state, state.refresh.failures, message, facts)
+  return [{ ...state, refresh }, facts, effects]
 }
 
 /** The server took the new token. */
@@ -91,11 +77,11 @@ export const authed = (state: UpState, facts: Facts): UpState => {
 
 const again = (
   state: UpState,
-  { failures }: Refresh,
+  failures: number,
   message: string,
   { now, timing, random }: Facts,
 ): [Refresh | null, ConnectionEffect[]] => {
-  const effects: ConnectionEffect[] = [{ type: 'report', failure: { code: 'auth_failed', message } }]
+  const effects: ConnectionEffect[] = [['report', { code: 'auth_failed', message }]]
   // Never at once: auth() may fail as fast as it is called.
   const delay = timing.retryBase + fullJitter(failures, timing.retryBase, timing.retryMax, random)
   // Too late for another try: the server closes with 4407, and the reconnect asks for a token anyway.

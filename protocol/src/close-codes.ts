@@ -1,4 +1,4 @@
-import type { ErrorCode } from './errors.js'
+import type { ErrorCode } from './error-codes.js'
 
 /**
  * WebSocket close codes. The retry class is in the number, as y-websocket 3 reads it too:
@@ -45,7 +45,24 @@ export type CloseCode = (typeof CloseCode)[keyof typeof CloseCode]
  * network reports 1006, a proxy 1001 or 1012, and neither is a decision of the server.
  */
 export const retryClass = (code: number): 'permanent' | 'transient' =>
-  code >= 4400 && code < 4500 ? 'permanent' : 'transient'
+  isPermanent(code) ? 'permanent' : 'transient'
+
+/** Whether a close code tells a client not to reconnect until something changes. */
+export const isPermanent = (code: number): boolean => code >= 4400 && code < 4500
+
+/** The error that a close code tells of where no ERROR frame came before it. */
+export const closeErrors: Readonly<Partial<Record<number, ErrorCode>>> = {
+  4400: 'invalid_frame',
+  4401: 'unauthorized',
+  4403: 'forbidden',
+  4407: 'token_expired',
+  4426: 'unsupported_version',
+  4501: 'draining',
+  4503: 'overloaded',
+  4504: 'slow',
+  4508: 'timeout',
+  4529: 'rate_limited',
+}
 
 /** The close code that tells of an error where the whole connection ends with it. */
 export const closeCodeFor = (code: ErrorCode): CloseCode => {

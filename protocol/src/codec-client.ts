@@ -1,12 +1,11 @@
 /*
- * Frames that a client sends, to bytes and back. Decoding throws ProtocolError and nothing else. Binary fields of decoded
- * frames are views into the given bytes: copy what is to outlive them.
+ * Frames that a client sends, from bytes; `codec-sdk.ts` has the way there. Decoding throws ProtocolError and nothing else.
+ * Binary fields of decoded frames are views into the given bytes: copy what is to outlive them.
  */
 import { arityOf, close, open, readChangeNumber, readClientId, readHistoryLimit } from './codec-common.js'
 import { ProtocolError } from './errors.js'
 import { FrameType, type ClientFrame, type UnknownFrame } from './frames.js'
 import { PROTOCOL_VERSION, WireLimits } from './limits.js'
-import { Writer } from './msgpack-writer.js'
 
 /**
  * Decodes a frame that a client sent.
@@ -124,55 +123,4 @@ export const decodeClientFrame = (bytes: Uint8Array): ClientFrame | UnknownFrame
   }
   close(reader, surplus)
   return frame
-}
-
-/** Room for the whole frame: the writer need not grow. */
-const capacity = (frame: ClientFrame): number => {
-  if ('update' in frame) return frame.update.length + 32
-  if (frame.type === 'presence') return frame.awareness.length + 32
-  return 'payload' in frame ? frame.payload.length + 128 : 64
-}
-
-/** Encodes a frame for a server. The bytes are the caller's own. */
-export const encodeClientFrame = (frame: ClientFrame): Uint8Array => {
-  const writer = new Writer(capacity(frame))
-  switch (frame.type) {
-    case 'hello':
-      writer.arrayHeader(5).uint(FrameType.hello).uint(frame.version).stringOrNil(frame.token)
-      writer.binary(frame.clientId).string(frame.agent)
-      break
-    case 'join':
-      writer.arrayHeader(6).uint(FrameType.join).uint(frame.request).string(frame.room)
-      writer.uintOrNil(frame.epoch).uintOrNil(frame.after).binaryOrNil(frame.stateVector)
-      break
-    case 'leave':
-      writer.arrayHeader(2).uint(FrameType.leave).uint(frame.room)
-      break
-    case 'update':
-    case 'seed':
-      writer.arrayHeader(4).uint(FrameType[frame.type]).uint(frame.room).uint(frame.n).binary(frame.update)
-      break
-    case 'presence':
-      writer.arrayHeader(3).uint(FrameType.presence).uint(frame.room).binary(frame.awareness)
-      break
-    case 'append':
-      writer.arrayHeader(5).uint(FrameType.append).uint(frame.room).uint(frame.n)
-      writer.string(frame.name).raw(frame.payload)
-      break
-    case 'broadcast':
-      writer.arrayHeader(4).uint(FrameType.broadcast).uint(frame.room).string(frame.name).raw(frame.payload)
-      break
-    case 'history':
-      writer.arrayHeader(6).uint(FrameType.history).uint(frame.request).uint(frame.room)
-      writer.uintOrNil(frame.after).uintOrNil(frame.before).uint(frame.limit)
-      break
-    case 'auth':
-      writer.arrayHeader(2).uint(FrameType.auth).string(frame.token)
-      break
-    case 'ping':
-    case 'pong':
-      writer.arrayHeader(2).uint(FrameType[frame.type]).uint(frame.id)
-      break
-  }
-  return writer.finish()
 }

@@ -53,11 +53,3 @@ export const readHistoryLimit = (reader: Reader): number => {
   }
   return limit
 }
-
-/** Reads an integer that stands for one of several names. */
-export const oneOf = <T extends string>(reader: Reader, what: string, names: readonly T[]): T => {
-  const index = reader.uint(what)
-  const name = names[index]
-  if (name === undefined) throw new ProtocolError('invalid_frame', `${what} ${index} is not known`)
-  return name
-}

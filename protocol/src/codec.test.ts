@@ -282,11 +282,11 @@ describe('the reader and the writer', () => {
   })
 
   test('a writer of any capacity writes the same bytes', () => {
-    const reference = new Writer(1000).value({ list: [1, 'two', null, true, new Uint8Array(3)] }, 4).finish()
+    const list = (writer: Writer): Uint8Array =>
+      writer.arrayHeader(5).uint(1).string('two').nil().boolean(true).binary(new Uint8Array(3)).finish()
+    const reference = list(new Writer(1000))
     for (let capacity = 0; capacity < 40; capacity++) {
-      const written = new Writer(capacity)
-        .value({ list: [1, 'two', null, true, new Uint8Array(3)] }, 4)
-        .finish()
+      const written = list(new Writer(capacity))
       expect(written, `capacity ${capacity}`).toEqual(reference)
     }
   })

@@ -1,32 +1,43 @@
 /** The version of the protocol that this package speaks. */
 export const PROTOCOL_VERSION = 1
 
+/*
+ * Those that clients look at are constants of their own, so that the rest of the table stays out of a page.
+ */
+export const roomNameBytes = 512
+export const eventNameBytes = 128
+export const userBytes = 16 * 1024
+export const labelBytes = 64
+export const messageBytes = 4096
+export const payloadDepth = 32
+export const clientIdBytes = 16
+
 /** Limits of the wire itself, the same on every server. */
 export const WireLimits = {
   /** A room name, in bytes of UTF-8. */
-  roomNameBytes: 512,
+  roomNameBytes,
   /** The name of a message or broadcast, in bytes of UTF-8. */
-  eventNameBytes: 128,
+  eventNameBytes,
   /** A token, in bytes. */
   tokenBytes: 16 * 1024,
   /** A user id, in bytes of UTF-8: what fits into a token fits here. */
-  userBytes: 16 * 1024,
+  userBytes,
   /** The client's software in HELLO, in bytes of UTF-8. */
   agentBytes: 256,
   /** The room string of a JOIN, in bytes of UTF-8: past `roomNameBytes` it is no name, past this no frame. */
   roomStringBytes: 64 * 1024,
   /** A code, a session or node name, the name of a limit, in bytes of UTF-8. */
-  labelBytes: 64,
+  labelBytes,
   /** The text of NACK, LEFT and ERROR, in bytes of UTF-8; the encoder cuts longer ones. */
-  messageBytes: 4096,
+  messageBytes,
   /** Nesting of a payload's arrays and maps. */
-  payloadDepth: 32,
+  payloadDepth,
   /** Nesting of the arrays and objects of a presence state: stock clients compare states recursively. */
   presenceDepth: 32,
   /** The clock of a presence entry, at most: the server announces later ones itself (P33). */
   presenceClock: 2 ** 52,
   /** Length of a client id, in bytes: 128 random bits. */
-  clientIdBytes: 16,
+  clientIdBytes,
   /** Messages that one HISTORY asks for, at most. */
   historyLimit: 1000,
   /** Payload bytes of one SYNC frame, at most: larger state travels in several. */
@@ -46,6 +57,15 @@ export interface SessionLimits {
   /** Rooms joined at once on one connection. */
   readonly roomsPerConnection: number
 }
+
+/** The names of {@link SessionLimits}, as WELCOME carries them. */
+export const limitNames = [
+  'frameBytes',
+  'updateBytes',
+  'eventBytes',
+  'presenceBytes',
+  'roomsPerConnection',
+] as const satisfies readonly (keyof SessionLimits)[]
 
 /** What a server uses when nothing else is set. */
 export const defaultSessionLimits: SessionLimits = {

@@ -1,11 +1,8 @@
 /*
- * The MessagePack of the frames: https://github.com/msgpack/msgpack/blob/master/spec.md
+ * The MessagePack of the frames, as the server reads and writes it: `msgpack.ts` says why it is written here.
  *
  * Frames are flat arrays of a known shape, so they are read and written field by field: nothing is allocated for what
- * a hostile length claims, and every failure is one typed error. Free-form payloads are checked by `skip` and stay
- * bytes on the server; `decode` turns them into JavaScript values where somebody wants to see them. Written here and
- * not taken from a library because both ends must agree on what is refused, and because the libraries build functions
- * from strings, which a page with a strict Content-Security-Policy may not.
+ * a hostile length claims, and every failure is one typed error. Free-form payloads are checked by `skip` and stay bytes.
  */
 import { ProtocolError } from './errors.js'
 
@@ -25,11 +22,7 @@ export class Reader {
 
   /** Made when it is needed: what most frames hold is read byte by byte, and a view costs more than that. */
   private get view(): DataView {
-    return (this.dataView ??= new DataView(
-      this.bytes.buffer,
-      this.bytes.byteOffset,
-      this.bytes.byteLength,
-    ))
+    return (this.dataView ??= new DataView(this.bytes.buffer, this.bytes.byteOffset, this.bytes.byteLength))
   }
 
   get atEnd(): boolean {
@@ -79,15 +72,6 @@ export class Reader {
     throw malformed(`${what} is not an array`)
   }
 
-  /** A map header: the number of its pairs. */
-  mapHeader(what: string): number {
-    const tag = this.byte()
-    if (tag >= 0x80 && tag <= 0x8f) return tag & 0x0f
-    if (tag === 0xde) return this.uint16()
-    if (tag === 0xdf) return this.uint32()
-    throw malformed(`${what} is not a map`)
-  }
-
   /** A non-negative integer up to 2^53 - 1, in any of MessagePack's encodings (floats are refused). */
   uint(what: string): number {
     const tag = this.byte()
@@ -119,12 +103,6 @@ export class Reader {
     }
     if (value < 0) throw malformed(`${what} is not a non-negative integer`)
     return value
-  }
-
-  boolean(what: string): boolean {
-    const tag = this.byte()
-    if (tag !== 0xc2 && tag !== 0xc3) throw malformed(`${what} is not a boolean`)
-    return tag === 0xc3
   }
 
   uintOrNil(what: string): number | null {
@@ -192,7 +170,7 @@ export class Reader {
     return this.bytes.subarray(start, this.position)
   }
 
-  /** Passes over one value, checking it: exactly what {@link decode} accepts passes. */
+  /** Passes over one value, checking it: exactly what `decodeValue` accepts passes. */
   skip(what: string, depth: number): void {
     const tag = this.byte()
     if (tag <= 0x7f || tag >= 0xe0) return
@@ -274,74 +252,6 @@ export class Reader {
     }
   }
 
-  /**
-   * Reads one value: null, boolean, number, string, Uint8Array (a copy), array or object. A key `__proto__` becomes
-   * a property like any other; of equal keys, the last one counts.
-   */
-  decode(what: string, depth: number): unknown {
-    const tag = this.byte()
-    if (tag <= 0x7f) return tag
-    if (tag >= 0xe0) return tag - 0x100
-    if (tag <= 0x8f) return this.decodeMap(tag & 0x0f, what, depth)
-    if (tag <= 0x9f) return this.decodeArray(tag & 0x0f, what, depth)
-    if (tag <= 0xbf) return this.utf8(tag & 0x1f, what)
-    switch (tag) {
-      case 0xc0:
-        return null
-      case 0xc2:
-        return false
-      case 0xc3:
-        return true
-      case 0xc4:
-        return this.copy(this.byte())
-      case 0xc5:
-        return this.copy(this.uint16())
-      case 0xc6:
-        return this.copy(this.uint32())
-      case 0xca:
-        return this.view.getFloat32(this.take(4))
-      case 0xcb:
-        return this.view.getFloat64(this.take(8))
-      case 0xcc:
-        return this.byte()
-      case 0xcd:
-        return this.uint16()
-      case 0xce:
-        return this.uint32()
-      case 0xcf:
-        return this.uint64()
-      case 0xd0:
-        return this.view.getInt8(this.take(1))
-      case 0xd1:
-        return this.view.getInt16(this.take(2))
-      case 0xd2:
-        return this.view.getInt32(this.take(4))
-      case 0xd3:
-        return this.int64()
-      case 0xd9:
-        return this.utf8(this.byte(), what)
-      case 0xda:
-        return this.utf8(this.uint16(), what)
-      case 0xdb:
-        return this.utf8(this.uint32(), what)
-      case 0xdc:
-        return this.decodeArray(this.uint16(), what, depth)
-      case 0xdd:
-        return this.decodeArray(this.uint32(), what, depth)
-      case 0xde:
-        return this.decodeMap(this.uint16(), what, depth)
-      case 0xdf:
-        return this.decodeMap(this.uint32(), what, depth)
-      default:
-        throw notPlain(what)
-    }
-  }
-
-  private copy(length: number): Uint8Array {
-    const start = this.take(length)
-    return this.bytes.slice(start, start + length)
-  }
-
   /** Every element takes `bytesEach` at least: a claimed length beyond that ends here, not after a long loop. */
   private enter(count: number, bytesEach: number, what: string, depth: number): void {
     if (depth === 0) throw malformed(`${what} is nested too deeply`)
@@ -364,27 +274,6 @@ export class Reader {
       this.key(what)
       this.skip(what, depth - 1)
     }
-  }
-
-  private decodeArray(count: number, what: string, depth: number): unknown[] {
-    this.enter(count, 1, what, depth)
-    const array: unknown[] = []
-    for (let i = 0; i < count; i++) array.push(this.decode(what, depth - 1))
-    return array
-  }
-
-  private decodeMap(count: number, what: string, depth: number): Record<string, unknown> {
-    this.enter(count, 2, what, depth)
-    const object: Record<string, unknown> = {}
-    for (let i = 0; i < count; i++) {
-      const key = this.key(what)
-      const value = this.decode(what, depth - 1)
-      // Assigning to `__proto__` would set the object's prototype instead.
-      if (key === '__proto__') {
-        Object.defineProperty(object, key, { value, enumerable: true, configurable: true, writable: true })
-      } else object[key] = value
-    }
-    return object
   }
 }
 

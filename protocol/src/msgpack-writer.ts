@@ -1,5 +1,4 @@
 import { ProtocolError } from './errors.js'
-import { isWellFormed } from './room-name.js'
 
 const utf8Encoder = new TextEncoder()
 
@@ -198,88 +197,4 @@ export class Writer {
     this.bytes.set(data, at)
     return this
   }
-  /**
-   * Any value of plain MessagePack: null, booleans, numbers, strings, Uint8Array, arrays and plain objects. As in
-   * JSON, properties that are undefined are left out, and an undefined element is null.
-   * @param depth how deep arrays and objects may be nested
-   * @throws {ProtocolError} `invalid_frame` for anything else
-   */
-  value(value: unknown, depth: number): this {
-    switch (typeof value) {
-      case 'undefined':
-        return this.nil()
-      case 'boolean':
-        this.byte(value ? 0xc3 : 0xc2)
-        return this
-      case 'number':
-        return this.number(value)
-      case 'string':
-        return this.text(value)
-      case 'object':
-        return value === null ? this.nil() : this.object(value, depth)
-      case 'bigint':
-      case 'function':
-      case 'symbol':
-        throw unfit(`a ${typeof value}`)
-    }
-  }
-
-  private number(value: number): this {
-    if (!Number.isSafeInteger(value) || Object.is(value, -0)) {
-      const at = this.reserve(9)
-      this.view.setUint8(at, 0xcb)
-      this.view.setFloat64(at + 1, value)
-      return this
-    }
-    if (value >= 0) return this.uint(value)
-    if (value >= -0x20) this.byte(value & 0xff)
-    else if (value >= -0x80) {
-      const at = this.reserve(2)
-      this.view.setUint8(at, 0xd0)
-      this.view.setInt8(at + 1, value)
-    } else if (value >= -0x8000) {
-      const at = this.reserve(3)
-      this.view.setUint8(at, 0xd1)
-      this.view.setInt16(at + 1, value)
-    } else if (value >= -0x8000_0000) {
-      const at = this.reserve(5)
-      this.view.setUint8(at, 0xd2)
-      this.view.setInt32(at + 1, value)
-    } else {
-      const at = this.reserve(9)
-      this.view.setUint8(at, 0xd3)
-      this.view.setInt32(at + 1, Math.floor(value / 0x1_0000_0000))
-      this.view.setUint32(at + 5, value - Math.floor(value / 0x1_0000_0000) * 0x1_0000_0000)
-    }
-    return this
-  }
-
-  private text(text: string): this {
-    if (!isWellFormed(text)) throw unfit('a string with a lone surrogate')
-    return this.string(text)
-  }
-
-  private object(value: object, depth: number): this {
-    if (value instanceof Uint8Array) return this.binary(value)
-    if (depth === 0) {
-      throw new ProtocolError('invalid_frame', 'the payload is nested too deeply, or refers to itself')
-    }
-    if (Array.isArray(value)) {
-      this.arrayHeader(value.length)
-      for (const item of value) this.value(item, depth - 1)
-      return this
-    }
-    const prototype: unknown = Object.getPrototypeOf(value)
-    if (prototype !== Object.prototype && prototype !== null) {
-      const name: unknown = (value.constructor as { name?: unknown } | undefined)?.name
-      throw unfit(typeof name === 'string' ? `a ${name}` : 'an object that is not a plain one')
-    }
-    const entries = Object.entries(value).filter(([, item]) => item !== undefined)
-    this.mapHeader(entries.length)
-    for (const [key, item] of entries) this.text(key).value(item, depth - 1)
-    return this
-  }
 }
-
-const unfit = (what: string): ProtocolError =>
-  new ProtocolError('invalid_frame', `the payload holds ${what}, which has no place in it`)

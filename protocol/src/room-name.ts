@@ -1,32 +1,36 @@
+import { encodeUtf8 } from 'lib0/string'
 import { ProtocolError } from './errors.js'
-import { WireLimits } from './limits.js'
-
-const utf8 = new TextEncoder()
+import { roomNameBytes } from './limits.js'
 
 /**
- * Checks a room name: 1 to {@link WireLimits.roomNameBytes} bytes of UTF-8, any characters but NUL and lone
- * surrogates (PostgreSQL stores neither). Slashes, spaces, percent signs and every script are fine.
+ * What is wrong with a room name; null when nothing is. It has 1 to {@link WireLimits.roomNameBytes} bytes of UTF-8, any
+ * characters but NUL and lone surrogates (PostgreSQL stores neither). Slashes, spaces, percent signs and every script are
+ * fine.
+ */
+export const roomNameFault = (name: string): string | null => {
+  if (name === '') return 'the room name is empty'
+  if (name.includes('\0')) return 'the room name holds a NUL character'
+  if (!isWellFormed(name)) return 'the room name holds a lone surrogate'
+  // A UTF-16 unit takes at least one byte and at most three: most names need no encoding to be measured.
+  const { length } = name
+  return length > roomNameBytes || (length * 3 > roomNameBytes && encodeUtf8(name).length > roomNameBytes)
+    ? `the room name is longer than ${roomNameBytes} bytes`
+    : null
+}
+
+/**
+ * Checks a room name: see {@link roomNameFault}.
  * @throws {ProtocolError} `invalid_room_name`
  */
 export const checkRoomName = (name: string): void => {
-  if (name.length === 0) throw new ProtocolError('invalid_room_name', 'the room name is empty')
-  // A UTF-16 unit takes at least one byte and at most three: most names need no encoding to be measured.
-  if (name.length > WireLimits.roomNameBytes) throw tooLong()
-  if (name.includes('\0')) throw new ProtocolError('invalid_room_name', 'the room name holds a NUL character')
-  if (!isWellFormed(name)) {
-    throw new ProtocolError('invalid_room_name', 'the room name holds a lone surrogate')
-  }
-  if (name.length * 3 > WireLimits.roomNameBytes && utf8.encode(name).length > WireLimits.roomNameBytes) {
-    throw tooLong()
-  }
+  const fault = roomNameFault(name)
+  if (fault !== null) throw new ProtocolError('invalid_room_name', fault)
 }
-
-const tooLong = (): ProtocolError =>
-  new ProtocolError('invalid_room_name', `the room name is longer than ${WireLimits.roomNameBytes} bytes`)
 
 /** Whether a string has no lone surrogate: only such strings survive UTF-8. */
 export const isWellFormed = (text: string): boolean =>
-  !/[\uD800-\uDBFF](?![\uDC00-\uDFFF])|(?:[^\uD800-\uDBFF]|^)[\uDC00-\uDFFF]/.test(text)
+  // With the flag u a pair is one character, which the class does not hold.
+  !/[\uD800-\uDFFF]/u.test(text)
 
 /**
  * The room name in the path of a stock Yjs client, percent-decoded once (y-websocket does not encode: callers who

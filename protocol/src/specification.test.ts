@@ -61,6 +61,7 @@ describe('PROTOCOL.md', () => {
     ])
     const known = Object.entries(errorCodes).map(([code, { retry }]) => [code, retry])
     expect(listed).toEqual(known)
+    for (const [code, retry] of known) expect(isRetryable(String(code)), String(code)).toBe(retry)
   })
 
   test('lists the close codes by their names', () => {

@@ -1,8 +1,6 @@
 /* Free-form payloads (messages, broadcasts) as JavaScript values. */
-import { ProtocolError } from './errors.js'
-import { WireLimits } from './limits.js'
-import { Reader } from './msgpack-reader.js'
-import { Writer } from './msgpack-writer.js'
+import { payloadDepth } from './limits.js'
+import { decode, encode, readValue, writeValue } from './msgpack.js'
 
 /**
  * Encodes a payload as plain MessagePack: null, booleans, numbers, strings, Uint8Array, arrays and plain objects. As in
@@ -11,15 +9,11 @@ import { Writer } from './msgpack-writer.js'
  *   beyond {@link WireLimits.payloadDepth}, strings with a lone surrogate)
  */
 export const encodeValue = (value: unknown): Uint8Array =>
-  new Writer().value(value, WireLimits.payloadDepth).finish()
+  encode((out) => writeValue(out, value, payloadDepth))
 
 /**
  * Decodes a payload. Nothing of the result refers to the given bytes.
  * @throws {ProtocolError} `invalid_frame` when the bytes are not one value of plain MessagePack
  */
-export const decodeValue = (bytes: Uint8Array): unknown => {
-  const reader = new Reader(bytes)
-  const value = reader.decode('the payload', WireLimits.payloadDepth)
-  if (!reader.atEnd) throw new ProtocolError('invalid_frame', 'bytes follow the payload')
-  return value
-}
+export const decodeValue = (bytes: Uint8Array): unknown =>
+  decode(new Uint8Array(bytes), () => readValue(payloadDepth))

@@ -3,9 +3,9 @@
  * (P27), and a connection has one client id: so they go out under the old id, and what the tab had sent before it was
  * closed is recognised. Rooms go one after the other.
  */
-import { defaultSessionLimits, type SessionLimits, type WelcomeFrame } from '@weft/protocol'
-import { Link, type LinkOptions } from '../link.js'
-import { Memberships } from '../memberships.js'
+import { authedFrame, defaultSessionLimits, type SessionLimits, type WelcomeWire } from '@weft/protocol'
+import { createLink, type Link, type LinkOptions } from '../link.js'
+import { createMemberships, type Memberships } from '../memberships.js'
 import type { Change } from '../outbox.js'
 import type { KeptChange } from '../persistence.js'
 import { Parcel, type Position } from './parcel.js'
@@ -47,13 +47,15 @@ export class Courier {
     this.host = host
     this.options = options
     const visiting = (): boolean => this.parcel !== null
-    this.link = new Link(options, {
+    this.link = createLink(options, {
       up: (welcome) => this.up(welcome),
       down: () => {
         this.memberships.clear()
         this.parcel?.rewind()
       },
-      frame: (frame) => this.memberships.take(frame),
+      frame: (frame) => {
+        if (frame[0] !== authedFrame) this.memberships.take(frame)
+      },
       state: ({ name }) => {
         if (name === 'denied') this.end()
       },
@@ -65,18 +67,18 @@ export class Courier {
         return visiting()
       },
     })
-    this.memberships = new Memberships((frame) => this.link.send(frame))
+    this.memberships = createMemberships((frame) => this.link.send(frame))
   }
 
   start(): void {
-    this.link.dispatch({ type: 'connect' })
+    this.link.dispatch('connect')
   }
 
   /** Ends the connection at once; the host hears no more. */
   stop(): void {
     this.over = true
     this.parcel?.stop()
-    this.link.dispatch({ type: 'close' })
+    this.link.dispatch('close')
   }
 
   /** Takes back what is on its way in a room. */
@@ -84,7 +86,7 @@ export class Courier {
     if (this.parcel?.name === room) this.leave(this.parcel)
   }
 
-  private up({ user, limits }: WelcomeFrame): void {
+  private up([, , , , user, , limits]: WelcomeWire): void {
     this.limits = limits
     if (!this.host.accepts(user)) this.end()
     else if (this.parcel !== null) this.memberships.join(this.parcel)

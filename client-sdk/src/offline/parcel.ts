@@ -1,15 +1,17 @@
 /* The changes of a closed tab in one room, on their way: sent in order, under their own numbers, until each is settled. */
 import {
+  ackFrame,
   isRetryable,
-  type ClientFrame,
-  type ErrorFrame,
-  type JoinedFrame,
-  type NackFrame,
+  leftFrame,
+  nackFrame,
+  type ClientWire,
+  type JoinedWire,
+  type RoomWire,
   type SessionLimits,
 } from '@weft/protocol'
 import { fullJitter } from '../backoff.js'
 import type { Clock } from '../clock.js'
-import type { Member, RoomFrame } from '../memberships.js'
+import type { Member } from '../memberships.js'
 import type { Change } from '../outbox.js'
 import type { KeptChange } from '../persistence.js'
 import { excessOf, frameOf } from '../sender.js'
@@ -35,7 +37,7 @@ export interface ParcelHost {
   readonly congested: boolean
   /** The room's number on the running connection; null while it is not joined. */
   readonly number: number | null
-  send(frame: ClientFrame): void
+  send(frame: ClientWire): void
   join(): void
   /** The server does not know of the membership. */
   forget(): void
@@ -72,10 +74,10 @@ export class Parcel implements Member {
 
   /** What the server holds is of no interest to a parcel: it asks for as little as it can, and hears nothing of it. */
   holding(): ReturnType<Member['holding']> {
-    return { epoch: this.position?.epoch ?? null, after: this.position?.watermark ?? null, stateVector: null }
+    return [this.position?.epoch ?? null, this.position?.watermark ?? null, null]
   }
 
-  joined({ epoch }: JoinedFrame): void {
+  joined([, , , epoch]: JoinedWire): void {
     // What was made in another life of the room means nothing in this one (P20). Whoever opens the room is told.
     if (this.changes.some((kept) => kept.epoch !== null && kept.epoch !== epoch)) {
       this.end()
@@ -83,32 +85,19 @@ export class Parcel implements Member {
     } else this.flush()
   }
 
-  refused({ code, retryAfter }: ErrorFrame): void {
+  refused(code: string, _: string, retryAfter: number): void {
     if (isRetryable(code)) this.joinLater(retryAfter)
     else this.end()
   }
 
-  frame(frame: Exclude<RoomFrame, JoinedFrame>): void {
-    switch (frame.type) {
-      case 'ack':
-        this.acknowledge(frame.n)
-        break
-      case 'nack':
-        this.nack(frame)
-        break
-      case 'left':
-        this.rewind()
-        if (frame.code === 'left' || isRetryable(frame.code)) this.joinLater(0)
-        else this.end()
-        break
-      case 'sync':
-      case 'updates':
-      case 'presences':
-      case 'event':
-      case 'broadcasted':
-      case 'watermark':
-      case 'users':
-        break
+  frame(frame: RoomWire): void {
+    // What the room's other frames tell is of no interest to a parcel.
+    if (frame[0] === ackFrame) this.acknowledge(frame[2])
+    else if (frame[0] === nackFrame) this.nack(frame[2], frame[3], frame[4])
+    else if (frame[0] === leftFrame) {
+      this.rewind()
+      if (frame[2] === 'left' || isRetryable(frame[2])) this.joinLater(0)
+      else this.end()
     }
   }
 
@@ -163,7 +152,7 @@ export class Parcel implements Member {
     if (left.length === 0) this.end()
   }
 
-  private nack({ n, code, message }: NackFrame): void {
+  private nack(n: number, code: string, message: string): void {
     const index = this.changes.findIndex(({ change }) => change.n === n)
     const kept = this.changes[index]
     if (code === 'not_joined') {

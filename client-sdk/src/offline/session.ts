@@ -1,18 +1,18 @@
 /* What one client keeps: opens the database, keeps the tab's lock, hands out journals, and looks after closed tabs. */
-import type { WelcomeFrame } from '@weft/protocol'
 import { WeftError, messageOf } from '../errors.js'
 import type {
   KeptChange,
   PersistenceHost,
   PersistenceSession,
-  RoomSource,
-  RoomStore,
+  RoomKeeper,
+  RoomKeeperHost,
 } from '../persistence.js'
 import { Carried, type Legacy } from './carried.js'
 import type { Load } from './courier.js'
 import { Database, result, type StoreName } from './database.js'
 import { keysUnder, readChange, readRoom, readTab, scopeOf, type TabRecord } from './records.js'
 import { RoomJournal, type JournalHost } from './room-journal.js'
+import { createRoomKeeper } from './room-keeper.js'
 import { Tabs, type Locks, type Release } from './tabs.js'
 
 export interface SessionOptions {
@@ -88,14 +88,16 @@ export class OfflineSession implements PersistenceSession {
     }
   }
 
-  room(name: string, source: RoomSource): RoomStore {
-    const journal = new RoomJournal(name, source, this.journalHost)
-    if (this.failure !== null) journal.end()
-    this.journals.add(journal)
-    return journal
+  room(name: string, host: RoomKeeperHost): RoomKeeper {
+    return createRoomKeeper(host, (source) => {
+      const journal = new RoomJournal(name, source, this.journalHost)
+      if (this.failure !== null) journal.end()
+      this.journals.add(journal)
+      return journal
+    })
   }
 
-  up({ user }: WelcomeFrame): void {
+  up(user: string | null): void {
     if (this.tab.author !== user) {
       // Before the first change goes out: it is known by its author too (P27).
       this.tab = { ...this.tab, author: user }

@@ -1,6 +1,6 @@
 /* The bytes of `vectors/invalid-frames.json` and the awareness updates of `vectors/awareness.json`. */
 import { writeAwareness, type AwarenessEntry } from '../awareness.js'
-import type { ErrorCode } from '../errors.js'
+import type { ErrorCode } from '../error-codes.js'
 import { fromHex, toHex } from './vector-json.js'
 
 /** Bytes that a side must refuse. */

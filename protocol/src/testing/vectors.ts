@@ -1,6 +1,6 @@
 /* The content of `vectors/*.json`, made from the cases: `npm run vectors -w protocol` writes it down. */
 import { writeAwareness } from '../awareness.js'
-import { encodeClientFrame } from '../codec-client.js'
+import { encodeClientFrame } from '../codec-named.js'
 import { encodeServerFrame } from '../codec-server.js'
 import { FrameType, type ClientFrame, type ServerFrame, type UnknownFrame } from '../frames.js'
 import { decodeValue } from '../values.js'
