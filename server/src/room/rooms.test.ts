@@ -1,5 +1,5 @@
 import { BaseMemory } from './base-memory.js'
-import { beforeEach, describe, expect, test } from 'vitest'
+import { beforeEach, describe, expect, test, vi } from 'vitest'
 import { MemoryBus } from '../bus/index.js'
 import { DocWorkers } from '../compaction/index.js'
 import { asRoomId } from '../ids.js'
@@ -205,17 +205,26 @@ describe('P77: joins that the node cannot serve', () => {
   })
 
   test('that have waited too long are refused, and new ones before they wait; the first goes on', async () => {
-    makeRooms({ concurrentOpens: 1, waitingOpens: 100, maxWaitMs: 60, maxOpen: 10 })
-    const resume = stall()
-    const first = rooms.open('', 'first')
-    const second = rooms.open('', 'second')
-    const late = Promise.allSettled([second])
-    await expect.poll(() => rooms.open('', 'new').then(nothing, () => limited.length)).toBeGreaterThan(0)
-    expect(await late).toMatchObject([{ status: 'rejected', reason: overloaded }])
-    resume()
-    await first
-    await rooms.open('', 'second')
-    expect(rooms.size).toBe(2)
+    vi.useFakeTimers()
+    try {
+      makeRooms({ concurrentOpens: 1, waitingOpens: 100, maxWaitMs: 1_000, maxOpen: 10 })
+      const resume = stall()
+      const first = rooms.open('', 'first')
+      const second = expect(rooms.open('', 'second')).rejects.toMatchObject(overloaded)
+      await vi.advanceTimersByTimeAsync(600)
+      // It would wait for longer than the second has.
+      await expect(rooms.open('', 'new')).rejects.toMatchObject(overloaded)
+      expect(limited).toHaveLength(1)
+      await vi.advanceTimersByTimeAsync(400)
+      await second
+      expect(limited).toHaveLength(2)
+      resume()
+      await first
+      await rooms.open('', 'second')
+      expect(rooms.size).toBe(2)
+    } finally {
+      vi.useRealTimers()
+    }
   })
 
   test('are refused while the event loop is late, also to rooms that are open', async () => {
