@@ -5,6 +5,7 @@ import type { RoomId, Seq } from '../ids.js'
 import { StoreError, type StoreConnection } from '../store/types.js'
 import { workerUrl } from '../worker-url.js'
 import { DocWorkerError } from './errors.js'
+import { unpackInspection } from './packed-inspection.js'
 import { allToShared, toShared } from './shared-bytes.js'
 import type { CompactedRoom, LoadedRoom, TaskFailure, TaskResult, Tasks } from './tasks.js'
 
@@ -19,7 +20,7 @@ export interface DocWorkersOptions {
   readonly memoryMb?: number
   /** Tasks that may wait for a thread; past it, `busy`. Default 256. */
   readonly maxQueued?: number
-  /** Longest run of a task, waiting included, in ms; past it the thread is ended. Default 120,000. */
+  /** Longest run of a task from its start, in ms; past it the thread is ended, and the task fails. Default 60,000. */
   readonly timeoutMs?: number
   /** Told of a thread that died while it had no task. Default: nobody. */
   readonly onError?: (error: Error) => void
@@ -31,6 +32,9 @@ export interface DocWorkersOptions {
  */
 const STACK_MB = 32
 
+/** Longest run of `addsNothing`, in ms: a document is built for nothing but a shortcut, of what anybody may have sent. */
+const addsNothingMs = 5_000
+
 /**
  * Worker threads for everything that costs O(document): loading, compacting, merging, diffing (I5). Byte results are in
  * shared memory. A task that dies takes only itself along.
@@ -40,12 +44,16 @@ const STACK_MB = 32
 export class DocWorkers {
   private readonly pool: Tinypool
   private readonly connection: StoreConnection
+  private readonly threads: number
   private readonly capacity: number
   private readonly timeoutMs: number
   /** Compactions can wait, and readers cannot: with two threads or more, one stays free of them. */
   private readonly maxCompacting: number
   private readonly compactionsWaiting: (() => void)[] = []
   private compacting = 0
+  /** Tasks that wait for a thread. Here, not in the pool: a task's time begins when it does. */
+  private readonly waiting: (() => void)[] = []
+  private running = 0
   private tasks = 0
   private closed = false
 
@@ -54,8 +62,9 @@ export class DocWorkers {
     const share = Math.floor((availableParallelism() - 1) / (options.processes ?? 1))
     const threads = options.threads ?? Math.min(4, Math.max(2, share))
     this.connection = options.connection
+    this.threads = threads
     this.capacity = threads + (options.maxQueued ?? 256)
-    this.timeoutMs = options.timeoutMs ?? 120_000
+    this.timeoutMs = options.timeoutMs ?? 60_000
     this.maxCompacting = Math.max(1, threads - 1)
     this.pool = new Tinypool({
       filename: workerUrl('./doc-worker.js', import.meta.url).href,
@@ -88,10 +97,11 @@ export class DocWorkers {
   /**
    * Writes a snapshot of the room as it is in the store, garbage collected, and returns it; null when there is nothing
    * new since the last one. Any node may do it, at any time, twice.
+   * @param room.plain without a document, at a cost in proportion to the bytes, and without garbage collection
    * @throws {StoreError} and DocWorkerError, also `fenced`
    */
-  async compact(room: { roomId: RoomId; epoch: number }): Promise<CompactedRoom | null> {
-    const { roomId, epoch } = room
+  async compact(room: { roomId: RoomId; epoch: number; plain?: boolean }): Promise<CompactedRoom | null> {
+    const { roomId, epoch, plain = false } = room
     if (this.compacting >= this.maxCompacting) {
       if (this.compactionsWaiting.length >= this.capacity) throw busy()
       await new Promise<void>((resolve) => this.compactionsWaiting.push(resolve))
@@ -99,12 +109,26 @@ export class DocWorkers {
       this.compacting++
     }
     try {
-      return await this.run('compact', { connection: this.connection, roomId, epoch })
+      return await this.run('compact', { connection: this.connection, roomId, epoch, plain })
     } finally {
       const next = this.compactionsWaiting.shift()
       if (next === undefined) this.compacting--
       else next() // its place goes straight to the next one
     }
+  }
+
+  /**
+   * The events up to `upTo` that a document of the log, without snapshots and without `without`, cannot take. Fails as
+   * `timed_out` or `crashed` where it is too much for one.
+   * @throws {StoreError} and DocWorkerError, also `fenced`
+   */
+  probe(input: {
+    roomId: RoomId
+    epoch: number
+    upTo: Seq
+    without: readonly Seq[]
+  }): Promise<Tasks['probe']['output']> {
+    return this.run('probe', { connection: this.connection, ...input })
   }
 
   /**
@@ -121,11 +145,11 @@ export class DocWorkers {
   }
 
   /**
-   * `inspectUpdate` for a large update.
+   * `inspectUpdate` for a large update, which is held to `UPDATE_LIMITS`. Its `deletes` are left out.
    * @throws {UpdateInvalidError} and DocWorkerError
    */
-  inspect(input: { update: Uint8Array }): Promise<Inspection> {
-    return this.run('inspect', { update: toShared(input.update) })
+  async inspect(input: { update: Uint8Array }): Promise<Inspection> {
+    return unpackInspection(await this.run('inspect', { update: toShared(input.update) }))
   }
 
   /**
@@ -133,7 +157,9 @@ export class DocWorkers {
    * @throws {UpdateInvalidError} and DocWorkerError
    */
   addsNothing(input: { parts: readonly Uint8Array[]; update: Uint8Array }): Promise<boolean> {
-    return this.run('addsNothing', { parts: allToShared(input.parts), update: toShared(input.update) })
+    const { parts, update } = input
+    const timeoutMs = Math.min(addsNothingMs, this.timeoutMs)
+    return this.run('addsNothing', { parts: allToShared(parts), update: toShared(update) }, timeoutMs)
   }
 
   /** Ends the threads. Tasks that run or wait reject as `closed`. */
@@ -141,33 +167,57 @@ export class DocWorkers {
     if (this.closed) return
     this.closed = true
     for (const next of this.compactionsWaiting.splice(0)) next()
+    for (const next of this.waiting.splice(0)) next()
     await this.pool.destroy()
   }
 
-  private async run<N extends keyof Tasks>(name: N, input: Tasks[N]['input']): Promise<Tasks[N]['output']> {
+  private async run<N extends keyof Tasks>(
+    name: N,
+    input: Tasks[N]['input'],
+    timeoutMs = this.timeoutMs,
+  ): Promise<Tasks[N]['output']> {
     if (this.closed) throw new DocWorkerError('closed', 'the doc workers are closing')
     if (this.tasks >= this.capacity) throw busy()
     this.tasks++
+    try {
+      if (this.running < this.threads) this.running++
+      else await new Promise<void>((resolve) => this.waiting.push(resolve))
+      try {
+        return await this.runNow(name, input, timeoutMs)
+      } finally {
+        const next = this.waiting.shift()
+        if (next === undefined) this.running--
+        else next() // its thread goes straight to the next one
+      }
+    } finally {
+      this.tasks--
+    }
+  }
+
+  private async runNow<N extends keyof Tasks>(
+    name: N,
+    input: Tasks[N]['input'],
+    timeoutMs: number,
+  ): Promise<Tasks[N]['output']> {
     const abort = new AbortController()
-    const timer = setTimeout(() => abort.abort(), this.timeoutMs)
+    const timer = setTimeout(() => abort.abort(), timeoutMs)
     let result: TaskResult<Tasks[N]['output']>
     try {
       // The one place where a worker's answer gets its type: the task of that name in doc-worker.ts returns it.
       result = (await this.pool.run(input, { name, signal: abort.signal })) as TaskResult<Tasks[N]['output']>
     } catch (error) {
-      throw this.lost(name, abort.signal.aborted, error)
+      if (abort.signal.aborted)
+        throw new DocWorkerError('timed_out', `${name} took longer than ${timeoutMs} ms`, { cause: error })
+      throw this.lost(name, error)
     } finally {
       clearTimeout(timer)
-      this.tasks--
     }
     if (result.ok) return result.value
     throw toError(result.error)
   }
 
   /** The thread gave no answer. */
-  private lost(name: string, aborted: boolean, cause: unknown): DocWorkerError {
-    if (aborted)
-      return new DocWorkerError('timed_out', `${name} took longer than ${this.timeoutMs} ms`, { cause })
+  private lost(name: string, cause: unknown): DocWorkerError {
     if (this.closed) return new DocWorkerError('closed', 'the doc workers are closing', { cause })
     const reason = cause instanceof Error ? cause.message : String(cause)
     return new DocWorkerError('crashed', `the worker died in ${name}: ${reason}`, { cause })

@@ -7,6 +7,7 @@ import type { Store, StoredEvent } from '../store/types.js'
 import type { BaseMemory } from './base-memory.js'
 import type { BatchEnd } from './batch-end.js'
 import type { RemoteMemory } from './remote-memory.js'
+import type { RoomQuarantine } from './room-quarantine.js'
 import type { RoomObserver } from './types.js'
 import type { WatermarkOptions } from './watermarks.js'
 
@@ -30,6 +31,7 @@ export interface RoomContext {
   readonly bases: BaseMemory
   readonly remoteMemory: RemoteMemory
   readonly batchEnd: BatchEnd
+  readonly quarantine: RoomQuarantine
   readonly observer: RoomObserver
   readonly options: RoomOptions
 }

@@ -9,6 +9,7 @@ import { StoreError, type CommitEntry, type CommitResult, type StoredEvent } fro
 import { BaseMemory } from './base-memory.js'
 import { BatchEnd } from './batch-end.js'
 import { RemoteMemory } from './remote-memory.js'
+import { RoomQuarantine } from './room-quarantine.js'
 import { maxUnacked } from './acks.js'
 import { Room } from './room.js'
 import { maxAheadBytes } from './tail.js'
@@ -101,6 +102,7 @@ const makeRoom = (events: readonly StoredEvent[] = []): Room =>
       bases: new BaseMemory(1e9),
       remoteMemory: new RemoteMemory(1e9),
       batchEnd: new BatchEnd(silentObserver),
+      quarantine: new RoomQuarantine(() => undefined),
       observer: silentObserver,
       options: {
         compactBytes: 1e9,

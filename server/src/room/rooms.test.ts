@@ -1,10 +1,11 @@
 import { BaseMemory } from './base-memory.js'
 import { beforeEach, describe, expect, test } from 'vitest'
 import { MemoryBus } from '../bus/index.js'
-import { DocWorkers } from '../compaction/index.js'
+import { DocWorkerError, DocWorkers } from '../compaction/index.js'
 import { asRoomId } from '../ids.js'
 import { Journal } from '../journal/index.js'
 import type { CommitEntry, CommitResult, Store } from '../store/types.js'
+import { RoomQuarantine } from './room-quarantine.js'
 import { Rooms } from './rooms.js'
 import { ScriptedMember, ScriptedOutput, silentObserver } from './testing/scripted.js'
 
@@ -15,19 +16,23 @@ let rooms: Rooms<ScriptedOutput>
 let commit: () => void
 /** The rooms that the store has; by default all. */
 let isThere: (id: number) => boolean
+/** What a room with events comes to when it is loaded. */
+let load: DocWorkers['load']
+let headSeq: number
 
 const nothing = (): void => undefined
 
 beforeEach(() => {
   let opened = 0
   isThere = () => true
+  headSeq = 0
   const gate = new Promise<void>((resolve) => (commit = resolve))
   const unused = (): never => {
     throw new Error('the test does not use it')
   }
   const store: Store = {
     connection: { kind: 'embedded', socketPath: '/nonexistent' },
-    openRoom: () => Promise.resolve({ id: asRoomId(++opened), epoch: 1, headSeq: 0 }),
+    openRoom: () => Promise.resolve({ id: asRoomId(headSeq === 0 ? ++opened : 77), epoch: 1, headSeq }),
     commit: async (entries: readonly CommitEntry[]): Promise<CommitResult[]> => {
       await gate
       return entries.map((_, index) => ({ status: 'committed', seq: index + 1 }))
@@ -51,12 +56,14 @@ beforeEach(() => {
   )
   // Rooms without events load without a worker: none is started.
   const workers = Object.create(DocWorkers.prototype) as DocWorkers
+  workers.load = (room) => load(room)
   rooms = new Rooms(
     {
       journal,
       bus: new MemoryBus().connect('a'),
       store,
       workers,
+      quarantine: new RoomQuarantine(() => undefined),
       bases: new BaseMemory(1e9),
       observer: silentObserver,
       options: {
@@ -86,6 +93,21 @@ test('a hold on an ended room does not close the new room of its name', async ()
   expect(fresh.output.disposed).toBe(false)
   const again = await rooms.open('', 'r')
   expect(again.room).toBe(fresh.room)
+})
+
+test('I7: a room that cannot be loaded in time is set aside: the next who join it cost no worker, and others load', async () => {
+  let loads = 0
+  load = () => {
+    loads++
+    return Promise.reject(new DocWorkerError('timed_out', 'load took longer than 60000 ms'))
+  }
+  headSeq = 5
+  for (let i = 0; i < 3; i++) {
+    await expect(rooms.open('', 'sick')).rejects.toMatchObject({ code: 'load_failed' })
+  }
+  expect(loads).toBe(1)
+  headSeq = 0
+  expect((await rooms.open('', 'other')).room.id).toBe(1)
 })
 
 test('a room that is deleted while it is loaded is not opened; the next attempt finds the new one', async () => {

@@ -244,6 +244,10 @@ export class Rooms<Output extends RoomOutput> {
   private async loadNow(tenant: string, name: string): Promise<OpenRoom<Output>> {
     const { store } = this.dependencies
     const row = await store.openRoom(tenant, name)
+    const { quarantine } = this.context
+    if (quarantine.holds(row.id, 'load')) {
+      throw new ProtocolError('load_failed', 'the room is set aside for now; its content is unharmed')
+    }
     // Before the log is read: what other nodes commit meanwhile is told, and not missed.
     const early = new EarlyMessages()
     let hear: BusListener = (message, from) => early.add(message, from)
@@ -257,9 +261,12 @@ export class Rooms<Output extends RoomOutput> {
       return stop
     }
     try {
-      return await this.read(tenant, name, row, listen)
+      const open = await this.read(tenant, name, row, listen)
+      quarantine.succeeded(row.id, 'load')
+      return open
     } catch (error) {
       stop()
+      quarantine.failed({ id: row.id, tenant, name }, 'load', error)
       throw error
     }
   }

@@ -6,7 +6,14 @@ import { DocWorkers, type CompactedRoom } from '../../compaction/index.js'
 import { Coverage, inspectUpdate } from '../../crdt/index.js'
 import { asRoomId, type Seq } from '../../ids.js'
 import { Journal } from '../../journal/index.js'
-import { BaseMemory, BatchEnd, RemoteMemory, Room, type RoomOptions } from '../../room/index.js'
+import {
+  BaseMemory,
+  BatchEnd,
+  RemoteMemory,
+  Room,
+  RoomQuarantine,
+  type RoomOptions,
+} from '../../room/index.js'
 import { ScriptedMember, silentObserver } from '../../room/testing/scripted.js'
 import { StoreError, type CommitEntry, type CommitResult, type StoredEvent } from '../../store/types.js'
 import { PublishTurns, RoomChannel } from '../channel.js'
@@ -209,6 +216,7 @@ export class ScriptedNode {
         workers: this.workers.workers,
         bases: new BaseMemory(1e9),
         remoteMemory: new RemoteMemory(1e9),
+        quarantine: new RoomQuarantine(() => undefined),
         batchEnd: new BatchEnd({ ...silentObserver, fault }),
         observer: { ...silentObserver, fault },
         options: {

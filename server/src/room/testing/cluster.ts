@@ -9,6 +9,7 @@ import type { CommitEntry, CommitResult, StoredEvent } from '../../store/types.j
 import { BaseMemory } from '../base-memory.js'
 import { BatchEnd } from '../batch-end.js'
 import { RemoteMemory } from '../remote-memory.js'
+import { RoomQuarantine } from '../room-quarantine.js'
 import { Room } from '../room.js'
 import type { RoomMember } from '../types.js'
 import { ScriptedOutput, silentObserver } from './scripted.js'
@@ -89,6 +90,7 @@ export class ClusterNode {
         workers: idleWorkers(),
         bases: new BaseMemory(1e9),
         remoteMemory: new RemoteMemory(1e9),
+        quarantine: new RoomQuarantine(() => undefined),
         batchEnd: new BatchEnd({ ...silentObserver, fault: (_message, error) => throws(error) }),
         observer: { ...silentObserver, fault: (_message, error) => throws(error) },
         options: {
