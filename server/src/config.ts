@@ -56,6 +56,7 @@ export interface Config {
   readonly maxBaseBytes: number
   readonly compactBytes: number
   readonly docWorkers: number
+  readonly workerTaskMs: number
   /** More than 1: the port is shared with other processes. The command line starts them; a program does it itself. */
   readonly processes: number
   readonly metricsPort: number
@@ -453,6 +454,13 @@ export const settings = [
     '0',
     integer(0, 64),
     'threads for merging and compaction; 0 for cores - 1, divided by `WEFT_PROCESSES`, from 2 to 4',
+  ),
+  setting(
+    'workerTaskMs',
+    'WORKER_TASK_MS',
+    '60000',
+    integer(100, 3_600_000),
+    'longest run of one load, merge or compaction, in milliseconds; past it the thread is ended, and the room set aside',
   ),
   setting(
     'processes',

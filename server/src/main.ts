@@ -4,6 +4,7 @@ import { fileURLToPath } from 'node:url'
 import { setFlagsFromString } from 'node:v8'
 import { Command, Option } from 'commander'
 import { ConfigError, flagOf, readConfig, settings, type Config, type Setting } from './config.js'
+import { addRoomCommands, OperateError } from './operate/index.js'
 import { migrateStore, openStore, StoreStartError } from './store/index.js'
 import { createServer } from './server.js'
 import { supervise } from './supervise.js'
@@ -43,7 +44,8 @@ const orStop = async (run: () => Promise<void>, link: SupervisorLink | null = nu
   try {
     await run()
   } catch (error) {
-    const expected = error instanceof ConfigError || error instanceof StoreStartError
+    const expected =
+      error instanceof ConfigError || error instanceof StoreStartError || error instanceof OperateError
     const reason = expected || !(error instanceof Error) ? messageOf(error) : startMessage(error)
     // Several processes have the same to say: their supervisor says it once.
     if (link === null) process.stderr.write(`weft: ${reason}\n`)
@@ -117,5 +119,10 @@ addSettings(
 ).action(async (_options: unknown, command: Command) =>
   orStop(() => migrate(readConfig(process.env, flagsOf(command)))),
 )
+
+addRoomCommands(program, {
+  addSettings,
+  run: (command, run) => orStop(() => run(readConfig(process.env, flagsOf(command)))),
+})
 
 await program.parseAsync()

@@ -13,7 +13,7 @@ import { openBus } from './open-bus.js'
 import { limitsOf, openLimits } from './open-limits.js'
 import { createPlayground } from './playground/index.js'
 import { DatabaseWatch, readinessOf, type Readiness } from './readiness.js'
-import { BaseMemory, HistoryReads, Rooms, Sweep, type RoomObserver } from './room/index.js'
+import { BaseMemory, HistoryReads, RoomQuarantine, Rooms, Sweep, type RoomObserver } from './room/index.js'
 import { atMost, Opened, Shutdown, ShutdownError } from './shutdown.js'
 import { openStore, type Store, type StoreError } from './store/index.js'
 import { FairShares, TenantCounts, tenantSamples } from './tenants/index.js'
@@ -60,6 +60,9 @@ const maxBatchBytes = 4 * 1024 * 1024
 
 /** Refused changes on their way to `quarantined_events`, at most. */
 const maxAsides = 100
+
+/** Memory of what waits in one room for changes that never came, in bytes. */
+const maxWaitingBytes = 16 * 1024 * 1024
 
 /** Milliseconds between two sweeps while the nodes hear each other. */
 const sweepMs = 5_000
@@ -120,6 +123,7 @@ const start = async (
       for (const room of rooms) members += room.memberCount
       return members
     },
+    quarantinedRooms: () => quarantine.size,
     journal: () => ({ depth: journal.depth, bytes: journal.depthBytes }),
     busHealthy: () => bus.isHealthy,
     otherNodes: () => nodes.size,
@@ -128,6 +132,12 @@ const start = async (
   opened.add('the metrics', () => metrics.close())
   metrics.identify(node, processNumber)
   const fault = (message: string, error: unknown): void => log.error({ err: error }, message)
+  const quarantine = new RoomQuarantine((room) =>
+    log.error(
+      room,
+      'a room is set aside for a while: it costs too much, or fails. `weft room inspect` tells more',
+    ),
+  )
   const bus = givenBus ?? (await openBus(config, redisCa, store, node, metrics, log))
   if (givenBus === undefined) opened.add('the bus', () => bus.close())
   const limits = await openLimits(config, redisCa, store, metrics)
@@ -234,6 +244,7 @@ const start = async (
   opened.add('the gateway', () => gateway.close())
   const workers = new DocWorkers({
     connection: store.connection,
+    timeoutMs: config.workerTaskMs,
     ...(config.docWorkers === 0 ? { processes: config.processes } : { threads: config.docWorkers }),
     shares,
     onError: (error) => fault('a doc worker died', error),
@@ -245,6 +256,7 @@ const start = async (
       bus,
       store,
       workers,
+      quarantine,
       bases: new BaseMemory(config.maxBaseBytes),
       observer,
       options: {
@@ -252,7 +264,7 @@ const start = async (
         maxDocumentBytes: config.maxDocumentBytes,
         presenceEntriesPerConnection: config.maxPresenceEntries,
         holeGrace: 10,
-        maxWaitingBytes: config.journalMaxBytes,
+        maxWaitingBytes: Math.min(config.journalMaxBytes, maxWaitingBytes),
         watermarkEvents: 256,
         watermarkInterval: 10_000,
         messageWatermarkInterval: 2_000,

@@ -65,6 +65,18 @@ export function buildState(base: Uint8Array | null, pieces: readonly Piece[]): B
   return { ...finish(doc), failed }
 }
 
+/**
+ * Merges a base and the updates after it without a document: everything is kept, deleted content too. For a room that costs
+ * a document too much time or memory; this costs in proportion to the bytes.
+ * @throws {UpdateInvalidError} when the result does not pass inspection
+ */
+export function mergeState(base: Uint8Array | null, pieces: readonly Piece[]): BuiltState {
+  const state = mergeTrimmed(base, integrable(base, pieces))
+  const coverage = new Coverage()
+  coverage.add(inspectUpdate(state))
+  return { state, stateVector: coverage.encodeStateVector(), failed: [] }
+}
+
 interface State {
   readonly state: Uint8Array
   readonly stateVector: Uint8Array

@@ -4,6 +4,7 @@ import {
   decodeStateVector,
   encodeStateVector,
   inspectUpdate,
+  UPDATE_LIMITS,
   UpdateInvalidError,
 } from '../crdt/index.js'
 import {
@@ -17,10 +18,11 @@ import {
 import type { RoomId, Seq } from '../ids.js'
 import type { StoreConnection } from '../store/types.js'
 import { addsNothing as checkAddsNothing } from './adds-nothing.js'
-import { buildState, type BuiltState, type Piece } from './build-document.js'
+import { buildState, mergeState, type BuiltState, type Piece } from './build-document.js'
 import { DocWorkerError } from './errors.js'
 import { mergeAll } from './merge.js'
 import { packEvents } from './packed-events.js'
+import { packInspection } from './packed-inspection.js'
 import { messageOf, readBase, readFitEvents, readHead, type Base } from './read-room.js'
 import { toShared } from './shared-bytes.js'
 import type { CompactedRoom, LoadedRoom, TaskFailure, TaskResult, Tasks } from './tasks.js'
@@ -72,6 +74,7 @@ export function compact({
   connection,
   roomId,
   epoch,
+  plain,
 }: Tasks['compact']['input']): Promise<TaskResult<CompactedRoom | null>> {
   return answer(async () => {
     const sql = connect(connection)
@@ -81,13 +84,14 @@ export function compact({
     if (base.seq >= head) return null
     let from = await readPieces(sql, roomId, base, head)
     let built: BuiltState
+    const build = plain ? mergeState : buildState
     try {
-      built = buildState(base.state, from.pieces)
+      built = build(base.state, from.pieces)
     } catch {
       // The base decodes and cannot be applied, which would fail every compaction from here on: an older one, then.
       const older = await readBase(sql, roomId, head, problems, (state) => Y.applyUpdate(new Y.Doc(), state))
       from = await readPieces(sql, roomId, older, head)
-      built = buildState(older.state, from.pieces)
+      built = build(older.state, from.pieces)
     }
     const { pieces, quarantined } = from
     for (const { seq, reason } of built.failed) {
@@ -105,6 +109,24 @@ export function compact({
       quarantined: [...quarantined, ...built.failed.map(({ seq }) => seq)].sort((a, b) => a - b),
       problems,
     }
+  })
+}
+
+export function probe({
+  connection,
+  roomId,
+  epoch,
+  upTo,
+  without,
+}: Tasks['probe']['input']): Promise<TaskResult<Tasks['probe']['output']>> {
+  return answer(async () => {
+    const sql = connect(connection)
+    await readHead(sql, roomId, epoch)
+    const { pieces } = await readPieces(sql, roomId, { seq: 0, state: null, inspection: null }, upTo)
+    return buildState(
+      null,
+      pieces.filter(({ seq }) => !without.includes(seq)),
+    ).failed
   })
 }
 
@@ -133,21 +155,10 @@ export function merge({ parts }: Tasks['merge']['input']): Promise<TaskResult<Ui
   return answer(() => toShared(mergeAll(parts)))
 }
 
-/** Ranges and references of one update that the event loop takes over at once: far above what documents of people have. */
-const maxPieces = 1_000_000
-
 export function inspect({
   update,
 }: Tasks['inspect']['input']): Promise<TaskResult<Tasks['inspect']['output']>> {
-  return answer(() => {
-    const inspection = inspectUpdate(update)
-    const pieces = inspection.structs.length + inspection.links.length
-    if (pieces > maxPieces) {
-      throw new UpdateInvalidError(`the update is in ${pieces} pieces, and may be in ${maxPieces}`)
-    }
-    // The room has no use for the deletes, and millions of them would be copied on its event loop.
-    return { ...inspection, deletes: [] }
-  })
+  return answer(() => packInspection(inspectUpdate(update, UPDATE_LIMITS)))
 }
 
 export function addsNothing({ parts, update }: Tasks['addsNothing']['input']): Promise<TaskResult<boolean>> {

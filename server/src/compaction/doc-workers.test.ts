@@ -2,6 +2,7 @@ import * as Y from 'yjs'
 import { afterEach, describe, expect, test } from 'vitest'
 import { inspectUpdate, UpdateInvalidError } from '../crdt/index.js'
 import type { StoreConnection } from '../store/types.js'
+import { quadratic } from '../crdt/testing/attacks.js'
 import { DocWorkers, toShared, type DocWorkersOptions } from './index.js'
 
 const nowhere: StoreConnection = { kind: 'postgres', url: 'postgres://nobody@127.0.0.1:1/none' }
@@ -125,6 +126,15 @@ describe('errors are typed and take nothing else along', () => {
       retryable: true,
     })
     await pool.close()
+  })
+
+  test('I7: the time of a task begins with its run: who waits behind a slow one is not ended with it', async () => {
+    const pool = start({ timeoutMs: 1_000 })
+    // Each star item is compared with all the items of the chain: minutes, if nobody ended it.
+    const slow = pool.addsNothing({ parts: [quadratic(20_000)], update: Uint8Array.from([0, 1, 9, 1, 0, 1]) })
+    const next = pool.merge({ parts: [typed(5)] })
+    await expect(slow).rejects.toMatchObject({ code: 'timed_out' })
+    expect(inspectUpdate(await next).structs[0]?.len).toBe(5)
   })
 
   test('closing', async () => {

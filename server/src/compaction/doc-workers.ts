@@ -22,7 +22,7 @@ export interface DocWorkersOptions {
   readonly maxQueued?: number
   /** How the tenants share that queue. Default: no shares. */
   readonly shares?: FairShares
-  /** Longest run of a task, waiting included, in ms; past it the thread is ended. Default 120,000. */
+  /** Longest run of a task from its start, in ms; past it the thread is ended, and the task fails. Default 60,000. */
   readonly timeoutMs?: number
   /** Told of a thread that died while it had no task. Default: nobody. */
   readonly onError?: (error: Error) => void
@@ -67,7 +67,7 @@ class Threads implements TaskPool {
   readonly connection: StoreConnection
   tasks = 0
   private readonly pool: Tinypool
-  private readonly timeoutMs: number
+  readonly timeoutMs: number
   private readonly turns: FairTurns
   /** Compactions can wait, and readers cannot: with two threads or more, one stays free of them. */
   private readonly compactions: FairTurns
@@ -79,7 +79,7 @@ class Threads implements TaskPool {
     const threads = options.threads ?? Math.min(4, Math.max(2, share))
     const { maxQueued = 256, shares = new FairShares(100) } = options
     this.connection = options.connection
-    this.timeoutMs = options.timeoutMs ?? 120_000
+    this.timeoutMs = options.timeoutMs ?? 60_000
     this.turns = new FairTurns(threads, shares.limit(maxQueued))
     this.compactions = new FairTurns(Math.max(1, threads - 1), shares.limit(threads + maxQueued))
     // Each task that waits listens for the end.
@@ -120,34 +120,43 @@ class Threads implements TaskPool {
     tenant: string,
     name: N,
     input: Tasks[N]['input'],
+    timeoutMs: number,
   ): Promise<Tasks[N]['output']> {
     this.checkOpen()
     this.tasks++
-    const abort = new AbortController()
-    const timer = setTimeout(() => abort.abort(), this.timeoutMs)
-    const ended = (): void => abort.abort()
-    let result: TaskResult<Tasks[N]['output']>
     try {
-      this.closing.signal.addEventListener('abort', ended)
-      if (!(await this.turns.begin(tenant, abort.signal))) {
-        if (!abort.signal.aborted) throw busy()
-        throw this.lost(name, true, null)
+      if (!(await this.turns.begin(tenant, this.closing.signal))) {
+        this.checkOpen()
+        throw busy()
       }
-      this.closing.signal.removeEventListener('abort', ended)
       try {
-        // The one place where a worker's answer gets its type: the task of that name in doc-worker.ts returns it.
-        result = (await this.pool.run(input, { name, signal: abort.signal })) as TaskResult<
-          Tasks[N]['output']
-        >
-      } catch (error) {
-        throw this.lost(name, abort.signal.aborted, error)
+        return await this.runNow(name, input, timeoutMs)
       } finally {
         this.turns.end()
       }
     } finally {
-      this.closing.signal.removeEventListener('abort', ended)
-      clearTimeout(timer)
       this.tasks--
+    }
+  }
+
+  private async runNow<N extends keyof Tasks>(
+    name: N,
+    input: Tasks[N]['input'],
+    timeoutMs: number,
+  ): Promise<Tasks[N]['output']> {
+    const abort = new AbortController()
+    // A task's time begins when it has a thread.
+    const timer = setTimeout(() => abort.abort(), timeoutMs)
+    let result: TaskResult<Tasks[N]['output']>
+    try {
+      // The one place where a worker's answer gets its type: the task of that name in doc-worker.ts returns it.
+      result = (await this.pool.run(input, { name, signal: abort.signal })) as TaskResult<Tasks[N]['output']>
+    } catch (error) {
+      if (abort.signal.aborted)
+        throw new DocWorkerError('timed_out', `${name} took longer than ${timeoutMs} ms`, { cause: error })
+      throw this.lost(name, error)
+    } finally {
+      clearTimeout(timer)
     }
     if (result.ok) return result.value
     throw toError(result.error)
@@ -158,10 +167,8 @@ class Threads implements TaskPool {
   }
 
   /** The thread gave no answer. */
-  private lost(name: string, aborted: boolean, cause: unknown): DocWorkerError {
+  private lost(name: string, cause: unknown): DocWorkerError {
     if (this.closing.signal.aborted) return closed(cause)
-    if (aborted)
-      return new DocWorkerError('timed_out', `${name} took longer than ${this.timeoutMs} ms`, { cause })
     const reason = cause instanceof Error ? cause.message : String(cause)
     return new DocWorkerError('crashed', `the worker died in ${name}: ${reason}`, { cause })
   }

@@ -19,6 +19,11 @@ export class DocWorkerError extends Error {
     this.code = code
   }
 
+  /** Whether what was asked for is at fault, and not the moment: it may well fail again in the same way. */
+  get isOfItsOwn(): boolean {
+    return this.code === 'crashed' || this.code === 'timed_out' || this.code === 'failed'
+  }
+
   /** Whether the same task may succeed later. */
   get retryable(): boolean {
     return this.code === 'busy' || this.code === 'crashed' || this.code === 'timed_out'

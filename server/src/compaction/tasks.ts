@@ -1,8 +1,9 @@
-import type { Inspection, SerializedCoverage } from '../crdt/index.js'
+import type { SerializedCoverage } from '../crdt/index.js'
 import type { RoomId, Seq } from '../ids.js'
 import type { StoreConnection } from '../store/types.js'
 import type { DocWorkerErrorCode } from './errors.js'
 import type { PackedEvents } from './packed-events.js'
+import type { PackedInspection } from './packed-inspection.js'
 
 /** What a room is, to begin with. */
 export interface LoadedRoom {
@@ -40,13 +41,19 @@ export interface CompactedRoom {
 /** The tasks by name: the exports of `doc-worker.ts`, which tinypool calls. */
 export interface Tasks {
   load: { input: RoomTask & { readonly upTo: Seq | null }; output: LoadedRoom }
-  compact: { input: RoomTask; output: CompactedRoom | null }
+  /** `plain`: merged without a document, and so without garbage collection. */
+  compact: { input: RoomTask & { readonly plain: boolean }; output: CompactedRoom | null }
+  /** Whether the log up to a seq, without some events, is a document: those that it cannot take. */
+  probe: {
+    input: RoomTask & { readonly upTo: Seq; readonly without: readonly Seq[] }
+    output: readonly { readonly seq: Seq; readonly reason: string }[]
+  }
   diff: {
     input: { readonly parts: readonly Uint8Array[]; readonly stateVector: Uint8Array }
     output: Uint8Array
   }
   merge: { input: { readonly parts: readonly Uint8Array[] }; output: Uint8Array }
-  inspect: { input: { readonly update: Uint8Array }; output: Inspection }
+  inspect: { input: { readonly update: Uint8Array }; output: PackedInspection }
   addsNothing: {
     input: { readonly parts: readonly Uint8Array[]; readonly update: Uint8Array }
     output: boolean

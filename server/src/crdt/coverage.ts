@@ -4,6 +4,14 @@ import { encodeStateVector } from './state-vector.js'
 /** The part of an inspection that decides when an update can be integrated. */
 export type Coverable = Pick<Inspection, 'structs' | 'links' | 'byteLength'>
 
+/** What a range or a link of an update that waits takes in memory, in bytes: tiny structs take 2 on the wire. */
+const PIECE_BYTES = 64
+
+/** What an update takes while it waits. */
+function weightOf({ structs, links, byteLength }: Coverable): number {
+  return byteLength + PIECE_BYTES * (structs.length + links.length)
+}
+
 /** A `Coverage` as plain data: structured-cloneable and JSON-able. */
 export interface SerializedCoverage {
   /** client, clock, client, clock, ... */
@@ -67,7 +75,7 @@ export class Coverage {
     return this.waiting.size
   }
 
-  /** The size of the updates that wait, in bytes. */
+  /** The memory that the updates that wait take, in bytes. */
   get waitingBytes(): number {
     return this.bytes
   }
@@ -95,7 +103,7 @@ export class Coverage {
     const lanes = split(entry)
     entry.lanes = lanes.length
     this.waiting.add(entry)
-    this.bytes += update.byteLength
+    this.bytes += weightOf(update)
     const releasedBefore = this.released.length
     this.run(lanes)
     if (this.waiting.has(entry)) return false
@@ -200,7 +208,7 @@ export class Coverage {
 
   private complete(entry: Entry): void {
     this.waiting.delete(entry)
-    this.bytes -= entry.update.byteLength
+    this.bytes -= weightOf(entry.update)
     if (entry.tag !== null) this.released.push(entry.tag)
   }
 

@@ -6,11 +6,13 @@ export {
   inspectUpdate,
   isLarge,
   LARGE_UPDATE,
+  UPDATE_LIMITS,
   type Id,
   type Inspection,
   type LargeUpdateLimits,
   type Link,
   type Range,
+  type UpdateLimits,
 } from './inspect.js'
 export { RangeSet } from './range-set.js'
 export { decodeStateVector, encodeStateVector } from './state-vector.js'

@@ -38,6 +38,8 @@ export interface Inspection {
    * supply itself: at most one entry a client.
    */
   readonly deps: readonly Id[]
+  /** Shared types that it makes. Nested by the thousand, they overflow the stack of who deletes the outermost. */
+  readonly types: number
   /** Neither structs nor deletes: the update does nothing. */
   readonly empty: boolean
 }
@@ -69,6 +71,22 @@ export function isLarge(update: Uint8Array, limits: LargeUpdateLimits = LARGE_UP
   }
 }
 
+/** What one update may hold at most; past it the update is refused (P74). */
+export interface UpdateLimits {
+  /** Structs, skips included: clients build an object of each. */
+  readonly structs: number
+  /** Ranges that it deletes. */
+  readonly deletes: number
+  /** Ranges, links and dependencies together: the event loop takes in each of them, and keeps those that wait. */
+  readonly pieces: number
+}
+
+/** Far above what documents of people have: 16 MiB of text that nobody typed in order come to less than a million structs. */
+export const UPDATE_LIMITS: UpdateLimits = { structs: 1_000_000, deletes: 1_000_000, pieces: 200_000 }
+
+/** For what is stored already: merged from many updates, each within its limits. */
+const NO_LIMITS: UpdateLimits = { structs: Infinity, deletes: Infinity, pieces: Infinity }
+
 const NO_LINKS: readonly Link[] = []
 const NO_DEPS: readonly Id[] = []
 
@@ -86,12 +104,13 @@ const NO_DEPS: readonly Id[] = []
  *
  * What depends on the document stays open: structs forged under another client's id, with other lengths than the true
  * ones, decode well and may fail against the true ones. Compaction applies around those, or quarantines them.
+ * @param limits for what comes from a client and is large enough to reach them. Default: none
  * @throws {UpdateInvalidError} and nothing else
  */
-export function inspectUpdate(update: Uint8Array): Inspection {
+export function inspectUpdate(update: Uint8Array, limits: UpdateLimits = NO_LIMITS): Inspection {
   try {
     scanner.open(update)
-    return inspect(update.byteLength)
+    return inspect(update.byteLength, limits)
   } catch (error) {
     if (error instanceof UpdateInvalidError) throw error
     // lib0's "unexpected end of array", JSON and UTF-8 errors; a stack overflow by nesting is bounded by the scanner.
@@ -109,19 +128,23 @@ export function inspectUpdate(update: Uint8Array): Inspection {
 /** Inspection does not wait for anything, so that one scanner serves every call. */
 const scanner = new StructScanner()
 
-function inspect(byteLength: number): Inspection {
+function inspect(byteLength: number, limits: UpdateLimits): Inspection {
   let structs: Range[] = []
   let needs: DependencyList | null = null
   let links: Link[] | null = null
 
   const clients = scanner.count()
   let previousClient = Infinity
+  let structCount = 0
   for (let section = 0; section < clients; section++) {
     const count = scanner.count()
     const client = scanner.client()
     if (client >= previousClient) throw new UpdateInvalidError(`client ${client} out of order or twice`)
     previousClient = client
     if (count === 0) throw new UpdateInvalidError(`client ${client} without structs`)
+    structCount += count
+    // Before they are read: the number is a claim, and a true one costs as many steps.
+    if (structCount > limits.structs) throw tooMany('structs', limits.structs)
     let clock = scanner.clock()
     let rangeStart = clock
     let sectionNeeds: Map<number, number> | null = null
@@ -160,21 +183,29 @@ function inspect(byteLength: number): Inspection {
       structs = appended(structs, { client, clock: rangeStart, len: clock - rangeStart })
   }
 
-  const deletes = scanner.deletes()
+  const deletes = scanner.deletes(limits.deletes)
   if (deletes !== NO_RANGES) {
     needs ??= new DependencyList()
     for (const range of deletes) needs.add(range.client, range.clock + range.len - 1)
   }
   scanner.finish()
+  const allLinks = links ?? NO_LINKS
+  const deps = dependencies(structs, needs)
+  if (structs.length + allLinks.length + deps.length > limits.pieces) throw tooMany('pieces', limits.pieces)
 
   return {
     byteLength,
     structs,
-    links: links ?? NO_LINKS,
+    links: allLinks,
     deletes,
-    deps: dependencies(structs, needs),
+    deps,
+    types: scanner.typeCount,
     empty: structs.length === 0 && deletes.length === 0,
   }
+}
+
+function tooMany(what: string, limit: number): UpdateInvalidError {
+  return new UpdateInvalidError(`the update has more than ${limit} ${what}`)
 }
 
 /** A list that is made for its first element takes a tenth of one that is made empty: most updates have one struct. */

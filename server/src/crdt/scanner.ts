@@ -57,12 +57,15 @@ export class StructScanner {
   needClock = 0
   secondNeedClient = 0
   secondNeedClock = 0
+  /** Shared types among the structs read since `open`. */
+  typeCount = 0
   private readonly decoder = new decoding.Decoder<ArrayBufferLike>(NO_BYTES)
 
   /** Starts on an update. One scanner serves all of them: a keystroke takes less time than making a new one. */
   open(update: Uint8Array): void {
     this.decoder.arr = update
     this.decoder.pos = 0
+    this.typeCount = 0
   }
 
   /** Lets go of the update. */
@@ -113,8 +116,8 @@ export class StructScanner {
     return this.content(kind)
   }
 
-  /** Reads the delete set, which follows the structs. */
-  deletes(): readonly Range[] {
+  /** Reads the delete set, which follows the structs; one of more than `most` ranges is refused. */
+  deletes(most: number): readonly Range[] {
     const clients = this.count()
     if (clients === 0) return NO_RANGES
     const deletes: Range[] = []
@@ -129,6 +132,8 @@ export class StructScanner {
       }
       const ranges = this.count()
       if (ranges === 0) throw new UpdateInvalidError(`client ${client} without deletes`)
+      if (deletes.length + ranges > most)
+        throw new UpdateInvalidError(`the update has more than ${most} deletes`)
       let last = 0
       for (let n = 0; n < ranges; n++) {
         const clock = this.clock()
@@ -197,6 +202,7 @@ export class StructScanner {
         return 1
       case TYPE: {
         const type = decoding.readVarUint(this.decoder)
+        this.typeCount++
         if (type > LAST_TYPE) throw new UpdateInvalidError(`unknown shared type ${type}`)
         if (type === XML_ELEMENT || type === XML_HOOK) this.string()
         return 1

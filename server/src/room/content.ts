@@ -4,7 +4,7 @@
  * results are kept as long as they are worth anything.
  */
 import * as Y from 'yjs'
-import type { DocTasks } from '../compaction/index.js'
+import { DocWorkerError, type DocTasks } from '../compaction/index.js'
 import { contentKey, decodeStateVector, encodeStateVector, type Coverage } from '../crdt/index.js'
 import type { Seq } from '../ids.js'
 import type { StoredEvent } from '../store/types.js'
@@ -60,6 +60,8 @@ export class RoomContent implements BaseHolder {
   private merging: Promise<void> | null = null
   private readonly diffs = new Map<string, Promise<Prepared>>()
   private readonly nothings = new Map<string, Promise<boolean>>()
+  /** The base on which an answer of `addsNothing` took too long, or too much: nobody is made to wait for it again. */
+  private unclearOn: Seq | null = null
   /** Seqs that transfers in progress still need the tail from. */
   private readonly pins = new Map<symbol, Seq>()
 
@@ -159,7 +161,15 @@ export class RoomContent implements BaseHolder {
     await this.prepare()
     const rest = (this.tail.after(this.merged.upTo) ?? []).filter(isUpdate).map((event) => event.payload)
     const parts = [...this.parts(), ...rest]
-    return parts.length > 0 && (await this.workers.addsNothing({ parts, update }))
+    if (parts.length === 0 || this.unclearOn === this.base.seq) return false
+    try {
+      return await this.workers.addsNothing({ parts, update })
+    } catch (error) {
+      if (!(error instanceof DocWorkerError && error.isOfItsOwn)) throw error
+      // It saves an event of the log, no more: what is not known to add nothing is taken in.
+      this.unclearOn = this.base.seq
+      return false
+    }
   }
 
   /** Merges updates: on the event loop when they are few, else in a worker. Null for none. */

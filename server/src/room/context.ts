@@ -7,6 +7,7 @@ import type { Store, StoredEvent } from '../store/types.js'
 import type { Share, TenantUsage } from '../tenants/index.js'
 import type { TenantBases } from './base-memory.js'
 import type { BatchEnd } from './batch-end.js'
+import type { RoomQuarantine } from './room-quarantine.js'
 import type { RoomObserver } from './types.js'
 import type { WatermarkOptions } from './watermarks.js'
 
@@ -33,6 +34,7 @@ export interface RoomContext {
   readonly remoteMemory: Share
   readonly usage: TenantUsage
   readonly batchEnd: BatchEnd
+  readonly quarantine: RoomQuarantine
   readonly observer: RoomObserver
   readonly options: RoomOptions
 }

@@ -1,18 +1,33 @@
-import type { DocTasks } from '../compaction/index.js'
+import { DocWorkerError, type CompactedRoom, type DocTasks } from '../compaction/index.js'
 import type { RoomId } from '../ids.js'
 import type { RoomContent } from './content.js'
+import type { RoomQuarantine } from './room-quarantine.js'
 import type { RoomObserver } from './types.js'
 
 /** A compaction that failed is not tried again for so many milliseconds. */
 const retryMs = 30_000
 
+/**
+ * Shared types made since the newest snapshot, past which it is time for another one. Deleted ones that are nested some
+ * thousand deep overflow the stack of whoever loads them; a snapshot has them collected.
+ */
+const maxTypes = 1_000
+
 /** Knows when a room's tail is due to be merged into a new snapshot, and has it done: one at a time. */
 export class RoomCompaction {
-  private readonly room: { readonly id: RoomId; readonly epoch: number }
+  private readonly room: {
+    readonly id: RoomId
+    readonly epoch: number
+    readonly tenant: string
+    readonly name: string
+  }
   private readonly content: RoomContent
   private readonly workers: DocTasks
   private readonly observer: RoomObserver
+  private readonly quarantine: RoomQuarantine
   private readonly minBytes: number
+  /** Shared types made here since the newest snapshot. */
+  private types = 0
   /** Payload bytes committed since the newest snapshot. */
   private tailBytes: number
   private running: Promise<void> | null = null
@@ -26,6 +41,7 @@ export class RoomCompaction {
     content: RoomContent,
     workers: DocTasks,
     observer: RoomObserver,
+    quarantine: RoomQuarantine,
     minBytes: number,
     tailBytes: number,
   ) {
@@ -33,6 +49,7 @@ export class RoomCompaction {
     this.content = content
     this.workers = workers
     this.observer = observer
+    this.quarantine = quarantine
     this.minBytes = minBytes
     this.tailBytes = tailBytes
   }
@@ -58,9 +75,14 @@ export class RoomCompaction {
     this.runInBackground()
   }
 
+  /** A change that makes so many shared types was taken in. */
+  made(types: number): void {
+    this.types += types
+  }
+
   /** Compacts in the background when the tail has grown past its limit. */
   runIfDue(): void {
-    if (this.tailBytes > this.dueBytes) this.measure()
+    if (this.tailBytes > this.dueBytes || this.types > maxTypes) this.measure()
   }
 
   private runInBackground(): void {
@@ -70,21 +92,53 @@ export class RoomCompaction {
     })
   }
 
-  /** Writes a snapshot of what is committed, and lets go of the tail before it. */
+  /** Writes a snapshot of what is committed, and lets go of the tail before it. Not of a room in quarantine. */
   async run(): Promise<void> {
+    if (this.quarantine.holds(this.room.id, 'compact')) return
     this.running ??= this.runNow().finally(() => (this.running = null))
     await this.running
   }
 
   private async runNow(): Promise<void> {
     const started = performance.now()
-    const { tailBytes } = this
-    const result = await this.workers.compact({ roomId: this.room.id, epoch: this.room.epoch })
+    const { tailBytes, types } = this
+    const result = await this.compact()
     // What was committed while it ran counts towards the next one.
     this.tailBytes -= tailBytes
     this.measuredAt = performance.now()
+    this.types -= types
     if (result === null) return
     this.observer.compacted((performance.now() - started) / 1000, result.state.length)
     this.content.rebase(result.state, result.seq)
+  }
+
+  /**
+   * Through a document, which collects garbage. What costs it too much (a hostile room makes integration quadratic) is merged
+   * without one: the tail must not grow for ever, and joins must not get slower.
+   */
+  private async compact(): Promise<CompactedRoom | null> {
+    const { room, quarantine } = this
+    const { id: roomId, epoch } = room
+    try {
+      const result = await this.compactOnce(roomId, epoch)
+      quarantine.succeeded(roomId, 'compact')
+      return result
+    } catch (error) {
+      quarantine.failed(room, 'compact', error)
+      throw error
+    }
+  }
+
+  private async compactOnce(roomId: RoomId, epoch: number): Promise<CompactedRoom | null> {
+    if (!this.quarantine.isPlain(roomId)) {
+      try {
+        return await this.workers.compact({ roomId, epoch })
+      } catch (error) {
+        if (!(error instanceof DocWorkerError && error.isOfItsOwn)) throw error
+        this.observer.fault(`room ${roomId} is too much for a document: it is compacted without one`, error)
+        this.quarantine.makePlain(roomId)
+      }
+    }
+    return await this.workers.compact({ roomId, epoch, plain: true })
   }
 }

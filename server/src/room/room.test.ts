@@ -9,6 +9,7 @@ import { StoreError, type CommitEntry, type CommitResult, type StoredEvent } fro
 import { FairShares, TenantCounts } from '../tenants/index.js'
 import { BaseMemory } from './base-memory.js'
 import { BatchEnd } from './batch-end.js'
+import { RoomQuarantine } from './room-quarantine.js'
 import { maxUnacked } from './acks.js'
 import { Room } from './room.js'
 import { maxAheadBytes } from './tail.js'
@@ -108,6 +109,7 @@ const makeRoom = (events: readonly StoredEvent[] = []): Room =>
       usage: new TenantCounts(0).others,
       remoteMemory: new FairShares(100).limit(1e9).share(''),
       batchEnd: new BatchEnd(silentObserver),
+      quarantine: new RoomQuarantine(() => undefined),
       observer: silentObserver,
       options: {
         compactBytes: 1e9,

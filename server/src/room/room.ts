@@ -86,6 +86,7 @@ export class Room implements BatchParticipant {
       this.content,
       context.workers,
       context.observer,
+      context.quarantine,
       context.options.compactBytes,
       this.tail.bytes,
     )
@@ -275,6 +276,7 @@ export class Room implements BatchParticipant {
     const change = new Change(this, member, n, { name: null, payload: update, inspection }, arrived)
     if (n !== null) this.acks.add(member, change)
     this.events.accepted(change)
+    this.compaction.made(inspection.types)
     // Large ones are read from the log by the other nodes, and looked at in their workers.
     if (!this.context.bus.isAlone && !isLarge(update)) change.number = ++this.relayed
     this.relay.add(change)

@@ -1,13 +1,14 @@
 import { BaseMemory } from './base-memory.js'
 import { beforeEach, describe, expect, test, vi } from 'vitest'
 import { MemoryBus } from '../bus/index.js'
-import { DocWorkers } from '../compaction/index.js'
+import { DocWorkerError, DocWorkers } from '../compaction/index.js'
 import { asRoomId } from '../ids.js'
 import { Journal } from '../journal/index.js'
 import type { LimitName } from '../limits/index.js'
 import type { CommitEntry, CommitResult, Store } from '../store/types.js'
 import { Rooms, type RoomsOptions } from './rooms.js'
 import { FairShares, TenantCounts } from '../tenants/index.js'
+import { RoomQuarantine } from './room-quarantine.js'
 import { ScriptedMember, ScriptedOutput, silentObserver } from './testing/scripted.js'
 
 /* Rooms over a store that makes a new, empty one at each opening. */
@@ -17,6 +18,9 @@ let rooms: Rooms<ScriptedOutput>
 let commit: () => void
 /** The rooms that the store has; by default all. */
 let isThere: (id: number) => boolean
+/** What a room with events comes to when it is loaded. */
+let load: DocWorkers['load']
+let headSeq: number
 
 /** The database answers openings; by default it does. */
 let answered: Promise<void>
@@ -35,6 +39,7 @@ const makeRooms = (options: Partial<RoomsOptions>): void => {
   limited = []
   const shares = new FairShares(50)
   isThere = () => true
+  headSeq = 0
   const gate = new Promise<void>((resolve) => (commit = resolve))
   const unused = (): never => {
     throw new Error('the test does not use it')
@@ -43,7 +48,7 @@ const makeRooms = (options: Partial<RoomsOptions>): void => {
     connection: { kind: 'embedded', socketPath: '/nonexistent' },
     openRoom: async () => {
       await answered
-      return { id: asRoomId(++opened), epoch: 1, headSeq: 0 }
+      return { id: asRoomId(headSeq === 0 ? ++opened : 77), epoch: 1, headSeq }
     },
     commit: async (entries: readonly CommitEntry[]): Promise<CommitResult[]> => {
       await gate
@@ -74,12 +79,14 @@ const makeRooms = (options: Partial<RoomsOptions>): void => {
   )
   // Rooms without events load without a worker: none is started.
   const workers = Object.create(DocWorkers.prototype) as DocWorkers
+  workers.load = (room) => load(room)
   rooms = new Rooms(
     {
       journal,
       bus: new MemoryBus().connect('a'),
       store,
       workers,
+      quarantine: new RoomQuarantine(() => undefined),
       bases: new BaseMemory(1e9),
       observer: silentObserver,
       options: {
@@ -121,6 +128,21 @@ test('a hold on an ended room does not close the new room of its name', async ()
   expect(fresh.output.disposed).toBe(false)
   const again = await rooms.open('', 'r')
   expect(again.room).toBe(fresh.room)
+})
+
+test('I7: a room that cannot be loaded in time is set aside: the next who join it cost no worker, and others load', async () => {
+  let loads = 0
+  load = () => {
+    loads++
+    return Promise.reject(new DocWorkerError('timed_out', 'load took longer than 60000 ms'))
+  }
+  headSeq = 5
+  for (let i = 0; i < 3; i++) {
+    await expect(rooms.open('', 'sick')).rejects.toMatchObject({ code: 'load_failed' })
+  }
+  expect(loads).toBe(1)
+  headSeq = 0
+  expect((await rooms.open('', 'other')).room.id).toBe(1)
 })
 
 test('a room that is deleted while it is loaded is not opened; the next attempt finds the new one', async () => {

@@ -44,7 +44,7 @@ export interface RoomsOptions {
 
 export interface RoomsDependencies<Output extends RoomOutput> extends Pick<
   RoomContext,
-  'bus' | 'observer' | 'options'
+  'bus' | 'observer' | 'options' | 'quarantine'
 > {
   readonly store: Store
   readonly journal: Journal
@@ -209,7 +209,7 @@ export class Rooms<Output extends RoomOutput> {
   }
 
   private newTenant(name: string): TenantRooms<Output> {
-    const { journal, bus, store, workers, bases, observer, options } = this.dependencies
+    const { journal, bus, store, workers, bases, quarantine, observer, options } = this.dependencies
     this.options.shares.meet(name)
     const context = {
       journal: journal.lane(name),
@@ -219,6 +219,7 @@ export class Rooms<Output extends RoomOutput> {
       bases: bases.forTenant(),
       remoteMemory: this.remoteMemory.share(name),
       batchEnd: this.batchEnd,
+      quarantine,
       observer,
       options,
       usage: this.options.counts.of(name),
@@ -308,6 +309,10 @@ export class Rooms<Output extends RoomOutput> {
   private async loadNow(tenant: TenantRooms<Output>, name: string): Promise<OpenRoom<Output>> {
     const { store } = this.dependencies
     const row = await store.openRoom(tenant.name, name)
+    const { quarantine } = this.dependencies
+    if (quarantine.holds(row.id, 'load')) {
+      throw new ProtocolError('load_failed', 'the room is set aside for now; its content is unharmed')
+    }
     // Before the log is read: what other nodes commit meanwhile is told, and not missed.
     const early = new EarlyMessages()
     let hear: BusListener = (message, from) => early.add(message, from)
@@ -321,9 +326,12 @@ export class Rooms<Output extends RoomOutput> {
       return stop
     }
     try {
-      return await this.read(tenant, name, row, listen)
+      const open = await this.read(tenant, name, row, listen)
+      quarantine.succeeded(row.id, 'load')
+      return open
     } catch (error) {
       stop()
+      quarantine.failed({ id: row.id, tenant: tenant.name, name }, 'load', error)
       throw error
     }
   }

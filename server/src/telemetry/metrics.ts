@@ -16,6 +16,8 @@ export interface MetricSources {
   connections(): Record<Dialect, number>
   rooms(): number
   members(): number
+  /** Rooms that are left alone for what they cost. */
+  quarantinedRooms(): number
   journal(): { depth: number; bytes: number }
   /** Whether messages to the other nodes arrive. */
   busHealthy(): boolean
@@ -153,6 +155,11 @@ export class Metrics {
     })
     this.gauge('weft_rooms', 'Open rooms', () => sources.rooms())
     this.gauge('weft_members', 'Sessions in rooms', () => sources.members())
+    this.gauge(
+      'weft_rooms_quarantined',
+      'Rooms left alone for a while: loading or compacting them takes too long, too much memory, or fails',
+      () => sources.quarantinedRooms(),
+    )
     this.gauge('weft_journal_depth', 'Changes waiting for their commit', () => sources.journal().depth)
     this.gauge(
       'weft_journal_bytes',

@@ -7,7 +7,7 @@ import { Coverage, inspectUpdate } from '../../crdt/index.js'
 import { asRoomId, type Seq } from '../../ids.js'
 import { Journal } from '../../journal/index.js'
 import { FairShares, TenantCounts } from '../../tenants/index.js'
-import { BaseMemory, BatchEnd, Room, type RoomOptions } from '../../room/index.js'
+import { BaseMemory, BatchEnd, Room, RoomQuarantine, type RoomOptions } from '../../room/index.js'
 import { ScriptedMember, silentObserver } from '../../room/testing/scripted.js'
 import { StoreError, type CommitEntry, type CommitResult, type StoredEvent } from '../../store/types.js'
 import { PublishTurns, RoomChannel } from '../channel.js'
@@ -217,6 +217,7 @@ export class ScriptedNode {
         bases: new BaseMemory(1e9).forTenant(),
         usage: new TenantCounts(0).others,
         remoteMemory: new FairShares(100).limit(1e9).share(''),
+        quarantine: new RoomQuarantine(() => undefined),
         batchEnd: new BatchEnd({ ...silentObserver, fault }),
         observer: { ...silentObserver, fault },
         options: {

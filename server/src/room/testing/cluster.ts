@@ -9,6 +9,7 @@ import type { CommitEntry, CommitResult, StoredEvent } from '../../store/types.j
 import { FairShares, TenantCounts } from '../../tenants/index.js'
 import { BaseMemory } from '../base-memory.js'
 import { BatchEnd } from '../batch-end.js'
+import { RoomQuarantine } from '../room-quarantine.js'
 import { Room } from '../room.js'
 import type { RoomMember } from '../types.js'
 import { ScriptedOutput, silentObserver } from './scripted.js'
@@ -96,6 +97,7 @@ export class ClusterNode {
         bases: new BaseMemory(1e9).forTenant(),
         usage: new TenantCounts(0).others,
         remoteMemory: new FairShares(100).limit(1e9).share(''),
+        quarantine: new RoomQuarantine(() => undefined),
         batchEnd: new BatchEnd({ ...silentObserver, fault: (_message, error) => throws(error) }),
         observer: { ...silentObserver, fault: (_message, error) => throws(error) },
         options: {
