@@ -71,7 +71,7 @@ export function isLarge(update: Uint8Array, limits: LargeUpdateLimits = LARGE_UP
   }
 }
 
-/** What one update may hold at most; past it the update is refused (P74). */
+/** What one update may hold at most; past it the update is refused (P78). */
 export interface UpdateLimits {
   /** Structs, skips included: clients build an object of each. */
   readonly structs: number
