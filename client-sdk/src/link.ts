@@ -312,6 +312,7 @@ export class Link {
       case 'left':
       case 'historyPage':
       case 'users':
+      case 'access':
         this.listener.frame(frame)
         break
       case 'authed':

@@ -148,6 +148,7 @@ export class Memberships {
       case 'broadcasted':
       case 'watermark':
       case 'users':
+      case 'access':
         this.byRoom.get(frame.room)?.member?.frame(frame)
         break
       case 'welcome':

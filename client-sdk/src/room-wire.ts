@@ -12,10 +12,13 @@ export interface Wire {
   readonly congested: boolean
   /** The room's number on the running connection; null while it is not joined. */
   readonly number: number | null
+  /** Whether changes are kept here: the client may not make them now, and could before. */
+  readonly held: boolean
   send(frame: ClientFrame): void
 }
 
 export class RoomWire implements Wire {
+  held = false
   private readonly host: RoomHost
   private readonly member: Member
 

@@ -42,6 +42,8 @@ export class RoomImpl<P extends object> implements Room<P>, Member {
   private references = 1
   private currentStatus: RoomStatus = 'offline'
   private currentAccess: Access | null = null
+  /** It could write once: what it wrote is kept when it may only read. */
+  private wrote = false
   /** The first full state has come. */
   private complete = false
   private failures = 0
@@ -271,7 +273,8 @@ export class RoomImpl<P extends object> implements Room<P>, Member {
         this.changes.sender.acknowledge(frame.n, frame.seq)
         break
       case 'nack':
-        if (frame.code === 'forbidden') this.setAccess('read')
+        // Under way when the grant was taken: kept with the others (P74).
+        if (this.wire.held && frame.code === 'forbidden') break
         if (frame.code !== 'not_joined') this.changes.sender.refused(frame)
         else {
           // Nothing was decided about the change: it is sent again after the next JOINED (P14).
@@ -279,6 +282,11 @@ export class RoomImpl<P extends object> implements Room<P>, Member {
           this.changes.sender.rewind()
           this.joinLater(0)
         }
+        break
+      case 'access':
+        this.setAccess(frame.access)
+        if (frame.access === 'write') this.rejoin()
+        else this.emitter.emit('error', new WeftError('forbidden', frame.message))
         break
       case 'presences':
         try {
@@ -471,6 +479,8 @@ export class RoomImpl<P extends object> implements Room<P>, Member {
   private setAccess(access: Access | null): void {
     if (access === this.currentAccess) return
     this.currentAccess = access
+    this.wrote ||= access === 'write'
+    this.wire.held = this.wrote && access === 'read'
     this.emitter.emit('access', access)
   }
 

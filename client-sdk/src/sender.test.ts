@@ -15,6 +15,7 @@ const make = (): { sender: Sender; clock: FakeClock; sent: number[]; rejected: s
     limits: defaultSessionLimits,
     congested: false,
     number: 7,
+    held: false,
     send: (frame: ClientFrame) => {
       if (frame.type === 'update') sent.push(frame.n)
     },

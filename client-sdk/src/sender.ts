@@ -94,7 +94,7 @@ export class Sender {
     if (limits === null || this.cancelPause !== null) return
     while (!this.wire.congested) {
       // Asked each time: a listener that hears of a rejection may leave the room.
-      const room = this.wire.number
+      const room = this.wire.held ? null : this.wire.number
       const change = room === null ? undefined : this.outbox.take()
       if (room === null || change === undefined) return
       const excess = excessOf(change, limits)

@@ -6,6 +6,7 @@ import { arityOf, close, oneOf, open, readChangeNumber, readClientId } from './c
 import { ProtocolError } from './errors.js'
 import {
   FrameType,
+  type Access,
   type DurableMessage,
   type JoinedFrame,
   type PresenceUser,
@@ -18,6 +19,7 @@ import { WireLimits, type SessionLimits } from './limits.js'
 import type { Reader } from './msgpack-reader.js'
 import { Writer } from './msgpack-writer.js'
 
+const accesses: readonly Access[] = ['read', 'write']
 const syncModes: readonly SyncMode[] = ['full', 'resume', 'diff']
 const syncParts: readonly SyncPart[] = ['more', 'update', 'done']
 
@@ -140,6 +142,15 @@ export const decodeServerFrame = (bytes: Uint8Array): ServerFrame | UnknownFrame
         message: reader.string('the message', WireLimits.messageBytes),
       }
       break
+    case FrameType.access:
+      surplus = arityOf('ACCESS', arity, 4)
+      frame = {
+        type: 'access',
+        room: reader.uint('the room number'),
+        access: oneOf(reader, 'the access', accesses),
+        message: reader.string('the message', WireLimits.messageBytes),
+      }
+      break
     case FrameType.error:
       surplus = arityOf('ERROR', arity, 5)
       frame = {
@@ -211,7 +222,7 @@ const readJoined = (reader: Reader): JoinedFrame => ({
   room: reader.uint('the room number'),
   epoch: reader.uint('the epoch'),
   head: reader.uint('head'),
-  access: oneOf(reader, 'the access', ['read', 'write'] as const),
+  access: oneOf(reader, 'the access', accesses),
   mode: oneOf(reader, 'the mode', syncModes),
   stateVector: reader.binary('the state vector'),
 })
@@ -280,10 +291,7 @@ export const encodeServerFrame = (frame: ServerFrame): Uint8Array => {
       break
     case 'joined':
       writer.arrayHeader(8).uint(FrameType.joined).uint(frame.request).uint(frame.room).uint(frame.epoch)
-      writer
-        .uint(frame.head)
-        .uint(frame.access === 'read' ? 0 : 1)
-        .uint(syncModes.indexOf(frame.mode))
+      writer.uint(frame.head).uint(accesses.indexOf(frame.access)).uint(syncModes.indexOf(frame.mode))
       writer.binary(frame.stateVector)
       break
     case 'sync':
@@ -330,6 +338,14 @@ export const encodeServerFrame = (frame: ServerFrame): Uint8Array => {
         .uint(FrameType.left)
         .uint(frame.room)
         .string(frame.code)
+        .string(clip(frame.message))
+      break
+    case 'access':
+      writer
+        .arrayHeader(4)
+        .uint(FrameType.access)
+        .uint(frame.room)
+        .uint(accesses.indexOf(frame.access))
         .string(clip(frame.message))
       break
     case 'error':

@@ -25,11 +25,7 @@ export class Reader {
 
   /** Made when it is needed: what most frames hold is read byte by byte, and a view costs more than that. */
   private get view(): DataView {
-    return (this.dataView ??= new DataView(
-      this.bytes.buffer,
-      this.bytes.byteOffset,
-      this.bytes.byteLength,
-    ))
+    return (this.dataView ??= new DataView(this.bytes.buffer, this.bytes.byteOffset, this.bytes.byteLength))
   }
 
   get atEnd(): boolean {

@@ -104,6 +104,7 @@ export class Parcel implements Member {
       case 'broadcasted':
       case 'watermark':
       case 'users':
+      case 'access':
         break
     }
   }

@@ -1,5 +1,5 @@
 /* What the connections of all dialects have in common: messages one after the other, the end of a token, the end of a connection. */
-import { closeCodeFor, ProtocolError, type Access } from '@weft/protocol'
+import { closeCodeFor, ProtocolError } from '@weft/protocol'
 import type { Identity } from '../auth/index.js'
 import { at, Inbox, strangerBytes, tellable, type Session, type SessionContext } from './session.js'
 import type { Socket, SocketEvents } from './socket.js'
@@ -9,6 +9,7 @@ export abstract class BaseSession implements Session, SocketEvents {
   readonly socket: Socket
   protected readonly id: string
   protected readonly inbox: Inbox
+  private lastReview = performance.now()
   private cancelExpiry: (() => void) | null = null
 
   constructor(id: string, socket: Socket, context: SessionContext) {
@@ -25,7 +26,7 @@ export abstract class BaseSession implements Session, SocketEvents {
   abstract handle(bytes: Uint8Array): Promise<void> | null
 
   abstract readonly identity: Identity | null
-  abstract grant(room: string, access: Access | null): void
+  abstract review(room: string | null): void
   abstract drain(delay: number): void
   abstract fellBehind(): void
   abstract caughtUp(): void
@@ -52,6 +53,11 @@ export abstract class BaseSession implements Session, SocketEvents {
   }
 
   tick(now: number): void {
+    const { reviewMs } = this.context.limits
+    if (reviewMs > 0 && now - this.lastReview >= reviewMs) {
+      this.lastReview = now
+      this.review(null)
+    }
     if (this.socket.isWaiting && now - this.socket.lastProgress > this.context.limits.slowMs) {
       this.fail(new ProtocolError('slow', 'the client has read nothing for too long'))
       return

@@ -8,7 +8,7 @@ import { registerHttp, type HttpHandlers } from './http.js'
 import { isAllowedOrigin, isLoopbackHost } from './origins.js'
 import { portTaken } from './port.js'
 import { PublishTurns, RoomChannel, type ChannelObserver, type Dialect } from './channel.js'
-import type { Session, SessionContext } from './session.js'
+import type { Session, SessionContext, UpgradeRequest } from './session.js'
 import { Socket, type SocketEvents, type SocketLimits } from './socket.js'
 import {
   exclusivePort,
@@ -23,8 +23,9 @@ import {
   type us_socket_context_t,
   type UwsModule,
 } from './uws.js'
+import { upgradeToken } from './upgrade-token.js'
 import { WeftSession } from './weft-session.js'
-import { YjsSession, type YjsRequest } from './yjs-session.js'
+import { YjsSession } from './yjs-session.js'
 
 /** What uWS keeps for a socket: it copies the properties of the object that it is given. */
 interface SocketData {
@@ -37,12 +38,12 @@ type Run = (run: () => void) => void
 class Connection implements SocketEvents {
   readonly dialect: Dialect
   /** Let go of when the socket is open. */
-  request: YjsRequest | null
+  request: UpgradeRequest | null
   session: (Session & SocketEvents) | null = null
   socket: Socket | null = null
   private readonly guard: Run
 
-  constructor(dialect: Dialect, request: YjsRequest | null, guard: Run) {
+  constructor(dialect: Dialect, request: UpgradeRequest, guard: Run) {
     this.dialect = dialect
     this.request = request
     this.guard = guard
@@ -238,15 +239,23 @@ export class Gateway {
         .end('The node is shutting down.')
       return
     }
-    const request =
+    const { token, protocol } = upgradeToken(
+      req.getHeader('authorization'),
+      req.getHeader('sec-websocket-protocol'),
+    )
+    if (protocol === null) {
+      res.writeStatus('400 Bad Request').end('Offer another subprotocol, such as weft, beside the token.')
+      return
+    }
+    const request: UpgradeRequest =
       dialect === 'yjs'
-        ? { path: req.getUrl().slice('/yjs/'.length), token: req.getQuery('token') ?? null }
-        : null
+        ? { path: req.getUrl().slice('/yjs/'.length), token: token ?? req.getQuery('token') ?? null }
+        : { path: '', token }
     const data: SocketData = { connection: new Connection(dialect, request, this.guard) }
     res.upgrade(
       data,
       req.getHeader('sec-websocket-key'),
-      firstProtocol(req.getHeader('sec-websocket-protocol')),
+      protocol,
       req.getHeader('sec-websocket-extensions'),
       context,
     )
@@ -266,9 +275,10 @@ export class Gateway {
     connection.socket = socket
     connection.request = null
     this.connections.add(connection)
-    if (request !== null) connection.session = new YjsSession(id, socket, context, request)
-    else if (dialect === 'weft') connection.session = new WeftSession(id, socket, context)
-    else connection.session = new HocuspocusSession(id, socket, context)
+    if (request === null) return
+    if (dialect === 'yjs') connection.session = new YjsSession(id, socket, context, request)
+    else if (dialect === 'weft') connection.session = new WeftSession(id, socket, context, request.token)
+    else connection.session = new HocuspocusSession(id, socket, context, request.token)
   }
 
   /** No exception may reach uWS: it would end the process (I7). */
@@ -291,6 +301,3 @@ const copy = (message: ArrayBuffer): Uint8Array => {
   bytes.set(new Uint8Array(message))
   return bytes
 }
-
-/** Of the subprotocols that a client offers the answer names one: the first, since Weft gives them no meaning. */
-const firstProtocol = (header: string): string => header.split(',')[0]?.trim() ?? ''

@@ -357,6 +357,10 @@ class Bot:
             elif entry.client_id != self.doc.client_id:
                 self.others[entry.client_id] = json.loads(entry.state)
 
+    def _on_access(self, access: str, **_: Any) -> None:
+        if self._joined is not None:
+            self._joined = {**self._joined, "access": access}
+
     def _on_left(self, code: str, message: str, **_: Any) -> None:
         self._leave()
         self._join_later(code, message, 0)

@@ -249,6 +249,9 @@ export class Bot extends EventEmitter<BotEvents> {
         }
         this.emit('presence')
         return
+      case 'access':
+        if (this.joined !== null) this.joined = { ...this.joined, access: frame.access }
+        return
       case 'left':
         this.leave()
         if (isRetryable(frame.code)) this.joinLater(0)
