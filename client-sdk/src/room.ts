@@ -273,7 +273,7 @@ export class RoomImpl<P extends object> implements Room<P>, Member {
         this.changes.sender.acknowledge(frame.n, frame.seq)
         break
       case 'nack':
-        // Under way when the grant was taken: kept with the others (P74).
+        // Under way when the grant was taken: kept with the others (P80).
         if (this.wire.held && frame.code === 'forbidden') break
         if (frame.code !== 'not_joined') this.changes.sender.refused(frame)
         else {

@@ -141,7 +141,7 @@ describe('a token is renewed on the running connection (P9)', () => {
     expect(weft.status).toBe('connected')
   })
 
-  test('P74: what is not saved is kept while the client may only read, and sent when it may write again', async () => {
+  test('P80: what is not saved is kept while the client may only read, and sent when it may write again', async () => {
     const { server, client } = harness()
     const room = client({ auth: () => 'token' }).room('a')
     await room.synced()

@@ -169,12 +169,12 @@ export const serverCases: readonly FrameCase<ServerFrame>[] = [
   },
   {
     name: 'ACCESS, to read from now on',
-    rules: ['P74'],
+    rules: ['P80'],
     frame: { type: 'access', room: 7, access: 'read', message: 'the grant was changed' },
   },
   {
     name: 'ACCESS, to write again',
-    rules: ['P74'],
+    rules: ['P80'],
     frame: { type: 'access', room: 7, access: 'write', message: '' },
   },
   {

@@ -80,7 +80,7 @@ test.each<[string, () => Promise<string>, number]>([
   ],
   ['no JWT', () => Promise.resolve('not.a.token'), 4401],
   ['an oversized one', () => sign({ more: 'x'.repeat(20_000) }), 4401],
-])('P8, P38, P75: %s', async (name, make, code) => {
+])('P8, P38, P81: %s', async (name, make, code) => {
   const token = await make()
   used.add(token)
   const isLong = token.length > 16_384

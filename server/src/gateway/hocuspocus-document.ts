@@ -38,7 +38,7 @@ export interface HocuspocusSocket {
   readonly socket: Socket
   readonly context: SessionContext
   readonly isDraining: boolean
-  /** Of the upgrade request: for providers that send none (P75). */
+  /** Of the upgrade request: for providers that send none (P81). */
   readonly upgradeToken: string | null
   /** A name for the next membership: no two have the same. */
   nextConnection(): string
@@ -239,7 +239,7 @@ export class HocuspocusDocument implements InboxOwner, HocuspocusWireOwner, Stoc
     })
   }
 
-  /** What the client may do has changed (P67, P74). */
+  /** What the client may do has changed (P67, P80). */
   accessChanged(access: Access): void {
     const { member } = this
     this.socket.send(encodeAuthenticated(this.address, access))

@@ -72,7 +72,7 @@ const tryAll = async (room: BotRoom, id: number): Promise<Record<string, string>
   return results
 }
 
-describe('P76: what is granted one by one', () => {
+describe('P82: what is granted one by one', () => {
   const no = 'forbidden'
   test.each<[unknown, string, Record<string, string>]>([
     [
@@ -110,7 +110,7 @@ describe('P76: what is granted one by one', () => {
     await room.bot.close()
   })
 
-  test('P76: a stock client without `presence` is not shown, and one without `write` does not change anything', async () => {
+  test('P82: a stock client without `presence` is not shown, and one without `write` does not change anything', async () => {
     const client = await YjsRaw.connect(
       server.wsUrl,
       `room?token=${await makeToken({ room: ['read'] }, { user: 'stock' })}`,
@@ -123,7 +123,7 @@ describe('P76: what is granted one by one', () => {
     await client.close()
   })
 
-  test('P74, P76: who loses `presence` is shown as gone, and may still leave', async () => {
+  test('P80, P82: who loses `presence` is shown as gone, and may still leave', async () => {
     const room = await enter('write', 'shy')
     room.show(4711, 1, 'here')
     await until(() => honest.presence.get(4711)?.state === 'here', 'its presence')
@@ -136,7 +136,7 @@ describe('P76: what is granted one by one', () => {
   })
 })
 
-describe('P75: a token of the upgrade request', () => {
+describe('P81: a token of the upgrade request', () => {
   interface Answer {
     readonly status: number
     readonly protocol: string
@@ -241,7 +241,7 @@ describe('the authorization hook', () => {
     await bot.close()
   })
 
-  test('P74: it is asked again about who is in a room, by itself and by `reauthorize`', async () => {
+  test('P80: it is asked again about who is in a room, by itself and by `reauthorize`', async () => {
     hook = () => 'write'
     const bot = await open('eve')
     const [room, other] = [await bot.join('again'), await bot.join('stays')]

@@ -1,4 +1,4 @@
-/* The token of an upgrade request, and the subprotocol of its answer (P75). */
+/* The token of an upgrade request, and the subprotocol of its answer (P81). */
 
 const bearerProtocol = 'weft.bearer.'
 

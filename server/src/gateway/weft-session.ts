@@ -31,7 +31,7 @@ interface Hello {
 }
 
 export class WeftSession extends BaseSession implements ChangeSource, HistorySource, WeftWireOwner {
-  /** That of the upgrade request, until HELLO (P75). */
+  /** That of the upgrade request, until HELLO (P81). */
   private upgradeToken: string | null
   private readonly memberships = new Map<number, Membership>()
   /** Names being joined; null while there are none, which is most of the time. */

@@ -89,7 +89,7 @@ export class YjsSession extends BaseSession implements YjsWireOwner, StockDialec
     )
   }
 
-  /** What the client may do has changed (P74). */
+  /** What the client may do has changed (P80). */
   accessChanged(access: Access, message: string): void {
     const { document } = this
     if (document === null) return

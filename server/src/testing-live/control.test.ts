@@ -117,7 +117,7 @@ test('P48: disconnect: for good, or until a new token is there; others stay', as
   expect(bob.tokens()).toBe(1)
 })
 
-test('P49, P74: grant: write is taken and given back, and all of it revoked, while the client is connected', async () => {
+test('P49, P80: grant: write is taken and given back, and all of it revoked, while the client is connected', async () => {
   const { room } = await connect('granted', 'ada')
   await here.control.grant('ada', 'granted', 'read')
   await until(() => room.access === 'read', 'the client is told')

@@ -63,7 +63,7 @@ const load = (rooms: readonly Room[]): { stop(): number } => {
   }
 }
 
-test('P49, P74: under load, write is taken on all three nodes within a second; what comes later reaches nobody, and is kept', async () => {
+test('P49, P80: under load, write is taken on all three nodes within a second; what comes later reaches nobody, and is kept', async () => {
   const [others, eves] = [
     [0, 1, 2].map((index) => connect(index, `user ${index}`).room('busy')),
     [0, 1, 2].map((index) => connect(index, 'eve')),
@@ -149,7 +149,7 @@ test('I4, P49: without Redis the other nodes find it in the database, within a s
   await bot.close()
 })
 
-test('P74: stock clients are told, and what was refused comes when they may write again', async () => {
+test('P80: stock clients are told, and what was refused comes when they may write again', async () => {
   const token = await makeToken({ '*': 'write' }, { user: 'stock' })
   const client = await YjsRaw.connect(node(1).wsUrl, `stock?token=${token}`)
   await client.sync()
