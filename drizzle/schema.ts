@@ -1,6 +1,7 @@
 import { sql } from 'drizzle-orm'
 import {
   bigint,
+  boolean,
   check,
   customType,
   index,
@@ -132,6 +133,35 @@ export const nodes = pgTable('nodes', {
   /** On the database's clock: past it, the node is dead. */
   aliveUntil: moment('alive_until').notNull(),
 })
+
+/**
+ * What was decided about users after their tokens were made (see `Control`): a row a user and room. It counts for tokens that
+ * were made before it, and goes when none of them can be valid any more.
+ */
+export const revocations = pgTable(
+  'revocations',
+  {
+    tenant: text('tenant').notNull(),
+    userId: text('user_id').notNull(),
+    /** '' for the user as a whole, whose connections end. */
+    room: text('room').notNull(),
+    /** What the user may do in the room, as `grantText` writes it; null for nothing. */
+    grant: text('grant'),
+    /** Of a user as a whole: whether the clients stay away, or come back with a new token. */
+    final: boolean('final').notNull(),
+    /** When it was decided, in milliseconds since 1970. */
+    at: bigint('at', { mode: 'number' }).notNull(),
+    /** On the database's clock: what nodes have not read yet is newer than what they have. */
+    changedAt: moment('changed_at')
+      .notNull()
+      .default(sql`clock_timestamp()`),
+  },
+  (t) => [
+    primaryKey({ columns: [t.tenant, t.userId, t.room] }),
+    index('revocations_changed').on(t.changedAt),
+    index('revocations_at').on(t.at),
+  ],
+)
 
 /**
  * One row: names this database. The nodes on it talk under that name, so that two deployments may share a Redis and never

@@ -11,6 +11,8 @@ export interface RoomContext {
   /** The room's number on the running connection; null while it is not joined. */
   readonly number: number | null
   readonly access: Access | null
+  /** Whether changes are kept here: the client may not make them now, and could before (P80). */
+  readonly held: boolean
   /** Where the room is kept, if anywhere. */
   readonly store: RoomStore | undefined
   /** Why nothing can be changed any more; null while it can. */

@@ -1,5 +1,6 @@
 /* One room of a client: its document, its outbox, its events, its presence, and where they stand against the server. */
 import {
+  accessFrame,
   ackFrame,
   broadcastedFrame,
   eventFrame,
@@ -43,6 +44,8 @@ export const createRoom = (name: string, doc: Y.Doc, firstNumber: number, client
   let references = 1
   let status: RoomStatus = 'offline'
   let access: Access | null = null
+  /** It could write once: what it wrote is kept when it may only read. */
+  let wrote = false
   /** The first full state has come. */
   let complete = false
   let failures = 0
@@ -63,7 +66,9 @@ export const createRoom = (name: string, doc: Y.Doc, firstNumber: number, client
   }
 
   const setAccess = (next: Access | null): void => {
-    if (next !== access) emit('access', (access = next))
+    if (next === access) return
+    wrote ||= next === 'write'
+    emit('access', (access = next))
   }
 
   const fail = (code: string, message: string, cause?: unknown): void => {
@@ -225,6 +230,9 @@ export const createRoom = (name: string, doc: Y.Doc, firstNumber: number, client
     get access() {
       return access
     },
+    get held() {
+      return wrote && access === 'read'
+    },
     get over() {
       return over
     },
@@ -272,7 +280,8 @@ export const createRoom = (name: string, doc: Y.Doc, firstNumber: number, client
     },
     [ackFrame]: sender.acknowledge,
     [nackFrame]: (n, code, message) => {
-      if (code === 'forbidden') setAccess('read')
+      // Under way when the grant was taken: kept with the others (P80).
+      if (context.held && code === 'forbidden') return
       if (code !== 'not_joined') {
         sender.refused(n, code, message)
         return
@@ -281,6 +290,11 @@ export const createRoom = (name: string, doc: Y.Doc, firstNumber: number, client
       memberships.forget(room)
       sender.rewind()
       joinLater()
+    },
+    [accessFrame]: (granted, message) => {
+      setAccess(granted === writeAccess ? 'write' : 'read')
+      if (granted === writeAccess) rejoin()
+      else emit('error', new WeftError('forbidden', message))
     },
     [presencesFrame]: (awareness) => {
       try {

@@ -26,6 +26,7 @@ const make = (): { sender: Sender; clock: FakeClock; sent: number[]; rejected: s
         },
       },
       number: 7,
+      held: false,
       store: undefined,
       settled: nothing,
       counted: nothing,

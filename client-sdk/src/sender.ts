@@ -20,7 +20,7 @@ const congestionPause = 20
 const frameOverhead = 64
 
 /** What a sender needs of its room. */
-export interface SenderRoom extends Pick<RoomContext, 'number' | 'store' | 'counted' | 'settled'> {
+export interface SenderRoom extends Pick<RoomContext, 'number' | 'held' | 'store' | 'counted' | 'settled'> {
   readonly client: Pick<RoomContext['client'], 'clock' | 'random' | 'limits'> & {
     readonly link: Pick<RoomContext['client']['link'], 'congested' | 'send'>
   }
@@ -77,8 +77,8 @@ export const createSender = (first: number, room: SenderRoom, { committed, refus
     if (!client.limits || pause.running) return
     while (!link.congested) {
       // Asked each time: a listener that hears of a rejection may leave the room.
-      const { number } = room
-      const change = number === null ? undefined : outbox.take()
+      const { number, held } = room
+      const change = number === null || held ? undefined : outbox.take()
       if (number === null || !change) return
       const excess = excessOf(change, client.limits)
       if (excess) reject(change.n, 'too_large', excess)

@@ -141,6 +141,32 @@ describe('a token is renewed on the running connection (P9)', () => {
     expect(weft.status).toBe('connected')
   })
 
+  test('P80: what is not saved is kept while the client may only read, and sent when it may write again', async () => {
+    const { server, client } = harness()
+    const room = client({ auth: () => 'token' }).room('a')
+    await room.synced()
+    const told: unknown[] = []
+    room.on('access', (access) => told.push(access))
+    room.on('error', ({ code, message }) => told.push(`${code}: ${message}`))
+    room.on('rejected', () => told.push('rejected'))
+    server.refuse = () => {
+      server.socket.deliver({ type: 'access', room: 1, access: 'read', message: 'why' })
+      return 'forbidden'
+    }
+    room.doc.getText('t').insert(0, 'under way ')
+    await settle()
+    room.doc.getText('t').insert(0, 'later ')
+    await settle()
+    expect(server.socket.sent('update')).toHaveLength(1)
+    expect([room.access, room.unsaved, room.status]).toEqual(['read', 2, 'live'])
+    server.refuse = () => null
+    server.socket.deliver({ type: 'access', room: 1, access: 'write', message: '' })
+    await settle()
+    await room.saved()
+    expect(told).toEqual(['read', 'forbidden: why', 'write'])
+    expect(room.unsaved).toBe(0)
+  })
+
   test('a room that the old token did not grant is tried again with the new one', async () => {
     const { server, client, clock, pass } = harness()
     const weft = client({ auth: () => tokenFor(clock, 60_000) })

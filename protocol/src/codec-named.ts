@@ -42,6 +42,7 @@ const serverNames: Names<ServerFrame> = {
   drain: ['delay'],
   historyPage: ['request', 'room', 'events', 'more'],
   users: ['room', 'users'],
+  access: ['room', 'access', 'message'],
   ping: ['id'],
   pong: ['id'],
 }

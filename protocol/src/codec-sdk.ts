@@ -28,6 +28,7 @@ import {
   writeValue,
 } from './msgpack.js'
 import {
+  accessFrame,
   ackFrame,
   appendFrame,
   authedFrame,
@@ -176,6 +177,7 @@ const serverFrames: {
   [authedFrame]: [userOrNull, orNull(uint)],
   [drainFrame]: [uint],
   [historyPageFrame]: [uint, uint, rows(message), flag],
+  [accessFrame]: [uint, oneOf(2), reason],
   [usersFrame]: [uint, rows<readonly [number, string | null]>([uint, userOrNull])],
 }
 

@@ -1,8 +1,16 @@
 /* Frames that a server sends, to bytes; `codec-sdk.ts` has the way back. */
-import { FrameType, type DurableMessage, type ServerFrame, type SyncMode, type SyncPart } from './frames.js'
+import {
+  FrameType,
+  type Access,
+  type DurableMessage,
+  type ServerFrame,
+  type SyncMode,
+  type SyncPart,
+} from './frames.js'
 import { WireLimits, limitNames } from './limits.js'
 import { Writer } from './msgpack-writer.js'
 
+const accesses: readonly Access[] = ['read', 'write']
 const syncModes: readonly SyncMode[] = ['full', 'resume', 'diff']
 const syncParts: readonly SyncPart[] = ['more', 'update', 'done']
 
@@ -46,10 +54,7 @@ export const encodeServerFrame = (frame: ServerFrame): Uint8Array => {
       break
     case 'joined':
       writer.arrayHeader(8).uint(FrameType.joined).uint(frame.request).uint(frame.room).uint(frame.epoch)
-      writer
-        .uint(frame.head)
-        .uint(frame.access === 'read' ? 0 : 1)
-        .uint(syncModes.indexOf(frame.mode))
+      writer.uint(frame.head).uint(accesses.indexOf(frame.access)).uint(syncModes.indexOf(frame.mode))
       writer.binary(frame.stateVector)
       break
     case 'sync':
@@ -96,6 +101,14 @@ export const encodeServerFrame = (frame: ServerFrame): Uint8Array => {
         .uint(FrameType.left)
         .uint(frame.room)
         .string(frame.code)
+        .string(clip(frame.message))
+      break
+    case 'access':
+      writer
+        .arrayHeader(4)
+        .uint(FrameType.access)
+        .uint(frame.room)
+        .uint(accesses.indexOf(frame.access))
         .string(clip(frame.message))
       break
     case 'error':

@@ -120,6 +120,11 @@ const serverFrame: fc.Arbitrary<ServerFrame> = fc.oneof(
   frame('broadcasted', { room: int, author: orNull(text(500)), name, payload }),
   frame('watermark', { room: int, seq: int }),
   frame('left', { room: int, code: label, message: text(1000) }),
+  frame('access', {
+    room: int,
+    access: fc.constantFrom('read' as const, 'write' as const),
+    message: text(1000),
+  }),
   frame('error', { request: orNull(int), code: label, message: text(1000), retryAfter: int }),
   frame('authed', { user: orNull(text(500)), expires: orNull(int) }),
   frame('drain', { delay: int }),

@@ -33,6 +33,7 @@ export const FrameType = {
   drain: 29,
   historyPage: 30,
   users: 31,
+  access: 32,
 } as const
 
 /** What a member may do in a room. */
@@ -326,6 +327,15 @@ export interface UsersFrame {
   readonly users: readonly PresenceUser[]
 }
 
+/** What the client may do in the room has changed. `[32, room, access, message]` */
+export interface AccessFrame {
+  readonly type: 'access'
+  readonly room: number
+  readonly access: Access
+  /** Why, for a person to read. */
+  readonly message: string
+}
+
 /** Every frame that a client sends. */
 export type ClientFrame =
   | HelloFrame
@@ -359,5 +369,6 @@ export type ServerFrame =
   | DrainFrame
   | HistoryPageFrame
   | UsersFrame
+  | AccessFrame
   | PingFrame
   | PongFrame

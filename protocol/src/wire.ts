@@ -33,6 +33,7 @@ export const authedFrame = 28
 export const drainFrame = 29
 export const historyPageFrame = 30
 export const usersFrame = 31
+export const accessFrame = 32
 
 /* Fields that stand for one of several words, as the number that is sent. */
 /** Of `access`. */
@@ -146,6 +147,7 @@ export type RoomWire =
       room: number,
       users: readonly (readonly [id: number, user: string | null])[],
     ]
+  | readonly [type: typeof accessFrame, room: number, access: number, message: string]
 
 /** What a server sends. */
 export type ServerWire =

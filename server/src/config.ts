@@ -19,6 +19,15 @@ export interface Config {
   readonly jwtJwksUrl: string | undefined
   readonly jwtIssuer: string | undefined
   readonly jwtAudience: string | undefined
+  readonly jwtClockToleranceMs: number
+  readonly jwtJwksCacheMs: number
+  readonly jwtJwksCooldownMs: number
+  readonly authorizeUrl: string | undefined
+  readonly authorizeSecret: string | undefined
+  readonly authorizeTimeoutMs: number
+  readonly authorizeCacheMs: number
+  readonly authorizeReviewMs: number
+  readonly revocationDays: number
   readonly allowedOrigins: readonly string[]
   readonly trustedProxies: readonly string[] | undefined
   readonly tlsCertFile: string | undefined
@@ -123,6 +132,13 @@ const databaseUrl = (value: string, name: string): string => {
   return value
 }
 
+const httpUrl = (value: string, name: string): string => {
+  // The value may hold a password: it is not repeated.
+  if (!URL.canParse(value) || !/^https?:$/.test(new URL(value).protocol))
+    throw new ConfigError(`${name} must be a URL like https://app.example.com/authorize.`)
+  return value
+}
+
 const redisUrl = (value: string, name: string): string => {
   // As above.
   if (parseRedisUrl(value) === null) {
@@ -216,17 +232,86 @@ export const settings = [
     text,
     'certificates (PEM) to trust with `rediss://` in place of those of public authorities',
   ),
-  setting('jwtSecret', 'JWT_SECRET', '', text, 'HS256 secret that tokens are signed with, at least 32 bytes'),
+  setting(
+    'jwtSecret',
+    'JWT_SECRET',
+    '',
+    text,
+    'HS256 secrets that tokens are signed with, one a line, each at least 32 bytes; `weft token` signs with the first',
+  ),
   setting(
     'jwtPublicKey',
     'JWT_PUBLIC_KEY',
     '',
     text,
-    'public key (SPKI PEM, or a file with it) that tokens verify with',
+    'public keys (SPKI PEM, one or several, or a file with them) that tokens verify with',
   ),
   setting('jwtJwksUrl', 'JWT_JWKS_URL', '', text, 'address of a JSON Web Key Set that tokens verify with'),
   setting('jwtIssuer', 'JWT_ISSUER', '', text, 'the `iss` that tokens must have'),
   setting('jwtAudience', 'JWT_AUDIENCE', '', text, 'the `aud` that tokens must have'),
+  setting(
+    'jwtClockToleranceMs',
+    'JWT_CLOCK_TOLERANCE_MS',
+    '5000',
+    integer(0, 300_000),
+    'difference of clocks that `exp` and `nbf` of tokens allow for',
+  ),
+  setting(
+    'jwtJwksCacheMs',
+    'JWT_JWKS_CACHE_MS',
+    '600000',
+    milliseconds(1_000),
+    'a fetched key set counts so long; then it is fetched again, and without an answer no token is accepted',
+  ),
+  setting(
+    'jwtJwksCooldownMs',
+    'JWT_JWKS_COOLDOWN_MS',
+    '30000',
+    milliseconds(0),
+    'least time between two fetches of the key set for keys that it does not hold',
+  ),
+  setting(
+    'authorizeUrl',
+    'AUTHORIZE_URL',
+    '',
+    httpUrl,
+    'asked what a user may do in a room, in place of the `rooms` of the token; see "Permissions in your own database"',
+  ),
+  setting(
+    'authorizeSecret',
+    'AUTHORIZE_SECRET',
+    '',
+    text,
+    'signs the requests to `AUTHORIZE_URL`, at least 32 bytes',
+  ),
+  setting(
+    'authorizeTimeoutMs',
+    'AUTHORIZE_TIMEOUT_MS',
+    '3000',
+    milliseconds(10),
+    'a hook or `AUTHORIZE_URL` that has not answered by then grants nothing; the client tries again',
+  ),
+  setting(
+    'authorizeCacheMs',
+    'AUTHORIZE_CACHE_MS',
+    '5000',
+    milliseconds(0),
+    'an answer counts so long for further joins of the user in the room',
+  ),
+  setting(
+    'authorizeReviewMs',
+    'AUTHORIZE_REVIEW_MS',
+    '60000',
+    milliseconds(0),
+    'the hook is asked again this often about those who are in a room; 0 for never',
+  ),
+  setting(
+    'revocationDays',
+    'REVOCATION_DAYS',
+    '90',
+    integer(1, 3_650),
+    'decisions of `control.disconnectUser` and `control.grant` are kept so long: longer than your tokens live',
+  ),
   setting(
     'allowedOrigins',
     'ALLOWED_ORIGINS',
@@ -573,6 +658,12 @@ const checkConfig = (config: Config): Config => {
     throw new ConfigError(
       'REDIS_CA_FILE is for a Redis that speaks TLS: set REDIS_URL to a rediss:// address.',
     )
+  }
+  if ((config.authorizeUrl === undefined) !== (config.authorizeSecret === undefined)) {
+    throw new ConfigError('AUTHORIZE_URL and AUTHORIZE_SECRET go together: set both or neither.')
+  }
+  if (config.authorizeSecret !== undefined && Buffer.byteLength(config.authorizeSecret) < 32) {
+    throw new ConfigError('AUTHORIZE_SECRET must have at least 32 bytes: a shorter one can be guessed.')
   }
   if (config.maxUpdateBytes > config.maxFrameBytes) {
     throw new ConfigError('MAX_UPDATE_BYTES is larger than MAX_FRAME_BYTES: an update travels in one frame.')

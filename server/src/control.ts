@@ -1,4 +1,10 @@
-import type { Access } from '@weft/protocol'
+import {
+  readPermissions,
+  type AuthorizeAnswer,
+  type Authorizer,
+  type Revocation,
+  type Revocations,
+} from './auth/index.js'
 import type { Bus, ControlCommand } from './bus/index.js'
 import type { Gateway } from './gateway/index.js'
 import type { Room } from './room/index.js'
@@ -6,7 +12,10 @@ import type { Store } from './store/index.js'
 
 export interface ControlDependencies {
   readonly bus: Bus
-  readonly store: Pick<Store, 'deleteRoom'>
+  readonly store: Pick<Store, 'deleteRoom' | 'revoke'>
+  readonly revocations: Revocations
+  /** Null without an authorization hook. */
+  readonly authorizer: Pick<Authorizer, 'forget'> | null
   readonly gateway: Pick<Gateway, 'sessionsOf'>
   readonly rooms: { find(tenant: string, name: string): Room | null }
 }
@@ -14,11 +23,12 @@ export interface ControlDependencies {
 /**
  * What a program or an operator does to rooms and users, wherever in the cluster their clients are connected. It has happened
  * here when the call returns, and on the other nodes as soon as they hear of it. While the bus is away they do not hear of it
- * (`reaches` tells): only a deletion is a fact in the store, which the sweep finds.
+ * (`reaches` tells): a deletion, and what is decided about users, are facts in the store, which they find within a second then.
  */
 export class Control {
   private readonly dependencies: ControlDependencies
   private readonly stop: () => void
+  private lastDecision = 0
 
   constructor(dependencies: ControlDependencies) {
     this.dependencies = dependencies
@@ -49,23 +59,55 @@ export class Control {
   }
 
   /**
-   * Ends all connections of a user.
+   * Ends all connections of a user, and refuses the tokens that were made before (`iat`), or do not say when.
    * @param final whether the clients stay away (close code 4403); otherwise they come back with a new token (4407)
+   * @throws {StoreError} the connections have ended where this was heard; it could not be kept, and older tokens may come back
    */
-  disconnectUser(user: string, final: boolean, tenant = ''): void {
-    this.everywhere({ do: 'disconnect', tenant, user, final })
+  disconnectUser(user: string, final: boolean, tenant = ''): Promise<void> {
+    return this.decide({ do: 'disconnect', tenant, user, final, at: this.now() })
   }
 
   /**
-   * Changes what the connections that a user has now may do in a room; null for nothing. A later connection does what its
-   * token says.
+   * Changes what a user may do in a room, whatever tokens that were made before (or do not say when) grant. A later token counts.
+   * @param grant `'read'`, `'write'`, `'admin'`, a list that picks permissions one by one, or null for nothing
+   * @throws {StoreError} it counts where it was heard; it could not be kept, and may not count after a restart
+   * @throws {TypeError} for something that is no grant
    */
-  grant(user: string, room: string, access: Access | null, tenant = ''): void {
-    this.everywhere({ do: 'grant', tenant, user, room, access })
+  grant(user: string, room: string, grant: AuthorizeAnswer, tenant = ''): Promise<void> {
+    const permissions = grant === null ? null : readPermissions(grant)
+    // A misspelt permission must not pass for none.
+    if (permissions === undefined || (grant !== null && permissions === null))
+      return Promise.reject(new TypeError(`${JSON.stringify(grant)} is not a grant`))
+    return this.decide({ do: 'grant', tenant, user, room, permissions, at: this.now() })
+  }
+
+  /**
+   * Permissions of a user have changed where the authorization hook looks: it is asked again about the rooms that the user
+   * is in, and what it answered before counts no more.
+   * @param room null for all rooms
+   */
+  reauthorize(user: string, room: string | null = null, tenant = ''): void {
+    this.everywhere({ do: 'reauthorize', tenant, user, room })
+  }
+
+  /** A decision that another node has kept. */
+  heard(revocation: Revocation): void {
+    this.run(revocation)
   }
 
   dispose(): void {
     this.stop()
+  }
+
+  /** It counts at once; that the database is slow, or away, does not hold it up. */
+  private decide(revocation: Revocation): Promise<void> {
+    this.everywhere(revocation)
+    return this.dependencies.store.revoke(revocation)
+  }
+
+  /** Later than every decision before it: of two in a millisecond the second counts. */
+  private now(): number {
+    return (this.lastDecision = Math.max(Date.now(), this.lastDecision + 1))
   }
 
   private everywhere(command: ControlCommand): void {
@@ -74,7 +116,7 @@ export class Control {
   }
 
   private run(command: ControlCommand): void {
-    const { rooms, gateway } = this.dependencies
+    const { rooms, gateway, revocations, authorizer } = this.dependencies
     switch (command.do) {
       case 'close_room':
         rooms.find(command.tenant, command.room)?.sendAway('draining', 'the room was closed; join it again')
@@ -86,14 +128,24 @@ export class Control {
         return
       }
       case 'disconnect':
-        for (const session of gateway.sessionsOf(command.tenant, command.user))
-          session.disconnect(command.final)
-        return
-      case 'grant':
+        // Heard twice, once from the bus and once from the database: those who came back since stay.
+        if (!revocations.note(command)) return
         for (const session of gateway.sessionsOf(command.tenant, command.user)) {
-          session.grant(command.room, command.access)
+          if (session.identity !== null && revocations.refusal(session.identity) !== null)
+            session.disconnect(command.final)
         }
         return
+      case 'grant':
+        if (revocations.note(command)) this.review(command.tenant, command.user, command.room)
+        return
+      case 'reauthorize':
+        authorizer?.forget(command.tenant, command.user, command.room)
+        this.review(command.tenant, command.user, command.room)
+        return
     }
+  }
+
+  private review(tenant: string, user: string, room: string | null): void {
+    for (const session of this.dependencies.gateway.sessionsOf(tenant, user)) session.review(room)
   }
 }

@@ -3,6 +3,7 @@ import { spawn, type ChildProcess } from 'node:child_process'
 import { once } from 'node:events'
 import { mkdir, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
+import { jwtVerify } from 'jose'
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest'
 import { settings, flagOf } from './config.js'
 import { freePort } from './testing/postgres.js'
@@ -97,6 +98,70 @@ describe('the start', () => {
     await mkdir(join(broken, 'pg'), { recursive: true })
     await writeFile(join(broken, 'pg', 'PG_VERSION'), 'garbage\n')
     await expectSentence(run(['--data-dir', broken, '--port', '0']), /DATA_DIR/)
+  })
+})
+
+describe('weft token', () => {
+  const secret = 'a secret for weft token, of 32 bytes or more'
+  const claimsOf = async (
+    args: string[],
+    env: Record<string, string> = {},
+  ): Promise<Record<string, unknown>> => {
+    const { exit, output, errors } = run(['token', ...args], { JWT_SECRET: secret, ...env })
+    expect(await within(exit, 'the end', 30_000), errors()).toBe(0)
+    const { payload } = await jwtVerify(output().trim(), new TextEncoder().encode(secret))
+    return payload
+  }
+
+  test('makes a token by the first JWT_SECRET, for the rooms and grants that are named', async () => {
+    const now = Math.floor(Date.now() / 1000)
+    const plain = await claimsOf(['--user', 'ada'])
+    expect(plain).toMatchObject({ sub: 'ada', rooms: { '*': 'read' } })
+    expect(Number(plain['exp']) - now).toBeGreaterThan(3_500)
+    expect(Math.abs(Number(plain['iat']) - now)).toBeLessThan(30)
+    const full = await claimsOf(
+      [
+        '--user',
+        'u',
+        '--room',
+        'a/*',
+        'b',
+        '--write',
+        '--name',
+        'Ada',
+        '--tenant',
+        'acme',
+        '--expires',
+        'never',
+      ],
+      { JWT_SECRET: `${secret}\n${'x'.repeat(32)}`, JWT_ISSUER: 'me', JWT_AUDIENCE: 'weft' },
+    )
+    expect(full).toMatchObject({
+      sub: 'u',
+      rooms: { 'a/*': 'write', b: 'write' },
+      name: 'Ada',
+      tenant: 'acme',
+      iss: 'me',
+      aud: 'weft',
+    })
+    expect(full['exp']).toBeUndefined()
+    expect(await claimsOf(['--user', 'u', '--grant', 'presence,events'])).toMatchObject({
+      rooms: { '*': ['presence', 'events'] },
+    })
+  }, 120_000)
+
+  test.each<[string[], Record<string, string>, RegExp]>([
+    [['--user', 'u'], { JWT_SECRET: '' }, /JWT_SECRET is not set/],
+    [['--user', 'u'], { JWT_SECRET: 'short' }, /JWT_SECRET must have at least 32 bytes/],
+    [[], {}, /--user/],
+    [['--user', 'u', '--grant', 'reed'], {}, /--grant .*"reed"/],
+    [['--user', 'u', '--expires', '5'], {}, /--expires .*"5"/],
+    [['--user', 'u', '--grant', 'read', '--write'], {}, /--grant.* cannot be used with .*--write/],
+  ])('I8: %j with %j is refused with a sentence', async (args, env, sentence) => {
+    const { exit, errors, output } = run(['token', ...args], { JWT_SECRET: secret, ...env })
+    expect(await within(exit, 'the end', 30_000)).not.toBe(0)
+    expect(errors()).toMatch(sentence)
+    expect(output()).toBe('')
   })
 })
 

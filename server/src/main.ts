@@ -10,6 +10,7 @@ import { createServer } from './server.js'
 import { supervise } from './supervise.js'
 import { connectSupervisor, type SupervisorLink } from './supervisor-link.js'
 import { createLogger } from './telemetry/index.js'
+import { addTokenCommand } from './token-command.js'
 
 /*
  * A change lives from its arrival until its commit, some 20 ms. While the heap is young V8 collects it more often than that, sees
@@ -119,6 +120,7 @@ addSettings(
 ).action(async (_options: unknown, command: Command) =>
   orStop(() => migrate(readConfig(process.env, flagsOf(command)))),
 )
+addTokenCommand(program, orStop)
 
 addRoomCommands(program, {
   addSettings,

@@ -44,7 +44,8 @@ export const openLimits = async (
   }
 }
 
-export const limitsOf = (config: Config): GatewayLimits => ({
+/** @param isAsked whether there is an authorization hook */
+export const limitsOf = (config: Config, isAsked: boolean): GatewayLimits => ({
   frameBytes: config.maxFrameBytes,
   updateBytes: config.maxUpdateBytes,
   eventBytes: config.maxEventBytes,
@@ -53,6 +54,7 @@ export const limitsOf = (config: Config): GatewayLimits => ({
   helloMs: config.helloTimeoutMs,
   heartbeatMs: config.heartbeatMs,
   slowMs: config.slowTimeoutMs,
+  reviewMs: isAsked ? config.authorizeReviewMs : 0,
   presenceEntries: 10_000,
   rate: rateLimits(config.maxFramesPerSecond, config.maxBytesPerSecond, config.maxFrameBytes),
 })

@@ -2,7 +2,7 @@
  * The composition root: makes the parts, connects them, and takes them down in the right order.
  */
 import { randomBytes } from 'node:crypto'
-import { createAuthenticator } from './auth/index.js'
+import { Authority, createAuthenticator, Revocations, type Authorize } from './auth/index.js'
 import type { Bus } from './bus/index.js'
 import { DocWorkers } from './compaction/index.js'
 import { Control } from './control.js'
@@ -11,6 +11,7 @@ import { Gateway, loadUws, type RoomChannel, type SessionContext } from './gatew
 import { CommitPacing, Journal, type JournalEntry } from './journal/index.js'
 import { openBus } from './open-bus.js'
 import { limitsOf, openLimits } from './open-limits.js'
+import { openAuthorizer } from './open-authorizer.js'
 import { createPlayground } from './playground/index.js'
 import { DatabaseWatch, readinessOf, type Readiness } from './readiness.js'
 import { BaseMemory, HistoryReads, RoomQuarantine, Rooms, Sweep, type RoomObserver } from './room/index.js'
@@ -21,6 +22,7 @@ import { createLogger, Metrics, type Logger } from './telemetry/index.js'
 import { checkTls, readRedisCa } from './tls.js'
 import { TlsWatch } from './tls-watch.js'
 import { watchNodes } from './watch-nodes.js'
+import { RevocationWatch } from './watch-revocations.js'
 
 /** A running server. */
 export interface WeftServer {
@@ -50,6 +52,12 @@ export type ServerOptions = Partial<Config> & {
   readonly store?: Store
   /** This node's end of a bus to other nodes on the same database, in place of `redisUrl`. Closed like the store. */
   readonly bus?: Bus
+  /**
+   * Decides what a user may do in a room, in place of the token's `rooms`; for permissions that are kept elsewhere. It is asked
+   * at every join, again after `authorizeReviewMs` and by `control.reauthorize`. When it throws, or does not answer within
+   * `authorizeTimeoutMs`, nobody gets in. In place of `authorizeUrl`.
+   */
+  readonly authorize?: Authorize
   /** Which of the processes that share the port this is, from 1 (the default): for `weft_process_info`. */
   readonly processNumber?: number
 }
@@ -76,7 +84,7 @@ const closeGraceMs = 250
  * @throws {StoreStartError} for a database that cannot be used
  */
 export const createServer = async (options: ServerOptions = {}): Promise<WeftServer> => {
-  const { logger, store: givenStore, bus, processNumber = 1, ...given } = options
+  const { logger, store: givenStore, bus, authorize, processNumber = 1, ...given } = options
   // A program that embeds the server goes on when it cannot start: no thread, no timer and no connection may stay behind.
   const opened = new Opened()
   if (givenStore !== undefined) opened.add('the store', () => givenStore.close())
@@ -84,7 +92,7 @@ export const createServer = async (options: ServerOptions = {}): Promise<WeftSer
   try {
     const config = completeConfig(given)
     const log = logger ?? createLogger(config.logLevel)
-    return await start(config, log, opened, givenStore, bus, processNumber)
+    return await start(config, log, opened, givenStore, bus, authorize, processNumber)
   } catch (error) {
     await opened.close(logger ?? createLogger('error'))
     throw error
@@ -97,14 +105,18 @@ const start = async (
   opened: Opened,
   givenStore: Store | undefined,
   givenBus: Bus | undefined,
+  authorize: Authorize | undefined,
   processNumber: number,
 ): Promise<WeftServer> => {
   checkTls(config)
   const redisCa = readRedisCa(config)
   const uws = await loadUws(config.uwsSha256)
-  const auth = await createAuthenticator(config).catch((error: unknown) => {
+  const authenticator = await createAuthenticator(config).catch((error: unknown) => {
     throw new ConfigError(error instanceof Error ? error.message : String(error), { cause: error })
   })
+  const revocations = new Revocations()
+  const authorizer = openAuthorizer(config, authorize, log)
+  const auth = new Authority(authenticator, revocations, authorizer)
   if (auth.open) {
     log.warn(
       'no key is set, so everybody may do everything: the server listens on loopback only. Set JWT_SECRET, JWT_PUBLIC_KEY or JWT_JWKS_URL before others use it.',
@@ -317,11 +329,26 @@ const start = async (
     }
   }
   opened.add('the sweep', leave)
-  const control = new Control({ bus, store, gateway, rooms })
+  const control = new Control({ bus, store, gateway, rooms, revocations, authorizer })
   opened.add('the control', () => control.dispose())
+  const revocationWatch = new RevocationWatch({
+    store,
+    bus,
+    interval: sweepMs,
+    intervalAway: 500,
+    keepMs: config.revocationDays * 24 * 3_600_000,
+    found: (revocation) => control.heard(revocation),
+    forgotten: (before) => revocations.forgetBefore(before),
+    failed: (error) => {
+      database.doubt()
+      log.warn({ err: error }, 'what was decided about users could not be read; it is tried again')
+    },
+  })
+  opened.add('the watch of the revocations', () => revocationWatch.dispose())
+  await revocationWatch.start()
   const context: SessionContext = {
     node,
-    limits: limitsOf(config),
+    limits: limitsOf(config, authorizer !== null),
     auth,
     admission: limits.admission,
     rooms,
@@ -381,6 +408,7 @@ const start = async (
       database.close()
       nodes.dispose()
       control.dispose()
+      revocationWatch.dispose()
     })
     const left = leave()
     await step('closing the rooms', () => inTime(Promise.all(asides).then(() => rooms.close())))

@@ -111,6 +111,7 @@ export const invalidCases: readonly InvalidCase[] = [
   fromServer('WELCOME whose limits are an array', '97 10 01 a0 a0 c0 01 90'),
   fromServer('WELCOME whose limits lack one', `97 10 01 a0 a0 c0 01 81 aa${text('frameBytes')} 01`),
   fromServer('WELCOME with 2^32 - 1 limits that are not there', '97 10 01 a0 a0 c0 01 dfffffffff'),
+  fromServer('ACCESS with access 2', '94 20 07 02 a0'),
   fromServer('JOINED with access 2', '98 11 01 07 01 00 02 00 c400'),
   fromServer('JOINED with mode 3', '98 11 01 07 01 00 00 03 c400'),
   fromServer('SYNC with part 3', '94 12 07 03 c400'),

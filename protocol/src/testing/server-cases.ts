@@ -168,6 +168,16 @@ export const serverCases: readonly FrameCase<ServerFrame>[] = [
     frame: { type: 'left', room: 7, code: 'forbidden', message: 'the new token does not grant this room' },
   },
   {
+    name: 'ACCESS, to read from now on',
+    rules: ['P80'],
+    frame: { type: 'access', room: 7, access: 'read', message: 'the grant was changed' },
+  },
+  {
+    name: 'ACCESS, to write again',
+    rules: ['P80'],
+    frame: { type: 'access', room: 7, access: 'write', message: '' },
+  },
+  {
     name: 'ERROR for a JOIN',
     rules: ['P13'],
     frame: {

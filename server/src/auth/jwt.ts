@@ -1,22 +1,15 @@
-import { readFileSync } from 'node:fs'
-import {
-  createRemoteJWKSet,
-  errors,
-  importSPKI,
-  jwtVerify,
-  type JWTPayload,
-  type JWTVerifyOptions,
-  type JWTVerifyGetKey,
-} from 'jose'
-import { isWellFormed, ProtocolError } from '@weft/protocol'
-import { accessOf, readGrants } from './grants.js'
+import { decodeProtectedHeader, errors, jwtVerify, type JWTPayload, type JWTVerifyOptions } from 'jose'
+import { isWellFormed, ProtocolError, WireLimits } from '@weft/protocol'
+import { grantedIn, readGrants } from './grants.js'
+import { importKeys, type KeyOptions, type VerifyingKey } from './keys.js'
+import { mayAll } from './permissions.js'
 import type { Authenticator, Identity } from './types.js'
 
-/** How tokens are verified; at most one of the keys. */
-export interface AuthOptions {
-  /** HS256 secret, at least 32 bytes. */
+/** How tokens are verified; at most one kind of key. */
+export interface AuthOptions extends KeyOptions {
+  /** HS256 secrets of at least 32 bytes, one a line. Any of them may have signed a token. */
   readonly jwtSecret?: string | undefined
-  /** A public key: SPKI PEM, or the path of a file with it (RS256, PS256, ES256, ES384, EdDSA by the key's kind). */
+  /** Public keys: SPKI PEM blocks, or the path of a file with them (RS256, PS256, ES256, ES384, EdDSA by the key's kind). */
   readonly jwtPublicKey?: string | undefined
   /** Address of a JSON Web Key Set. */
   readonly jwtJwksUrl?: string | undefined
@@ -24,13 +17,18 @@ export interface AuthOptions {
   readonly jwtIssuer?: string | undefined
   /** The `aud` that tokens must have. */
   readonly jwtAudience?: string | undefined
+  /** Clock difference between the token's issuer and this machine, in milliseconds. Default: 5,000. */
+  readonly jwtClockToleranceMs?: number | undefined
 }
 
-/** Clock difference between the token's issuer and this machine, in seconds. */
-const clockTolerance = 5
-const asymmetric = ['RS256', 'PS256', 'ES256', 'ES384', 'EdDSA', 'Ed25519']
-
-const anybody: Identity = { user: null, name: null, tenant: '', expires: null, access: () => 'write' }
+const anybody: Identity = {
+  user: null,
+  name: null,
+  tenant: '',
+  issued: null,
+  expires: null,
+  granted: () => mayAll,
+}
 
 /** Without a key: everybody may do everything. The server then listens on loopback only (I8). */
 const openAuthenticator: Authenticator = {
@@ -43,13 +41,13 @@ const openAuthenticator: Authenticator = {
  * @throws {Error} one sentence that names the setting at fault
  */
 export const createAuthenticator = async (options: AuthOptions): Promise<Authenticator> => {
-  const keys = [
+  const given = [
     ['JWT_SECRET', options.jwtSecret],
     ['JWT_PUBLIC_KEY', options.jwtPublicKey],
     ['JWT_JWKS_URL', options.jwtJwksUrl],
   ].filter(([, value]) => value !== undefined)
-  if (keys.length > 1) throw new Error(`Set one of ${keys.map(([name]) => name).join(' and ')}, not both.`)
-  if (keys.length === 0) {
+  if (given.length > 1) throw new Error(`Set one of ${given.map(([name]) => name).join(' and ')}, not both.`)
+  if (given.length === 0) {
     if (options.jwtIssuer !== undefined || options.jwtAudience !== undefined) {
       throw new Error(
         'JWT_ISSUER and JWT_AUDIENCE need a key: set JWT_SECRET, JWT_PUBLIC_KEY or JWT_JWKS_URL.',
@@ -57,10 +55,9 @@ export const createAuthenticator = async (options: AuthOptions): Promise<Authent
     }
     return openAuthenticator
   }
-  const { key, algorithms } = await importKey(options)
+  const keys = await importKeys(options)
   const verifyOptions: JWTVerifyOptions = {
-    algorithms,
-    clockTolerance,
+    clockTolerance: (options.jwtClockToleranceMs ?? 5_000) / 1_000,
     ...(options.jwtIssuer === undefined ? {} : { issuer: options.jwtIssuer }),
     ...(options.jwtAudience === undefined ? {} : { audience: options.jwtAudience }),
   }
@@ -68,64 +65,45 @@ export const createAuthenticator = async (options: AuthOptions): Promise<Authent
     open: false,
     verify: async (token) => {
       if (token === null || token === '') throw new ProtocolError('unauthorized', 'a token is needed')
-      let payload: JWTPayload
+      // Before anything is done with its bytes.
+      if (token.length > WireLimits.tokenBytes)
+        throw new ProtocolError('unauthorized', 'the token is too long')
       try {
-        payload = (await jwtVerify(token, key, verifyOptions)).payload
+        return identityOf(await verifyByAny(token, keys, verifyOptions))
       } catch (error) {
         throw asProtocolError(error)
       }
-      return identityOf(payload)
     },
   }
 }
 
-const importKey = async (options: AuthOptions): Promise<{ key: JWTVerifyGetKey; algorithms: string[] }> => {
-  if (options.jwtSecret !== undefined) {
-    const secret = new TextEncoder().encode(options.jwtSecret)
-    if (secret.length < 32)
-      throw new Error('JWT_SECRET must have at least 32 bytes: a shorter one can be guessed.')
-    return { key: () => secret, algorithms: ['HS256'] }
-  }
-  if (options.jwtJwksUrl !== undefined) {
-    if (!URL.canParse(options.jwtJwksUrl) || !/^https?:$/.test(new URL(options.jwtJwksUrl).protocol)) {
-      throw new Error('JWT_JWKS_URL must be a URL like https://auth.example.com/.well-known/jwks.json.')
-    }
-    return { key: createRemoteJWKSet(new URL(options.jwtJwksUrl)), algorithms: asymmetric }
-  }
-  const pem = readPem(options.jwtPublicKey ?? '')
-  // The algorithms follow from the key, never from the token: the first that the key can be imported for.
-  for (const algorithms of [['RS256', 'PS256'], ['ES256'], ['ES384'], ['EdDSA', 'Ed25519']]) {
+/** Tries the keys that are for the token's algorithm, until one verifies it. */
+const verifyByAny = async (
+  token: string,
+  keys: readonly VerifyingKey[],
+  options: JWTVerifyOptions,
+): Promise<JWTPayload> => {
+  const { alg } = decodeProtectedHeader(token)
+  const candidates = keys.filter(({ algorithms }) => alg !== undefined && algorithms.includes(alg))
+  let refusal: unknown = new errors.JOSEAlgNotAllowed('no key is for this algorithm')
+  for (const { key, algorithms } of candidates) {
     try {
-      // An imported key is for one algorithm: an RSA key, which verifies both, is imported twice.
-      const imported = await Promise.all(algorithms.map((algorithm) => importSPKI(pem, algorithm)))
-      const keys = new Map(algorithms.map((algorithm, index) => [algorithm, imported[index]]))
-      return {
-        key: ({ alg }) => {
-          const key = keys.get(alg)
-          if (key === undefined) throw new errors.JOSEAlgNotAllowed(`the algorithm ${alg} is not accepted`)
-          return key
-        },
-        algorithms,
+      return (await jwtVerify(token, key, { ...options, algorithms: [...algorithms] })).payload
+    } catch (error) {
+      if (error instanceof errors.JWKSMultipleMatchingKeys) {
+        const matching: VerifyingKey[] = []
+        for await (const one of error) matching.push({ algorithms, key: () => one })
+        return await verifyByAny(token, matching, options)
       }
-    } catch {
-      continue // the key is of another kind
+      if (!(error instanceof errors.JWSSignatureVerificationFailed)) throw error
+      refusal = error
     }
   }
-  throw new Error(
-    'JWT_PUBLIC_KEY is not an SPKI PEM public key (RSA, P-256, P-384 or Ed25519), nor a file with one.',
-  )
-}
-
-const readPem = (value: string): string => {
-  if (value.includes('-----BEGIN')) return value.replaceAll('\\n', '\n')
-  try {
-    return readFileSync(value, 'utf8')
-  } catch {
-    throw new Error('JWT_PUBLIC_KEY is neither a PEM public key nor the path of a file that can be read.')
-  }
+  throw refusal
 }
 
 const asProtocolError = (error: unknown): ProtocolError => {
+  if (error instanceof ProtocolError) return error
   if (error instanceof errors.JWTExpired) return new ProtocolError('token_expired', 'the token has expired')
   if (error instanceof errors.JWTClaimValidationFailed) {
     return new ProtocolError('unauthorized', `the token's claim "${error.claim}" is not accepted`)
@@ -136,23 +114,18 @@ const asProtocolError = (error: unknown): ProtocolError => {
   if (error instanceof errors.JOSEAlgNotAllowed) {
     return new ProtocolError('unauthorized', "the token's algorithm is not accepted")
   }
-  // The key server's fault and not the token's: the client may try again.
-  if (
-    error instanceof errors.JWKSTimeout ||
-    error instanceof errors.JWKSInvalid ||
-    (error instanceof errors.JOSEError && error.code === 'ERR_JOSE_GENERIC') ||
-    (error instanceof TypeError && error.message === 'fetch failed')
-  ) {
-    return new ProtocolError('internal', 'the keys to verify tokens with could not be fetched')
-  }
   return new ProtocolError('unauthorized', 'the token is not a valid JWT')
 }
 
 /** PostgreSQL stores neither NUL nor lone surrogates. */
 const isStorable = (text: string): boolean => !text.includes('\0') && isWellFormed(text)
 
+/** A fraction of a millisecond, or the year 300,000, is no integer of the protocol. */
+const milliseconds = (seconds: number | undefined): number | null =>
+  seconds === undefined ? null : Math.min(Math.floor(seconds * 1000), Number.MAX_SAFE_INTEGER)
+
 const identityOf = (payload: JWTPayload): Identity => {
-  const { sub, name, tenant, exp } = payload
+  const { sub, name, tenant, exp, iat } = payload
   if (typeof sub !== 'string' || sub === '' || sub.length > 256 || !isStorable(sub)) {
     throw new ProtocolError('unauthorized', 'the token has no claim "sub" of 1 to 256 characters')
   }
@@ -167,8 +140,8 @@ const identityOf = (payload: JWTPayload): Identity => {
     user: sub,
     name: typeof name === 'string' ? name : null,
     tenant: typeof tenant === 'string' ? tenant : '',
-    // A fraction of a millisecond, or the year 300,000, is no integer of the protocol.
-    expires: exp === undefined ? null : Math.min(Math.floor(exp * 1000), Number.MAX_SAFE_INTEGER),
-    access: (room) => accessOf(grants, room),
+    issued: milliseconds(iat),
+    expires: milliseconds(exp),
+    granted: (room) => grantedIn(grants, room),
   }
 }

@@ -9,7 +9,7 @@
  *   [5]                                                      presence_wanted
  *   [16]                                                     alive (the node channel)
  *   [17]                                                     bye (the node channel)
- *   [18, do, tenant, user | nil, room | nil, id | nil, access | nil, 0 | 1 (final)]
+ *   [18, do, tenant, user | nil, room | nil, id | time | nil, grant | nil, 0 | 1 (final)]
  *                                                            control (the node channel)
  *   [19]                                                     hears_commits (the node channel, beside each alive)
  *   [32, room, head, [seq, number, seq, number...]]          committed without events (the commits channel)
@@ -23,6 +23,7 @@
  * A node that says alive without hears_commits is of a release that does not listen to the commits channel: while there is one,
  * what was committed is told on the channels of the rooms.
  */
+import { grantText, parseGrantText } from '../auth/index.js'
 import { ProtocolError, Reader, Writer } from '@weft/protocol'
 import { asRoomId, type RoomId } from '../ids.js'
 import type { StoredEvent } from '../store/types.js'
@@ -134,8 +135,11 @@ const writeCommand = (writer: Writer, command: ControlCommand): void => {
     .string(command.tenant)
     .stringOrNil('user' in command ? command.user : null)
     .stringOrNil('room' in command ? command.room : null)
-    .uintOrNil('id' in command ? command.id : null)
-    .stringOrNil('access' in command ? command.access : null)
+    // Nodes of earlier versions read both fields in every command: a time is where only a room's deletion has an id.
+    .uintOrNil('id' in command ? command.id : 'at' in command ? command.at : null)
+    .stringOrNil(
+      'permissions' in command && command.permissions !== null ? grantText(command.permissions) : null,
+    )
     .uint('final' in command && command.final ? 1 : 0)
 }
 
@@ -314,19 +318,21 @@ const readCommand = (reader: Reader): ControlCommand | null => {
   const user = reader.stringOrNil('the user', most)
   const room = reader.stringOrNil('the room', most)
   const id = reader.uintOrNil('the room id')
-  const access = reader.stringOrNil('the access', most)
+  const grant = reader.stringOrNil('the grant', most)
   const final = readFlag(reader)
-  if (access !== null && access !== 'read' && access !== 'write')
-    throw malformed('an access is read or write')
+  const permissions = grant === null ? null : parseGrantText(grant)
+  if (permissions === undefined) throw malformed('a grant is none')
   switch (name) {
     case 'close_room':
       return { do: name, tenant, room: present(room) }
     case 'room_deleted':
       return { do: name, tenant, room: present(room), id: asRoomId(present(id)) }
     case 'disconnect':
-      return { do: name, tenant, user: present(user), final }
+      return { do: name, tenant, user: present(user), final, at: id ?? Date.now() }
     case 'grant':
-      return { do: name, tenant, user: present(user), room: present(room), access }
+      return { do: name, tenant, user: present(user), room: present(room), permissions, at: id ?? Date.now() }
+    case 'reauthorize':
+      return { do: name, tenant, user: present(user), room }
     default:
       return null
   }

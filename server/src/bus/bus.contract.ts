@@ -1,4 +1,5 @@
 import { expect, it } from 'vitest'
+import { readPermissions } from '../auth/index.js'
 import { asRoomId } from '../ids.js'
 import type { Bus, BusMessage, ControlCommand, NodeId, NodeMessage } from './types.js'
 
@@ -99,10 +100,27 @@ export const busContract = (start: () => Promise<BusUnderTest>): void => {
     const commands: ControlCommand[] = [
       { do: 'close_room', tenant: '', room: 'r' },
       { do: 'room_deleted', tenant: 't', room: 'naïve ☃', id: room },
-      { do: 'disconnect', tenant: '', user: 'ada', final: true },
-      { do: 'disconnect', tenant: '', user: 'ada', final: false },
-      { do: 'grant', tenant: '', user: 'ada', room: 'r', access: 'read' },
-      { do: 'grant', tenant: '', user: 'ada', room: 'r', access: null },
+      { do: 'disconnect', tenant: '', user: 'ada', final: true, at: 1_700_000_000_123 },
+      { do: 'disconnect', tenant: '', user: 'ada', final: false, at: 0 },
+      {
+        do: 'grant',
+        tenant: '',
+        user: 'ada',
+        room: 'r',
+        permissions: readPermissions('read') ?? null,
+        at: 5,
+      },
+      {
+        do: 'grant',
+        tenant: '',
+        user: 'ada',
+        room: 'r',
+        permissions: readPermissions(['events']) ?? null,
+        at: 6,
+      },
+      { do: 'grant', tenant: '', user: 'ada', room: 'r', permissions: null, at: 7 },
+      { do: 'reauthorize', tenant: 't', user: 'ada', room: null },
+      { do: 'reauthorize', tenant: 't', user: 'ada', room: 'r' },
     ]
     const messages: NodeMessage[] = [
       { kind: 'alive' },

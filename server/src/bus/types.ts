@@ -1,4 +1,4 @@
-import type { Access } from '@weft/protocol'
+import type { Revocation } from '../auth/index.js'
 import type { RoomId, Seq } from '../ids.js'
 import type { StoredEvent } from '../store/types.js'
 
@@ -55,15 +55,14 @@ export type ControlCommand =
   | { readonly do: 'close_room'; readonly tenant: string; readonly room: string }
   /** The room has been deleted in the store: everybody leaves it for good. */
   | { readonly do: 'room_deleted'; readonly tenant: string; readonly room: string; readonly id: RoomId }
-  /** All connections of a user end. `final`: the clients do not come back by themselves; else they get a new token first. */
-  | { readonly do: 'disconnect'; readonly tenant: string; readonly user: string; readonly final: boolean }
-  /** What the connections of a user may do in a room from now on, whatever their token says; null for nothing. */
+  /** A decision about a user: see `Revocation`. */
+  | Revocation
+  /** What the authorization hook said about a user, in one room or in all, counts no more: it is asked again. */
   | {
-      readonly do: 'grant'
+      readonly do: 'reauthorize'
       readonly tenant: string
       readonly user: string
-      readonly room: string
-      readonly access: Access | null
+      readonly room: string | null
     }
 
 /** What nodes tell all other nodes. */

@@ -1,5 +1,5 @@
 /* What the connections of all dialects have in common: messages one after the other, the end of a token, the end of a connection. */
-import { closeCodeFor, ProtocolError, type Access } from '@weft/protocol'
+import { closeCodeFor, ProtocolError } from '@weft/protocol'
 import type { Identity } from '../auth/index.js'
 import { MessageRate, type Place } from '../limits/index.js'
 import { at, Inbox, strangerBytes, tellable, type Session, type SessionContext } from './session.js'
@@ -13,6 +13,7 @@ export abstract class BaseSession implements Session, SocketEvents {
   private readonly rate = new MessageRate()
   /** In the counts of its user and tenant. */
   private place: Place | null = null
+  private lastReview = performance.now()
   private cancelExpiry: (() => void) | null = null
 
   constructor(id: string, socket: Socket, context: SessionContext) {
@@ -29,7 +30,7 @@ export abstract class BaseSession implements Session, SocketEvents {
   abstract handle(bytes: Uint8Array): Promise<void> | null
 
   abstract readonly identity: Identity | null
-  abstract grant(room: string, access: Access | null): void
+  abstract review(room: string | null): void
   abstract drain(delay: number): void
   abstract fellBehind(): void
   abstract caughtUp(): void
@@ -94,6 +95,11 @@ export abstract class BaseSession implements Session, SocketEvents {
   }
 
   tick(now: number): void {
+    const { reviewMs } = this.context.limits
+    if (reviewMs > 0 && now - this.lastReview >= reviewMs) {
+      this.lastReview = now
+      this.review(null)
+    }
     if (this.socket.isWaiting && now - this.socket.lastProgress > this.context.limits.slowMs) {
       this.fail(new ProtocolError('slow', 'the client has read nothing for too long'))
       return

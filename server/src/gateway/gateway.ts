@@ -10,7 +10,7 @@ import { addressOf, type Counted, type Refused } from '../limits/index.js'
 import { isAllowedOrigin, isLoopbackHost } from './origins.js'
 import { portTaken } from './port.js'
 import { PublishTurns, RoomChannel, type ChannelObserver, type Dialect } from './channel.js'
-import type { Session, SessionContext } from './session.js'
+import type { Session, SessionContext, UpgradeRequest } from './session.js'
 import { Socket, type SocketEvents } from './socket.js'
 import {
   exclusivePort,
@@ -24,8 +24,9 @@ import {
   type us_socket_context_t,
   type UwsModule,
 } from './uws.js'
+import { upgradeToken } from './upgrade-token.js'
 import { WeftSession } from './weft-session.js'
-import { YjsSession, type YjsRequest } from './yjs-session.js'
+import { YjsSession } from './yjs-session.js'
 
 /** What uWS keeps for a socket: it copies the properties of the object that it is given. */
 interface SocketData {
@@ -40,12 +41,12 @@ class Connection implements SocketEvents {
   /** In the count of its address. */
   readonly address: Counted | null
   /** Let go of when the socket is open. */
-  request: YjsRequest | null
+  request: UpgradeRequest | null
   session: (Session & SocketEvents) | null = null
   socket: Socket | null = null
   private readonly guard: Run
 
-  constructor(dialect: Dialect, address: Counted | null, request: YjsRequest | null, guard: Run) {
+  constructor(dialect: Dialect, address: Counted | null, request: UpgradeRequest, guard: Run) {
     this.dialect = dialect
     this.address = address
     this.request = request
@@ -288,6 +289,14 @@ export class Gateway {
         .end('The node is shutting down.')
       return
     }
+    const { token, protocol } = upgradeToken(
+      req.getHeader('authorization'),
+      req.getHeader('sec-websocket-protocol'),
+    )
+    if (protocol === null) {
+      res.writeStatus('400 Bad Request').end('Offer another subprotocol, such as weft, beside the token.')
+      return
+    }
     const address = this.admit(res, req)
     if (address !== null && 'limit' in address) {
       res
@@ -296,16 +305,16 @@ export class Gateway {
         .end(address.message)
       return
     }
-    const request =
+    const request: UpgradeRequest =
       dialect === 'yjs'
-        ? { path: req.getUrl().slice('/yjs/'.length), token: req.getQuery('token') ?? null }
-        : null
+        ? { path: req.getUrl().slice('/yjs/'.length), token: token ?? req.getQuery('token') ?? null }
+        : { path: '', token }
     const data: SocketData = { connection: new Connection(dialect, address, request, this.guard) }
     try {
       res.upgrade(
         data,
         req.getHeader('sec-websocket-key'),
-        firstProtocol(req.getHeader('sec-websocket-protocol')),
+        protocol,
         req.getHeader('sec-websocket-extensions'),
         context,
       )
@@ -346,9 +355,10 @@ export class Gateway {
     connection.socket = socket
     connection.request = null
     this.connections.add(connection)
-    if (request !== null) connection.session = new YjsSession(id, socket, context, request)
-    else if (dialect === 'weft') connection.session = new WeftSession(id, socket, context)
-    else connection.session = new HocuspocusSession(id, socket, context)
+    if (request === null) return
+    if (dialect === 'yjs') connection.session = new YjsSession(id, socket, context, request)
+    else if (dialect === 'weft') connection.session = new WeftSession(id, socket, context, request.token)
+    else connection.session = new HocuspocusSession(id, socket, context, request.token)
   }
 
   /** No exception may reach uWS: it would end the process (I7). */
@@ -371,6 +381,3 @@ const copy = (message: ArrayBuffer): Uint8Array => {
   bytes.set(new Uint8Array(message))
   return bytes
 }
-
-/** Of the subprotocols that a client offers the answer names one: the first, since Weft gives them no meaning. */
-const firstProtocol = (header: string): string => header.split(',')[0]?.trim() ?? ''

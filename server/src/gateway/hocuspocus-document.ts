@@ -8,8 +8,9 @@ import {
   type Access,
   type ErrorCode,
 } from '@weft/protocol'
-import { withGrant, type Identity } from '../auth/index.js'
+import { accessOf, type Identity, type Permissions } from '../auth/index.js'
 import type { Inspection } from '../crdt/index.js'
+import { admit, type Admitted } from './admit.js'
 import { statelessName } from './channel.js'
 import { HocuspocusWire, type HocuspocusWireOwner } from './hocuspocus-member-wire.js'
 import {
@@ -24,6 +25,7 @@ import {
   type HocuspocusMessage,
 } from './hocuspocus-wire.js'
 import { Membership } from './membership.js'
+import { review } from './review.js'
 import { at, Inbox, tellable, type InboxOwner, type SessionContext } from './session.js'
 import type { Socket } from './socket.js'
 import { StockDocument, type ChangeKind, type StockDialect } from './stock-document.js'
@@ -35,6 +37,8 @@ export interface HocuspocusSocket extends StatusSocket {
   readonly socket: Socket
   readonly context: SessionContext
   readonly isDraining: boolean
+  /** Of the upgrade request: for providers that send none (P81). */
+  readonly upgradeToken: string | null
   /** A name for the next membership: no two have the same. */
   nextConnection(): string
   /** @throws {ProtocolError} when it is another user than that of the other documents */
@@ -162,10 +166,10 @@ export class HocuspocusDocument implements InboxOwner, HocuspocusWireOwner, Stoc
       checkRoomName(this.room)
       if (token.length > WireLimits.tokenBytes)
         throw new ProtocolError('unauthorized', 'the token is too long')
-      identity = await this.context.auth.verify(token === '' ? null : token)
+      identity = await this.context.auth.verify(token === '' ? this.owner.upgradeToken : token)
       this.owner.checkUser(this, identity)
       this.checkSame(identity)
-      if (identity.access(this.room) === null) throw notGranted()
+      if ((await this.context.auth.permit(identity, this.room)) === null) throw notGranted()
       if (this.socket.isOpen()) this.owner.identified(identity)
     } catch (error) {
       this.denied(error)
@@ -173,8 +177,8 @@ export class HocuspocusDocument implements InboxOwner, HocuspocusWireOwner, Stoc
     }
     if (!this.socket.isOpen()) return
     this.identity = identity
-    if (this.document === null) await this.enter(identity.tenant)
-    else this.renew(this.document.member)
+    if (this.document === null) await this.enter(identity)
+    else this.renew(identity, this.document.member)
   }
 
   /** A document that is open stays that of its user: its room is of the tenant, and its edits carry the name. */
@@ -190,27 +194,36 @@ export class HocuspocusDocument implements InboxOwner, HocuspocusWireOwner, Stoc
     else this.identity = null
   }
 
-  private async enter(tenant: string): Promise<void> {
-    const hold = await this.context.rooms.open(tenant, this.room)
-    // The grant may have been changed while the room was opened.
-    const { identity } = this
-    const access = identity?.access(this.room) ?? null
-    if (!this.socket.isOpen() || this.owner.isDraining || identity === null || access === null) {
+  private async enter(identity: Identity): Promise<void> {
+    let admitted: Admitted
+    try {
+      admitted = await admit(this.context, () => identity, this.room)
+    } catch (error) {
+      if (error instanceof ProtocolError && error.code === 'forbidden') {
+        this.denied(error)
+        return
+      }
+      throw error
+    }
+    const { hold, permissions } = admitted
+    // The user may have been sent away while the room was opened: see `expel`.
+    const isExpelled = this.identity === null
+    if (!this.socket.isOpen() || this.owner.isDraining || isExpelled) {
       hold.release()
-      if (access === null) this.denied(notGranted())
+      if (isExpelled) this.denied(notGranted())
       return
     }
     const member = new Membership('hocuspocus', this.socket, hold, new HocuspocusWire(this, this.address), {
       user: identity.user,
       connection: this.owner.nextConnection(),
       clientId: null,
-      access,
+      permissions,
       ...(this.hasSession ? { address: this.address } : {}),
     })
     this.document = new StockDocument(member, this)
     this.owner.authenticated()
     this.armTimers(identity)
-    this.socket.send(encodeAuthenticated(this.address, access))
+    this.socket.send(encodeAuthenticated(this.address, accessOf(permissions)))
     const { stateVector } = this
     if (stateVector === null) return
     // It asked while it had no access, and does not ask again.
@@ -220,28 +233,45 @@ export class HocuspocusDocument implements InboxOwner, HocuspocusWireOwner, Stoc
   }
 
   /** A new token of a provider that is in the document. */
-  private renew(member: Membership): void {
-    const access = this.identity?.access(this.room) ?? null
-    if (this.identity !== null) this.armTimers(this.identity)
-    if (access !== null) this.setAccess(member, access, true)
+  private renew(identity: Identity, member: Membership): void {
+    this.armTimers(identity)
+    // It is answered also when nothing changes.
+    this.ask(identity, member, (permissions) => {
+      if (accessOf(permissions) === member.access)
+        this.socket.send(encodeAuthenticated(this.address, member.access))
+    })
   }
 
-  private setAccess(member: Membership, access: Access, tell: boolean): void {
-    const regained = member.access === 'read' && access === 'write'
-    if (tell || member.access !== access) this.socket.send(encodeAuthenticated(this.address, access))
-    member.access = access
-    // What was refused meanwhile comes with the answer.
-    if (regained) this.socket.send(encodeStep1(member.room.stateVector, this.address))
-  }
-
-  /** What the user may do in the room from now on. */
-  grant(room: string, access: Access | null): void {
-    if (this.identity === null) return
-    this.identity = withGrant(this.identity, room, access)
+  /** What the client may do has changed (P67, P80). */
+  accessChanged(access: Access): void {
     const { member } = this
-    if (room !== this.room || member === null) return
-    if (access === null) this.end('forbidden', 'the grant has been revoked')
-    else this.setAccess(member, access, false)
+    this.socket.send(encodeAuthenticated(this.address, access))
+    // What was refused meanwhile comes with the answer.
+    if (access === 'write' && member !== null)
+      this.socket.send(encodeStep1(member.room.stateVector, this.address))
+  }
+
+  review(room: string | null): void {
+    const { identity, member } = this
+    if (identity === null || member === null || (room !== null && room !== this.room)) return
+    this.ask(identity, member, () => undefined)
+  }
+
+  private ask(identity: Identity, member: Membership, granted: (permissions: Permissions) => void): void {
+    review(
+      this.context,
+      identity,
+      member,
+      (permissions) => {
+        if (permissions === null) {
+          this.end('forbidden', 'the grant has been revoked')
+          return
+        }
+        granted(permissions)
+        member.permit(permissions, '')
+      },
+      (error) => this.failed(error),
+    )
   }
 
   private armTimers({ expires }: Identity): void {
@@ -263,7 +293,7 @@ export class HocuspocusDocument implements InboxOwner, HocuspocusWireOwner, Stoc
   }
 
   private stateless(member: Membership, payload: string): void {
-    if (member.access !== 'write') {
+    if (!member.permissions.events) {
       // A provider has no ears for it but "permission denied", which would end its session.
       this.context.observer.error('forbidden')
       return
@@ -400,4 +430,4 @@ export class HocuspocusDocument implements InboxOwner, HocuspocusWireOwner, Stoc
 const isOfToken = (code: ErrorCode): boolean =>
   code === 'unauthorized' || code === 'token_expired' || code === 'forbidden'
 
-const notGranted = (): ProtocolError => new ProtocolError('forbidden', 'the token does not grant this room')
+const notGranted = (): ProtocolError => new ProtocolError('forbidden', 'there is no grant for this room')

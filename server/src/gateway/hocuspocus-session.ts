@@ -1,10 +1,12 @@
 /*
  * A HocuspocusProvider's socket on `/hocuspocus`, with its documents. Rules P60 to P73 of protocol/PROTOCOL.md.
  */
-import { ProtocolError, type Access } from '@weft/protocol'
+import { ProtocolError } from '@weft/protocol'
 import type { Identity } from '../auth/index.js'
 import { BaseSession } from './base-session.js'
 import { HocuspocusDocument, type HocuspocusSocket } from './hocuspocus-document.js'
+import type { SessionContext } from './session.js'
+import type { Socket } from './socket.js'
 import { decodeAddress, encodeAddress, encodeDenied, isPong, ping } from './hocuspocus-wire.js'
 
 /** Milliseconds for the first good token. As long as the provider's own server gives. */
@@ -14,6 +16,7 @@ const pingMs = 14_000
 
 export class HocuspocusSession extends BaseSession implements HocuspocusSocket {
   isDraining = false
+  readonly upgradeToken: string | null
   protected isKnown = false
   private readonly documents = new Map<string, HocuspocusDocument>()
   private readonly opened = performance.now()
@@ -25,6 +28,11 @@ export class HocuspocusSession extends BaseSession implements HocuspocusSocket {
   private connections = 0
   /** About a document: a pong is no word. */
   private hasSpoken = false
+
+  constructor(id: string, socket: Socket, context: SessionContext, token: string | null) {
+    super(id, socket, context)
+    this.upgradeToken = token
+  }
 
   /** That of any document: all are of one user. */
   get identity(): Identity | null {
@@ -152,8 +160,8 @@ export class HocuspocusSession extends BaseSession implements HocuspocusSocket {
     this.shutDown()
   }
 
-  grant(room: string, access: Access | null): void {
-    for (const document of [...this.documents.values()]) document.grant(room, access)
+  review(room: string | null): void {
+    for (const document of [...this.documents.values()]) document.review(room)
   }
 
   /** A provider comes back whatever the close code is: one that is to stay away keeps its socket, and no document. */

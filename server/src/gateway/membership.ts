@@ -4,6 +4,7 @@
  */
 import * as Y from 'yjs'
 import type { Access, ErrorCode, SyncMode } from '@weft/protocol'
+import { accessOf, type Permissions } from '../auth/index.js'
 import type { Seq } from '../ids.js'
 import type { Prepared } from '../room/content.js'
 import { readPage, type Room, type RoomHold, type RoomMember } from '../room/index.js'
@@ -19,6 +20,8 @@ export interface MembershipWire {
   nack(n: number, code: ErrorCode, message: string): void
   /** The membership has ended by the room's decision. */
   ended(code: ErrorCode, message: string): void
+  /** What the member may do has changed. */
+  access(access: Access, message: string): void
   /** The initial state is about to come. */
   begin(mode: SyncMode): void
   /** Pieces of one update of the initial state, or of what was missed. */
@@ -55,7 +58,8 @@ export class Membership implements RoomMember {
   readonly user: string | null
   readonly connection: string
   readonly clientId: string | null
-  access: Access
+  /** What frames the client may send. */
+  permissions: Permissions
   /** What the frames of this member alone begin with; null for one that gets the same bytes as all of its dialect. */
   readonly address: Uint8Array | null
   /** One more than the highest change number that was decided upon (P21); lower ones came already. */
@@ -83,7 +87,7 @@ export class Membership implements RoomMember {
       /** The session's id. */
       readonly connection: string
       readonly clientId: string | null
-      readonly access: Access
+      readonly permissions: Permissions
       /** See `Membership.address`. */
       readonly address?: Uint8Array
     },
@@ -98,7 +102,7 @@ export class Membership implements RoomMember {
     this.user = who.user
     this.connection = who.connection
     this.clientId = who.clientId
-    this.access = who.access
+    this.permissions = who.permissions
     this.address = who.address ?? null
     this.room.join(this)
   }
@@ -109,6 +113,18 @@ export class Membership implements RoomMember {
 
   get isLive(): boolean {
     return this.state === 'live'
+  }
+
+  get access(): Access {
+    return accessOf(this.permissions)
+  }
+
+  /** Another grant counts from now on: the client is told when it is one to read, or to write, that it was not. */
+  permit(permissions: Permissions, why: string): void {
+    const before = this.permissions
+    this.permissions = permissions
+    if (before.presence && !permissions.presence) this.room.presence.drop(this)
+    if (before.write !== permissions.write) this.wire.access(this.access, why)
   }
 
   /** Change `n` was accepted, or refused for good. */

@@ -1,6 +1,6 @@
 import { ProtocolError, type SessionLimits } from '@weft/protocol'
-import type { Access, ErrorCode } from '@weft/protocol'
-import type { Authenticator, Identity } from '../auth/index.js'
+import type { ErrorCode } from '@weft/protocol'
+import type { Authority, Identity } from '../auth/index.js'
 import { DocWorkerError } from '../compaction/index.js'
 import { UpdateInvalidError } from '../crdt/index.js'
 import type { Admission, LimitName, RateLimits } from '../limits/index.js'
@@ -14,10 +14,19 @@ export interface GatewayLimits extends SessionLimits {
   readonly heartbeatMs: number
   /** Milliseconds that a client may take nothing of what waits for it. */
   readonly slowMs: number
+  /** Milliseconds after which the authorization hook is asked again about those who are in a room; 0 for never. */
+  readonly reviewMs: number
   /** Awareness entries in one frame. Stock clients send everybody's at once when they hear them. */
   readonly presenceEntries: number
   /** How fast a connection may send. */
   readonly rate: RateLimits
+}
+
+/** What the upgrade request said. */
+export interface UpgradeRequest {
+  /** Of a stock client: the path after `/yjs/`, not decoded. */
+  readonly path: string
+  readonly token: string | null
 }
 
 /** Counts what sessions see. */
@@ -37,7 +46,7 @@ export interface SessionContext {
   /** Names this server process. */
   readonly node: string
   readonly limits: GatewayLimits
-  readonly auth: Authenticator
+  readonly auth: Pick<Authority, 'open' | 'verify' | 'permit'>
   /** Counts connections of users and tenants. */
   readonly admission: Admission
   readonly rooms: Rooms<RoomChannel>
@@ -61,8 +70,8 @@ export interface Session {
   drain(delay: number): void
   /** Who the client is, once that is known. */
   readonly identity: Identity | null
-  /** What the client may do in a room from now on; null for nothing. */
-  grant(room: string, access: Access | null): void
+  /** What the client may do may have changed, in one room or (null) in all: ask again. */
+  review(room: string | null): void
   /** Ends the connection. @param final whether the client should not come back by itself */
   disconnect(final: boolean): void
   /** What could be acknowledged has been: close. */

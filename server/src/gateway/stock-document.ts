@@ -4,6 +4,7 @@
  */
 import { ProtocolError, readAwareness } from '@weft/protocol'
 import { inspectUpdate, isLarge, type Inspection } from '../crdt/index.js'
+import { mayShow } from './may-show.js'
 import type { Membership } from './membership.js'
 import type { SessionContext } from './session.js'
 import { tellable } from './session.js'
@@ -95,7 +96,7 @@ export class StockDocument {
   private async stepTwo(update: Uint8Array): Promise<void> {
     const { member } = this
     this.checkSize(update)
-    if (member.access !== 'write') {
+    if (!member.permissions.write) {
       // Whoever only reads sends one as well: no word about what is known.
       if (await this.addsNothing(update)) this.settle('step2', null)
       else this.dialect.deny('step2')
@@ -125,7 +126,7 @@ export class StockDocument {
   private change(update: Uint8Array): Promise<void> | null {
     this.checkSize(update)
     if (isLarge(update)) {
-      if (this.member.access === 'write') return this.largeChange(update)
+      if (this.member.permissions.write) return this.largeChange(update)
       this.dialect.deny('update')
       return null
     }
@@ -161,7 +162,7 @@ export class StockDocument {
   private accept(kind: ChangeKind, update: Uint8Array, inspection: Inspection): void {
     const { member } = this
     if (member.hasLeft) return
-    if (member.access !== 'write') {
+    if (!member.permissions.write) {
       this.dialect.deny(kind)
       return
     }
@@ -202,6 +203,12 @@ export class StockDocument {
     const { presenceEntries, presenceBytes } = this.dialect.context.limits
     const entries = readAwareness(awareness, presenceEntries, presenceBytes)
     // Before it has been sent anybody's presence, it cannot be echoing.
+    // A provider shows itself without being asked to, and has no ears for a refusal.
+    if (!mayShow(member, entries)) {
+      this.dialect.context.observer.error('forbidden')
+      this.showPresence(false)
+      return
+    }
     const first = !member.presenceSeen && !this.presenceShown
     member.presenceSeen = true
     member.room.setPresence(member, entries, first)

@@ -25,7 +25,7 @@ export const takeUpdate = (
   frame: UpdateFrame | SeedFrame,
 ): Promise<void> | null => {
   const { update, n } = frame
-  if (!mayChange(source, member, n)) return null
+  if (!mayChange(source, member, n, member.permissions.write)) return null
   const { updateBytes } = source.context.limits
   if (update.length > updateBytes) {
     nack(source, member, n, 'too_large', `an update has at most ${updateBytes} bytes`)
@@ -58,7 +58,8 @@ const takeLargeUpdate = async (
     invalid(source, member, n, error)
     return
   }
-  if (member.hasLeft || refusesNow(source, member, n, checked.update.length)) return
+  if (member.hasLeft || forbidden(source, member, n, member.permissions.write)) return
+  if (refusesNow(source, member, n, checked.update.length)) return
   accept(source, member, frame, checked.update, checked.inspection)
 }
 
@@ -103,7 +104,7 @@ const grows = (
 /** Takes a durable message, or refuses it. */
 export const takeMessage = (source: ChangeSource, member: Membership, frame: AppendFrame): void => {
   const { n, name, payload } = frame
-  if (!mayChange(source, member, n)) return
+  if (!mayChange(source, member, n, member.permissions.events)) return
   const { eventBytes } = source.context.limits
   if (payload.length > eventBytes) {
     nack(source, member, n, 'too_large', `a payload has at most ${eventBytes} bytes`)
@@ -119,7 +120,7 @@ export const takeMessage = (source: ChangeSource, member: Membership, frame: App
 }
 
 /** Whether it is this change's turn, and the member's grant allows it. Refused or passed over otherwise. */
-const mayChange = (source: ChangeSource, member: Membership, n: number): boolean => {
+const mayChange = (source: ChangeSource, member: Membership, n: number, granted: boolean): boolean => {
   // After a retryable refusal nothing later is taken before the refused change comes again (P23).
   if (member.refused !== null && n > member.refused) {
     nack(source, member, n, 'out_of_order', `change ${member.refused} comes before it`)
@@ -128,9 +129,13 @@ const mayChange = (source: ChangeSource, member: Membership, n: number): boolean
   // Taken already, and settled by its own ACK or NACK: the client sent it again because of a refusal that crossed it on
   // the way. A number left out was refused for good in an earlier connection.
   if (n < (member.refused ?? member.next)) return false
-  if (member.access === 'write') return true
-  nack(source, member, n, 'forbidden', 'the grant is to read only')
-  return false
+  return !forbidden(source, member, n, granted)
+}
+
+/** To be asked once more when a worker has answered: the grant may have been taken meanwhile. */
+const forbidden = (source: ChangeSource, member: Membership, n: number, granted: boolean): boolean => {
+  if (!granted) nack(source, member, n, 'forbidden', 'the grant does not allow this change')
+  return !granted
 }
 
 /** Refuses a change that may be taken later. To be asked right before it is taken: a worker's answer takes a while. */

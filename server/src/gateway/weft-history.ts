@@ -28,6 +28,8 @@ export class HistoryRequests {
   ask(member: Membership | null, frame: HistoryFrame): void {
     const { source } = this
     if (member === null) this.refuseStranger(frame)
+    else if (!member.permissions.history)
+      source.refuse(frame.request, 'forbidden', 'the grant is not to read the past')
     else if (this.waiting >= maxWaiting) {
       source.refuse(frame.request, 'overloaded', `at most ${maxWaiting} requests wait for their answer`)
     } else {

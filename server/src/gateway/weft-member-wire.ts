@@ -33,7 +33,7 @@ export class WeftWire implements MembershipWire {
   private readonly owner: WeftWireOwner
   private readonly room: Room
   private readonly number: number
-  private readonly access: Access
+  private current: Access
   private readonly request: number
 
   /**
@@ -44,7 +44,7 @@ export class WeftWire implements MembershipWire {
     this.owner = owner
     this.room = room
     this.number = number
-    this.access = access
+    this.current = access
     this.request = request
   }
 
@@ -60,9 +60,16 @@ export class WeftWire implements MembershipWire {
     this.owner.ended(this.number, code, message, this.begun ? null : this.request)
   }
 
+  access(access: Access, message: string): void {
+    this.current = access
+    // JOINED tells it, before that has been sent.
+    if (this.begun)
+      this.owner.socket.send(encodeServerFrame({ type: 'access', room: this.number, access, message }))
+  }
+
   begin(mode: SyncMode): void {
     this.begun = true
-    const { number, request, access } = this
+    const { number, request, current: access } = this
     const { epoch, head, stateVector } = this.room
     this.owner.socket.send(
       encodeServerFrame({ type: 'joined', request, room: number, epoch, head, access, mode, stateVector }),

@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, expect, test, vi } from 'vitest'
 import { encodeClientFrame, PROTOCOL_VERSION } from '@weft/protocol'
-import type { Identity } from '../auth/index.js'
+import { mayAll, type Identity } from '../auth/index.js'
 import { readConfig } from '../config.js'
 import { Admission, rateLimits } from '../limits/index.js'
 import { HistoryReads, Rooms } from '../room/index.js'
@@ -17,8 +17,9 @@ const identity: Identity = {
   user: 'ada',
   name: null,
   tenant: '',
+  issued: null,
   expires: Date.now() + 3_600_000,
-  access: () => 'write',
+  granted: () => mayAll,
 }
 
 let verified: ((identity: Identity) => void)[]
@@ -55,16 +56,21 @@ beforeEach(() => {
       helloMs: 10_000,
       heartbeatMs: 10_000,
       slowMs: 60_000,
+      reviewMs: 0,
       presenceEntries: 10,
       rate: rateLimits(0, 0, 0),
     },
-    auth: { open: false, verify: () => new Promise((resolve) => verified.push(resolve)) },
+    auth: {
+      open: false,
+      verify: () => new Promise((resolve) => verified.push(resolve)),
+      permit: () => mayAll,
+    },
     admission: new Admission(readConfig({}), null, nothing),
     rooms: Object.create(Rooms.prototype) as Rooms<RoomChannel>, // no room is joined
     history: Object.create(HistoryReads.prototype) as HistoryReads, // nor asked for its past
     observer: { error: nothing, limited: nothing, fault: nothing, behind: nothing, info: nothing },
   }
-  session = new WeftSession('s', socket, context)
+  session = new WeftSession('s', socket, context, null)
 })
 afterEach(() => vi.useRealTimers())
 

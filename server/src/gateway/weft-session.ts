@@ -5,16 +5,19 @@ import {
   encodeServerFrame,
   ProtocolError,
   readAwareness,
-  type Access,
   type ErrorCode,
   type HelloFrame,
   type JoinFrame,
   type ServerFrame,
 } from '@weft/protocol'
-import { withGrant, type Identity } from '../auth/index.js'
+import { accessOf, type Identity } from '../auth/index.js'
+import { admit } from './admit.js'
 import { BaseSession } from './base-session.js'
 import { Membership, type SyncRequest } from './membership.js'
-import { tellable } from './session.js'
+import { mayShow } from './may-show.js'
+import { review } from './review.js'
+import { tellable, type SessionContext } from './session.js'
+import type { Socket } from './socket.js'
 import { HistoryRequests, type HistorySource } from './weft-history.js'
 import { takeMessage, takeUpdate, type ChangeSource } from './weft-changes.js'
 import { WeftWire, type WeftWireOwner } from './weft-member-wire.js'
@@ -28,6 +31,8 @@ interface Hello {
 }
 
 export class WeftSession extends BaseSession implements ChangeSource, HistorySource, WeftWireOwner {
+  /** That of the upgrade request, until HELLO (P81). */
+  private upgradeToken: string | null
   private readonly memberships = new Map<number, Membership>()
   /** Names being joined; null while there are none, which is most of the time. */
   private joining: Set<string> | null = null
@@ -38,6 +43,11 @@ export class WeftSession extends BaseSession implements ChangeSource, HistorySou
   private lastPing = performance.now()
   private pings = 0
   isDraining = false
+
+  constructor(id: string, socket: Socket, context: SessionContext, token: string | null) {
+    super(id, socket, context)
+    this.upgradeToken = token
+  }
 
   protected get isKnown(): boolean {
     return this.hello !== null
@@ -129,7 +139,7 @@ export class WeftSession extends BaseSession implements ChangeSource, HistorySou
       case 'broadcast': {
         const member = this.memberships.get(frame.room)
         if (member?.isLive !== true) return null
-        if (member.access !== 'write') this.refuse(null, 'forbidden', 'the grant is to read only')
+        if (!member.permissions.events) this.refuse(null, 'forbidden', 'the grant is not to broadcast')
         else if (frame.payload.length > this.context.limits.eventBytes) {
           this.refuse(null, 'too_large', `a payload has at most ${this.context.limits.eventBytes} bytes`)
         } else member.room.broadcast(member, frame.name, frame.payload)
@@ -157,7 +167,9 @@ export class WeftSession extends BaseSession implements ChangeSource, HistorySou
   }
 
   private async welcome(frame: HelloFrame): Promise<void> {
-    const identity = await this.context.auth.verify(frame.token)
+    const token = frame.token ?? this.upgradeToken
+    this.upgradeToken = null
+    const identity = await this.context.auth.verify(token)
     if (!this.socket.isOpen()) return
     const { frameBytes, updateBytes, eventBytes, presenceBytes, roomsPerConnection, heartbeatMs } =
       this.context.limits
@@ -185,10 +197,26 @@ export class WeftSession extends BaseSession implements ChangeSource, HistorySou
     hello.identity = identity
     this.armExpiry(identity)
     this.send({ type: 'authed', user: identity.user, expires: identity.expires })
+    this.reviewAll(hello, null, 'by the new token')
+  }
+
+  review(room: string | null): void {
+    if (this.hello !== null) this.reviewAll(this.hello, room, 'the grant was changed')
+  }
+
+  private reviewAll({ identity }: Hello, room: string | null, why: string): void {
     for (const member of [...this.memberships.values()]) {
-      const access = identity.access(member.room.name)
-      if (access !== null) member.access = access
-      else member.end('forbidden', 'the new token does not grant this room')
+      if (room !== null && member.room.name !== room) continue
+      review(
+        this.context,
+        identity,
+        member,
+        (permissions) => {
+          if (permissions === null) member.end('forbidden', `no access to this room any more: ${why}`)
+          else member.permit(permissions, why)
+        },
+        ({ code, message }) => member.end(code, message),
+      )
     }
   }
 
@@ -205,9 +233,6 @@ export class WeftSession extends BaseSession implements ChangeSource, HistorySou
           `a connection has at most ${this.context.limits.roomsPerConnection} rooms`,
         )
       }
-      if (hello.identity.access(frame.room) === null) {
-        throw new ProtocolError('forbidden', 'the token does not grant this room')
-      }
     } catch (error) {
       this.refuseJoin(frame, error)
       return
@@ -220,26 +245,24 @@ export class WeftSession extends BaseSession implements ChangeSource, HistorySou
   }
 
   private async enter(hello: Hello, frame: JoinFrame): Promise<void> {
-    const hold = await this.context.rooms.open(hello.identity.tenant, frame.room).catch((error: unknown) => {
+    const admitted = await admit(this.context, () => hello.identity, frame.room).catch((error: unknown) => {
       this.joined(frame.room)
       throw error
     })
+    const { hold, permissions } = admitted
     const { room, output } = hold
-    // The token may have been replaced while the room was opened.
-    const access = hello.identity.access(frame.room)
-    if (!this.socket.isOpen() || access === null) {
+    if (!this.socket.isOpen()) {
       hold.release()
       this.joined(frame.room)
-      if (access === null) throw new ProtocolError('forbidden', 'the token does not grant this room')
       return
     }
-    const wire = new WeftWire(this, room, output.number, access, frame.request)
+    const wire = new WeftWire(this, room, output.number, accessOf(permissions), frame.request)
     const { user } = hello.identity
     const member = new Membership('weft', this.socket, hold, wire, {
       user,
       connection: this.id,
       clientId: hello.clientId,
-      access,
+      permissions,
     })
     this.memberships.set(output.number, member)
     this.joined(frame.room)
@@ -292,16 +315,6 @@ export class WeftSession extends BaseSession implements ChangeSource, HistorySou
     this.socket.sendLossy(encodeServerFrame({ type: 'presences', room, awareness }))
   }
 
-  grant(room: string, access: Access | null): void {
-    if (this.hello === null) return
-    this.hello.identity = withGrant(this.hello.identity, room, access)
-    for (const member of [...this.memberships.values()]) {
-      if (member.room.name !== room) continue
-      if (access === null) member.end('forbidden', 'the grant has been revoked')
-      else member.access = access
-    }
-  }
-
   ended(room: number, code: ErrorCode, message: string, request: number | null): void {
     const member = this.memberships.get(room)
     if (member?.hasLeft === true) this.forget(member)
@@ -336,6 +349,7 @@ export class WeftSession extends BaseSession implements ChangeSource, HistorySou
     const { presenceEntries, presenceBytes } = this.context.limits
     try {
       const entries = readAwareness(awareness, presenceEntries, presenceBytes)
+      if (!mayShow(member, entries)) throw new ProtocolError('forbidden', 'the grant is not to show presence')
       const first = !member.presenceSeen
       member.presenceSeen = true
       member.room.setPresence(member, entries, first)

@@ -1,4 +1,4 @@
-import type { ErrorCode } from '@weft/protocol'
+import type { Access, ErrorCode } from '@weft/protocol'
 import type { MembershipWire } from './membership.js'
 import type { Piece, Socket } from './socket.js'
 import { emptyUpdate, encodeStep2, encodeUpdate, updateHeader } from './yjs-wire.js'
@@ -11,6 +11,7 @@ export interface YjsWireOwner {
   readonly socket: Socket
   /** Everything of the client up to change `n` is committed. */
   acked(n: number): void
+  accessChanged(access: Access, message: string): void
   /** Ends the connection: a stock client cannot be told otherwise. */
   refused(code: ErrorCode, message: string): void
 }
@@ -39,6 +40,10 @@ export class YjsWire implements MembershipWire {
 
   ended(code: ErrorCode, message: string): void {
     this.owner.refused(code, message)
+  }
+
+  access(access: Access, message: string): void {
+    this.owner.accessChanged(access, message)
   }
 
   begin(): void {

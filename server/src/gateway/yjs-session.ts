@@ -1,29 +1,24 @@
 /* A stock Yjs client (y-websocket) on `/yjs/<room>`: one socket, one room. Rules P37 to P44 of protocol/PROTOCOL.md. */
 import { ProtocolError, roomNameFromPath, type Access, type ErrorCode } from '@weft/protocol'
-import { withGrant, type Identity } from '../auth/index.js'
+import type { Identity } from '../auth/index.js'
+import { admit } from './admit.js'
 import { BaseSession } from './base-session.js'
 import { Membership } from './membership.js'
-import type { SessionContext } from './session.js'
+import { review } from './review.js'
+import type { SessionContext, UpgradeRequest } from './session.js'
 import type { Socket } from './socket.js'
 import { StockDocument, type StockDialect } from './stock-document.js'
 import { YjsWire, type YjsWireOwner } from './yjs-member-wire.js'
 import { decodeYjsMessage, encodeAwareness, encodePermissionDenied, encodeStep1 } from './yjs-wire.js'
 
-/** What the upgrade request said. */
-export interface YjsRequest {
-  /** The path after `/yjs/`, not decoded. */
-  readonly path: string
-  readonly token: string | null
-}
-
 export class YjsSession extends BaseSession implements YjsWireOwner, StockDialect {
   /** What is asked for, until it is looked at: messages wait until the room is open. */
-  private request: YjsRequest | null
+  private request: UpgradeRequest | null
   private document: StockDocument | null = null
   identity: Identity | null = null
   private deniedTold = false
 
-  constructor(id: string, socket: Socket, context: SessionContext, request: YjsRequest) {
+  constructor(id: string, socket: Socket, context: SessionContext, request: UpgradeRequest) {
     super(id, socket, context)
     this.request = request
     // The first "message" is the upgrade itself.
@@ -62,25 +57,16 @@ export class YjsSession extends BaseSession implements YjsWireOwner, StockDialec
     document?.member.leave()
   }
 
-  private async enter(request: YjsRequest): Promise<void> {
+  private async enter(request: UpgradeRequest): Promise<void> {
     const name = roomNameFromPath(request.path)
     const identity = await this.context.auth.verify(request.token)
     if (!this.socket.isOpen()) return
     this.takePlace(identity)
     this.identity = identity
-    this.accessTo(name)
-    const hold = await this.context.rooms.open(identity.tenant, name)
+    const { hold, permissions } = await admit(this.context, () => identity, name)
     if (!this.socket.isOpen()) {
       hold.release()
       return
-    }
-    let access: Access
-    try {
-      // The grant may have been changed while the room was opened.
-      access = this.accessTo(name)
-    } catch (error) {
-      hold.release()
-      throw error
     }
     this.armExpiry(identity)
     const { user } = identity
@@ -88,25 +74,37 @@ export class YjsSession extends BaseSession implements YjsWireOwner, StockDialec
       user,
       connection: this.id,
       clientId: null,
-      access,
+      permissions,
     })
     this.document = new StockDocument(member, this)
     this.socket.send(encodeStep1(hold.room.stateVector))
   }
 
-  grant(room: string, access: Access | null): void {
-    const member = this.document?.member
-    if (this.identity !== null) this.identity = withGrant(this.identity, room, access)
-    if (member?.room.name !== room) return
-    if (access === null) this.fail(new ProtocolError('forbidden', 'the grant has been revoked'))
-    else member.access = access
+  review(room: string | null): void {
+    const { identity, document } = this
+    if (identity === null || document === null) return
+    const { member } = document
+    if (room !== null && member.room.name !== room) return
+    review(
+      this.context,
+      identity,
+      member,
+      (permissions) => {
+        if (permissions === null) this.fail(new ProtocolError('forbidden', 'the grant has been revoked'))
+        else member.permit(permissions, 'the grant was changed')
+      },
+      (error) => this.fail(error),
+    )
   }
 
-  /** @throws {ProtocolError} forbidden */
-  private accessTo(room: string): Access {
-    const access = this.identity?.access(room) ?? null
-    if (access === null) throw new ProtocolError('forbidden', 'the token does not grant this room')
-    return access
+  /** What the client may do has changed (P80). */
+  accessChanged(access: Access, message: string): void {
+    const { document } = this
+    if (document === null) return
+    this.deniedTold = access === 'read'
+    if (access === 'read') this.socket.send(encodePermissionDenied(message))
+    // What was refused meanwhile comes with the answer.
+    else this.socket.send(encodeStep1(document.member.room.stateVector))
   }
 
   refused(code: ErrorCode, message: string): void {

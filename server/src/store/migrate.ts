@@ -116,7 +116,7 @@ async function checkHistory(sql: Sql, setting: string): Promise<void> {
 async function checkTables(sql: Sql, setting: string): Promise<void> {
   const [row] = await sql<{ missing: string | null }[]>`
     select string_agg(name, ', ') as missing
-    from unnest(array['rooms', 'events', 'snapshots', 'quarantined_events', 'cluster', 'nodes']) as name
+    from unnest(array['rooms', 'events', 'snapshots', 'quarantined_events', 'cluster', 'nodes', 'revocations']) as name
     where to_regclass(name) is null`
   const [lost] = await sql<{ functions: string | null }[]>`
     select string_agg(name, ', ') as functions

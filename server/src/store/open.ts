@@ -1,4 +1,5 @@
 import { randomInt } from 'node:crypto'
+import type { Revocation } from '../auth/index.js'
 import type { RoomId, Seq } from '../ids.js'
 import { asRoomId } from '../ids.js'
 import { appendStatement, encodeAppend, type AppendRow } from './append.js'
@@ -10,6 +11,7 @@ import { quarantineEvent, readEventRows } from './events.js'
 import { readMessageRows } from './messages.js'
 import { migrateStore } from './migrate.js'
 import { removeDeadNodes, removeNode, sweepOnce } from './nodes.js'
+import { readRevocations, removeRevocations, revoke } from './revocations.js'
 import {
   StoreError,
   type CommitEntry,
@@ -17,6 +19,7 @@ import {
   type Heads,
   type MessagePage,
   type MessageRange,
+  type RevocationPage,
   type RoomLife,
   type RoomRow,
   type Store,
@@ -207,6 +210,18 @@ class SqlStore implements Store {
 
   removeDeadNodes(deadForMs: number): Promise<void> {
     return this.#reads.query((sql) => removeDeadNodes(sql, deadForMs))
+  }
+
+  revoke(revocation: Revocation): Promise<void> {
+    return this.#reads.query((sql) => revoke(sql, revocation))
+  }
+
+  revocations(since: string | null, lookbackMs: number): Promise<RevocationPage> {
+    return this.#reads.query((sql) => readRevocations(sql, since, lookbackMs))
+  }
+
+  removeRevocations(before: number): Promise<void> {
+    return this.#reads.query((sql) => removeRevocations(sql, before))
   }
 
   async quarantine(event: { roomId: RoomId; payload: Uint8Array; reason: string }): Promise<void> {

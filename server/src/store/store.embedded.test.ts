@@ -8,6 +8,7 @@ import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest'
 import { makeTempDir, type TempDir } from '../testing/temp-dir.js'
 import { workerUrl } from '../worker-url.js'
 import { nodesContract } from './nodes.contract.js'
+import { revocationsContract } from './revocations.contract.js'
 import { openStore } from './open.js'
 import { connectWorker } from './snapshots.js'
 import { storeContract, updateOf, type StoreBackend } from './store.contract.js'
@@ -24,6 +25,7 @@ describe('the embedded store', () => {
   }
   storeContract(backend)
   nodesContract(backend)
+  revocationsContract(backend)
 })
 
 describe('one data folder, one process', () => {

@@ -5,6 +5,7 @@ import { startPostgres, type TestPostgres } from '../testing/postgres.js'
 import { StoreStartError } from './errors.js'
 import { migrateStore } from './migrate.js'
 import { nodesContract } from './nodes.contract.js'
+import { revocationsContract } from './revocations.contract.js'
 import { openStore } from './open.js'
 import { clientId, messageOf, storeContract, updateOf, type StoreBackend } from './store.contract.js'
 import type { RoomRow, Store } from './types.js'
@@ -32,13 +33,14 @@ describe('the store on PostgreSQL', () => {
   }
   storeContract(backend)
   nodesContract(backend)
+  revocationsContract(backend)
 })
 
 test('I2: nodes that write to the same rooms, in any order and kind of batch, do not block each other for good', async () => {
   const url = await server.createDatabase()
   const stores = await Promise.all([open(url), open(url), open(url)])
   const rooms: RoomRow[] = []
-  for (let i = 0; i < 8; i++) rooms.push(await stores[0]!.openRoom('t', `shared ${i}`))
+  for (let i = 0; i < 8; i++) rooms.push(await stores[0].openRoom('t', `shared ${i}`))
   const turned = [...rooms].reverse()
   const written = await Promise.all(
     stores.map(async (store, node) => {
@@ -56,7 +58,7 @@ test('I2: nodes that write to the same rooms, in any order and kind of batch, do
   )
   let events = 0
   for (const room of rooms) {
-    const seqs = (await stores[0]!.readEvents(room.id, 0, 1e9, 1e6)).map(({ seq }) => seq)
+    const seqs = (await stores[0].readEvents(room.id, 0, 1e9, 1e6)).map(({ seq }) => seq)
     expect(seqs).toEqual(seqs.map((_, i) => i + 1))
     events += seqs.length
   }

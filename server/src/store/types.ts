@@ -1,3 +1,4 @@
+import type { Revocation } from '../auth/index.js'
 import type { RoomId, Seq } from '../ids.js'
 
 /** A room as the store knows it. */
@@ -97,6 +98,14 @@ export interface Swept {
   readonly aliveUntil: ReadonlyMap<string, number>
 }
 
+/** A part of what was decided about users. */
+export interface RevocationPage {
+  readonly revocations: readonly Revocation[]
+  /** Where the next page begins, on the database's clock; null where there is nothing. */
+  readonly next: string | null
+  readonly more: boolean
+}
+
 /** The event log and the rooms, in PostgreSQL or in the embedded PGlite. */
 export interface Store extends CommitLog {
   /** The room of that name, made if it does not exist. @throws {StoreError} */
@@ -132,6 +141,17 @@ export interface Store extends CommitLog {
   removeNode(node: string): Promise<void>
   /** Removes the rows of nodes that have been dead for so many milliseconds. @throws {StoreError} */
   removeDeadNodes(deadForMs: number): Promise<void>
+  /** Keeps what was decided about a user, unless something later is kept. @throws {StoreError} */
+  revoke(revocation: Revocation): Promise<void>
+  /**
+   * What was decided about users, in the order in which it was kept.
+   * @param since `next` of an earlier page; null for the first
+   * @param lookbackMs how much before it the page begins: what is kept at the same moment may be seen later than what follows it
+   * @throws {StoreError}
+   */
+  revocations(since: string | null, lookbackMs: number): Promise<RevocationPage>
+  /** Forgets what was decided before a time, in milliseconds since 1970. @throws {StoreError} */
+  removeRevocations(before: number): Promise<void>
   /** Keeps an event that cannot be stored for a person to look at (`quarantined_events`). @throws {StoreError} */
   quarantine(event: { roomId: RoomId; payload: Uint8Array; reason: string }): Promise<void>
   /** Names the database: the same for all nodes on it, and no other. @throws {StoreError} */

@@ -3,12 +3,14 @@
  * its lives; the ledger and the database outlive them.
  */
 import * as Y from 'yjs'
+import type { Revocation } from '../auth/index.js'
 import type { RoomId, Seq } from '../ids.js'
 import {
   StoreError,
   type CommitEntry,
   type CommitResult,
   type Heads,
+  type RevocationPage,
   type RoomRow,
   type Store,
   type StoreConnection,
@@ -146,6 +148,18 @@ export class FaultyStore implements Store {
 
   removeDeadNodes(deadForMs: number): Promise<void> {
     return this.alive(() => this.inner.removeDeadNodes(deadForMs))
+  }
+
+  revoke(revocation: Revocation): Promise<void> {
+    return this.alive(() => this.inner.revoke(revocation))
+  }
+
+  revocations(since: string | null, lookbackMs: number): Promise<RevocationPage> {
+    return this.alive(() => this.inner.revocations(since, lookbackMs))
+  }
+
+  removeRevocations(before: number): Promise<void> {
+    return this.alive(() => this.inner.removeRevocations(before))
   }
 
   quarantine(event: Parameters<Store['quarantine']>[0]): Promise<void> {

@@ -10,6 +10,8 @@ export interface TokenOptions {
   readonly secret?: string
   readonly audience?: string
   readonly tenant?: string
+  /** Seconds since 1970, with fractions; default: now. Null: the token does not say. */
+  readonly issued?: number | null
 }
 
 /** A token that grants `rooms` (patterns to "read" or "write"). */
@@ -20,6 +22,7 @@ export const makeToken = async (
   const jwt = new SignJWT({ rooms, ...(options.tenant === undefined ? {} : { tenant: options.tenant }) })
     .setProtectedHeader({ alg: 'HS256' })
     .setSubject(options.user ?? 'ada')
+  if (options.issued !== null) jwt.setIssuedAt(options.issued ?? Date.now() / 1000)
   if (options.expires !== undefined) jwt.setExpirationTime(options.expires)
   if (options.audience !== undefined) jwt.setAudience(options.audience)
   return await jwt.sign(new TextEncoder().encode(options.secret ?? testSecret))

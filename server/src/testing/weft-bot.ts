@@ -22,6 +22,8 @@ import { within } from './until.js'
 export type FrameOf<T extends ServerFrame['type']> = Extract<ServerFrame, { type: T }>
 
 export interface BotOptions {
+  /** Of the upgrade request. */
+  readonly headers?: Readonly<Record<string, string>>
   readonly token?: string | null
   /** 16 bytes; random by default. */
   readonly clientId?: Uint8Array
@@ -85,7 +87,10 @@ export class WeftBot {
 
   /** Connects without saying HELLO. */
   static async connect(wsUrl: string, options: BotOptions = {}): Promise<WeftBot> {
-    const ws = new WebSocket(`${wsUrl}/v1/connect`, options.ca === undefined ? {} : { ca: options.ca })
+    const ws = new WebSocket(`${wsUrl}/v1/connect`, {
+      headers: options.headers ?? {},
+      ...(options.ca === undefined ? {} : { ca: options.ca }),
+    })
     const bot = new WeftBot(ws, options)
     await within(
       new Promise<void>((resolve, reject) => {

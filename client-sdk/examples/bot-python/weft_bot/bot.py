@@ -279,6 +279,10 @@ class Bot:
     def _on_presences(self, awareness: bytes, **_: Any) -> None:
         self._presence.take(awareness, self.doc.client_id)
 
+    def _on_access(self, access: str, **_: Any) -> None:
+        if self._joined is not None:
+            self._joined = {**self._joined, "access": access}
+
     def _on_left(self, code: str, message: str, **_: Any) -> None:
         self._leave()
         self._join_later(Refused(code, message), 0)

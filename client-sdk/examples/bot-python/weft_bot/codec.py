@@ -200,6 +200,7 @@ SERVER: dict[int, tuple[str, dict[str, Kind]]] = {
     24: ("broadcasted", dict(room=count, author=optional(user), name=name_of_message, payload=payload)),
     25: ("watermark", dict(room=count, seq=count)),
     26: ("left", dict(room=count, code=label, message=message)),
+    32: ("access", dict(room=count, access=one_of("read", "write"), message=message)),
     27: ("error", dict(request=optional(count), code=label, message=message, retryAfter=count)),
     28: ("authed", dict(user=optional(user), expires=optional(count))),
     29: ("drain", dict(delay=count)),

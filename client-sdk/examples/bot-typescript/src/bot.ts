@@ -181,6 +181,9 @@ export class Bot extends EventEmitter<BotEvents> {
         this.presence.take(frame.awareness, this.document.clientID)
         this.emit('presence')
         return
+      case 'access':
+        if (this.joined !== null) this.joined = { ...this.joined, access: frame.access }
+        return
       case 'left':
         this.leave()
         if (isRetryable(frame.code)) this.joinLater(0)

@@ -1,6 +1,7 @@
 /* One room on a node without a database, threads or sockets: a log in memory, workers and a uWebSockets.js in script. */
 import * as Y from 'yjs'
 import { decodeServerFrame, encodeValue } from '@weft/protocol'
+import { mayAll } from '../../auth/index.js'
 import { MemoryBus } from '../../bus/index.js'
 import { DocWorkers, type CompactedRoom } from '../../compaction/index.js'
 import { Coverage, inspectUpdate } from '../../crdt/index.js'
@@ -347,7 +348,7 @@ export class ScriptedClient {
       user: null,
       connection: '',
       clientId: null,
-      access: 'write',
+      permissions: mayAll,
     })
     this.member.sync(request).catch(failed)
     this.leave = () => {
