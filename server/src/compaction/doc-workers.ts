@@ -130,6 +130,7 @@ class Threads implements TaskPool {
         throw busy()
       }
       try {
+        this.checkOpen()
         return await this.runNow(name, input, timeoutMs)
       } finally {
         this.turns.end()

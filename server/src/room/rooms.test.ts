@@ -82,7 +82,10 @@ const makeRooms = (options: Partial<RoomsOptions>): void => {
   )
   // Rooms without events load without a worker: none is started.
   const workers = Object.create(DocWorkers.prototype) as DocWorkers
-  workers.load = (room) => load(room)
+  workers.of = () =>
+    Object.assign(Object.create(DocWorkers.prototype) as DocWorkers, {
+      load: (room: Parameters<typeof load>[0]) => load(room),
+    })
   rooms = new Rooms(
     {
       journal,
