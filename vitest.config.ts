@@ -8,6 +8,7 @@ const long = [
   'server/src/bus/redis-variants.test.ts',
   'loadtest/chaos/cluster.test.ts',
   'loadtest/chaos/rolling-restart.test.ts',
+  'server/src/operate/rooms.test.ts',
   'server/src/testing-live/idle-sockets.test.ts',
   'server/src/testing-live/processes.test.ts',
   'server/src/testing-live/presence-faults.test.ts',

@@ -189,10 +189,10 @@ test('P46 to P49: control of a tenant reaches its own rooms and users alone, on 
   blue.do({ tenant: 1, node: 0, by: 'weft' })
   await blue.rooms[0]?.saved()
   const control = nodes[0]?.control
-  control?.grant('ada', 'controlled', 'read', 'red')
+  await control?.grant('ada', 'controlled', 'read', 'red')
   control?.closeRoom('controlled', 'red')
   expect(await control?.deleteRoom('controlled', 'red')).toBe(true)
-  control?.disconnectUser('ada', true, 'red')
+  await control?.disconnectUser('ada', true, 'red')
   for (const { bot } of red.rooms) expect((await bot.closed).code).toBe(4403)
   for (const stock of red.stocks) expect((await stock.closed).code).toBeGreaterThanOrEqual(4400)
   for (const { bot, number } of blue.rooms) {

@@ -202,6 +202,7 @@ export class WeftPeer {
         break
       case 'presences':
       case 'users':
+      case 'access':
       case 'historyPage':
       case 'broadcasted':
       case 'authed':
