@@ -16,6 +16,7 @@ import {
   manyClients,
   manyDeletes,
   nested,
+  quadratic,
   tinyStructs,
 } from '../crdt/testing/attacks.js'
 import { startPostgres, type TestPostgres } from '../testing/postgres.js'
@@ -29,7 +30,7 @@ let typist: BotRoom
 let reader: BotRoom
 
 /** Of one load or compaction: more than honest rooms take even while the machine is busy, and less than hostile ones want. */
-const workerTaskMs = 3_000
+const workerTaskMs = 2_000
 
 beforeAll(async () => {
   database = await startPostgres()
@@ -157,6 +158,12 @@ const attacks: readonly Attack[] = [
   { name: 'a value nested 300 deep', updates: () => [deepValue(300)], fate: 'invalid_update' },
   { name: 'types nested 20,000 deep', updates: () => [nested(20_000, false)], fate: 'acked' },
   { name: 'types nested 20,000 deep, and deleted', updates: () => [nested(20_000, true)], fate: 'acked' },
+  {
+    name: 'items that take a document time squared',
+    updates: () => [quadratic(7_000)],
+    fate: 'acked',
+    fault: 'too much for a document',
+  },
 ]
 
 /** Opens a room as an application does that knows nothing of Weft. */
