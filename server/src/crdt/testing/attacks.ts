@@ -23,11 +23,11 @@ const section = (encoder: Encoder, structs: number, client: number, clock: numbe
   uint(encoder, clock)
 }
 
-/** An item with a string in the root type `text`. */
-const inRoot = (encoder: Encoder, content: string): void => {
+/** An item with a string in a root type. */
+const inRoot = (encoder: Encoder, root: string, content: string): void => {
   encoding.write(encoder, STRING)
   uint(encoder, 1)
-  text(encoder, 'text')
+  text(encoder, root)
   text(encoder, content)
 }
 
@@ -111,7 +111,7 @@ export const quadratic = (count: number): Uint8Array =>
   encode((to) => {
     uint(to, 2)
     section(to, count, 9, 0)
-    inRoot(to, 'x')
+    inRoot(to, 'hostile', 'x')
     for (let i = 1; i < count; i++) {
       encoding.write(to, STRING | HAS_ORIGIN)
       uint(to, 9)
@@ -154,6 +154,6 @@ export const forged = (client: number, length: number): Uint8Array =>
   encode((to) => {
     uint(to, 1)
     section(to, 1, client, 0)
-    inRoot(to, '!'.repeat(length))
+    inRoot(to, 'text', '!'.repeat(length))
     uint(to, 0)
   })
