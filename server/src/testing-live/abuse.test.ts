@@ -183,7 +183,7 @@ const stockText = async (room: string): Promise<string> => {
 }
 
 test.each(attacks)(
-  'I7, P25, P26, P74, P75: $name: $fate, alone; the room loads, and nobody elsewhere notices',
+  'I7, P25, P26, P78, P79: $name: $fate, alone; the room loads, and nobody elsewhere notices',
   async ({ name, updates, fate, fault, text = 'honest' }) => {
     const faultsBefore = server.faults.length
     const prepared = updates()

@@ -166,7 +166,8 @@ describe.each(reacts)('React %i', (version) => {
     await page.call('type', 'still here')
     await page.says('saved', 'saved')
     await page.says('title', 'still here')
-    expect(server.server.openRooms).toBe(before)
+    // Those of the tests before may close meanwhile.
+    expect(server.server.openRooms).toBeLessThanOrEqual(before)
     await page.call('go', first, second)
     await until(() => server.server.openRooms === before + 1, 'entered for real')
   })
@@ -232,7 +233,8 @@ describe.each(reacts)('React %i', (version) => {
     const { string, stream } = await app.render(server.wsUrl, place, 'Ada')
     const html = '<section><p>entering</p></section><p id="named">entering</p><p id="transport">idle</p>'
     for (const rendered of [string, stream]) expect(rendered).toContain(html)
-    expect(server.server.openRooms).toBe(before)
+    // Those of the tests before may close meanwhile.
+    expect(server.server.openRooms).toBeLessThanOrEqual(before)
     // That React finds nothing to complain of in it is looked at after each test.
     const page = await openAt('Ada', place)
     await page.says('named', `${other} live `)
