@@ -74,6 +74,9 @@ export interface GatewayObserver extends ChannelObserver {
 /** Stock clients close when nothing arrives for 30 s; renewals and keep-alives come well within. */
 const yjsKeepAliveMs = 14_000
 
+/** How long the tick of many connections holds the event loop at a time, in milliseconds. */
+const tickSliceMs = 2
+
 export class Gateway {
   readonly turns = new PublishTurns()
   private readonly uws: UwsModule
@@ -88,6 +91,8 @@ export class Gateway {
   private context: SessionContext | null = null
   private listener: us_listen_socket | null = null
   private ticker: NodeJS.Timeout | null = null
+  /** The connections that the current tick has still to come to. */
+  private round: Iterator<Connection> | null = null
   private nextChannel = 1
   private nextSession = 1
   private draining = false
@@ -199,6 +204,7 @@ export class Gateway {
   close(): void {
     this.stopListening()
     if (this.ticker !== null) clearInterval(this.ticker)
+    this.round = null
     this.apps.close()
   }
 
@@ -212,10 +218,34 @@ export class Gateway {
   }
 
   private tick(): void {
-    const now = performance.now()
-    for (const { session } of this.connections) session?.tick(now)
+    // One that is not through yet goes on.
+    if (this.round === null) {
+      this.round = this.connections.values()
+      this.tickSome()
+    }
     for (const channel of this.channels) channel.keepAlive(yjsKeepAliveMs)
     this.apps.prune()
+  }
+
+  /**
+   * To end a connection takes some 50 µs, and thousands may be due at once (sockets that never said HELLO): in one turn they would
+   * hold up everybody else.
+   */
+  private tickSome(): void {
+    const start = performance.now()
+    const { round } = this
+    if (round === null) return
+    for (let next = round.next(); next.done !== true; next = round.next()) {
+      try {
+        next.value.session?.tick(start)
+      } catch (error) {
+        this.connectionFailed(error)
+      }
+      if (performance.now() - start < tickSliceMs) continue
+      setImmediate(() => this.tickSome())
+      return
+    }
+    this.round = null
   }
 
   private webSocket(home: Home, pattern: string, dialect: Dialect): void {
