@@ -32,7 +32,10 @@ beforeAll(async () => {
 afterAll(() => server.dispose())
 
 let typed = ''
-const typeOne = async (): Promise<void> => {
+let typing: Promise<void> = Promise.resolve()
+/** One after the other: one ACK may stand for two changes (P22), and would be heard by one of those who wait. */
+const typeOne = (): Promise<void> => (typing = typing.then(typeNow))
+const typeNow = async (): Promise<void> => {
   const letter = String.fromCharCode(97 + (typed.length % 26))
   typed += letter
   one.type(letter)
