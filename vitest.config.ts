@@ -41,6 +41,7 @@ export default defineConfig({
         ? long
         : ['{protocol,drizzle,server,client-sdk,loadtest}/**/*.test.{ts,tsx}'],
     exclude: ['**/node_modules/**', '**/dist/**', ...(isLong ? [] : long), ...(isTimed ? [] : timed)],
+    globalSetup: './server/src/testing/test-run.ts',
     testTimeout: 60_000,
     hookTimeout: 120_000,
     pool: 'forks',

@@ -10,6 +10,8 @@ import { Crew } from './typists.js'
 const kills = Number(process.env['WEFT_KILLS'] ?? '20')
 const firstSeed = Number(process.env['WEFT_SEED'] ?? '1')
 const rooms = ['notes', 'plan/2', 'naïve ☃']
+/** Milliseconds between two edits of a typist: they type all through the starts of the server, and all must be sent then. */
+const pace = 15
 
 const cleanups: (() => Promise<unknown>)[] = []
 
@@ -21,7 +23,7 @@ const killAgainAndAgain = async (server: ServerProcess): Promise<void> => {
   const random = randomOf(firstSeed)
   const below = (limit: number): number => Math.floor(random() * limit)
   // Numbers of their own: when the server is killed must not hang on how much was typed.
-  const crew = new Crew(server.url, rooms, randomOf(firstSeed + 1))
+  const crew = new Crew(server.url, rooms, randomOf(firstSeed + 1), pace)
   cleanups.push(async () => {
     crew.close()
     await Promise.resolve()
@@ -37,10 +39,10 @@ const killAgainAndAgain = async (server: ServerProcess): Promise<void> => {
     if (kill > 0 && below(5) === 0) {
       // Somewhere in its start: migrating, recovering, taking the first joins.
       whileStarting++
-      const moment = crew.tally.typed + below(400)
+      const moment = crew.tally.typed + below(100)
       await until(() => crew.tally.typed >= moment, 'the moment in the start', 30_000)
     } else {
-      const moment = crew.tally.saved + 1 + below(60)
+      const moment = crew.tally.saved + 1 + below(30)
       await until(() => crew.tally.saved >= moment, 'the next saved changes', 60_000)
     }
     inFlight += crew.unsaved

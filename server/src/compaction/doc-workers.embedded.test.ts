@@ -1,13 +1,13 @@
 import { describe } from 'vitest'
 import { openStore } from '../store/index.js'
-import { makeTempDir } from '../testing/temp-dir.js'
+import { makeDataDir } from '../testing/data-dir.js'
 import { docWorkersContract } from './doc-workers.contract.js'
 
 const logger = { info: () => undefined, warn: () => undefined, error: () => undefined }
 
 describe('the doc workers on the embedded database', () => {
   docWorkersContract(async () => {
-    const dir = await makeTempDir('weft-workers-')
+    const dir = await makeDataDir()
     const store = await openStore({ dataDir: dir.path, logger })
     return {
       store,

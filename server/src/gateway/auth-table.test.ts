@@ -3,7 +3,8 @@ import { pino } from 'pino'
 import { generateKeyPair, exportSPKI, SignJWT, UnsecuredJWT, type CryptoKey } from 'jose'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { createServer, type WeftServer } from '../server.js'
-import { makeTempDir, type TempDir } from '../testing/temp-dir.js'
+import { makeDataDir } from '../testing/data-dir.js'
+import type { TempDir } from '../testing/temp-dir.js'
 import { inSeconds } from '../testing/tokens.js'
 import { within } from '../testing/until.js'
 import { WeftBot } from '../testing/weft-bot.js'
@@ -18,7 +19,7 @@ let pem: string
 const used = new Set<string>()
 
 beforeAll(async () => {
-  dir = await makeTempDir()
+  dir = await makeDataDir()
   const pair = await generateKeyPair('RS256', { extractable: true })
   key = pair.privateKey
   pem = await exportSPKI(pair.publicKey)

@@ -14,7 +14,8 @@ import {
   type HocuspocusOptions,
 } from '../testing/hocuspocus-clients.js'
 import { startServer, type TestServer } from '../testing/start-server.js'
-import { makeTempDir, type TempDir } from '../testing/temp-dir.js'
+import { makeDataDir } from '../testing/data-dir.js'
+import type { TempDir } from '../testing/temp-dir.js'
 import { inSeconds, makeToken, testSecret } from '../testing/tokens.js'
 import { until } from '../testing/until.js'
 import { WeftBot } from '../testing/weft-bot.js'
@@ -25,7 +26,7 @@ let server: TestServer
 let token: string
 
 beforeAll(async () => {
-  dir = await makeTempDir()
+  dir = await makeDataDir()
   store = await openStore({ dataDir: dir.path, logger: pino({ level: 'silent' }) })
   server = await startServer({ jwtSecret: testSecret, store })
   token = await makeToken()

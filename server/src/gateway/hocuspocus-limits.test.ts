@@ -9,7 +9,8 @@ import { CommitGate } from '../testing/commit-gate.js'
 import { FaultyStore, Ledger } from '../testing/faulty-store.js'
 import { HocuspocusClients } from '../testing/hocuspocus-clients.js'
 import { startServer, type TestServer } from '../testing/start-server.js'
-import { makeTempDir, type TempDir } from '../testing/temp-dir.js'
+import { makeDataDir } from '../testing/data-dir.js'
+import type { TempDir } from '../testing/temp-dir.js'
 import { until, within } from '../testing/until.js'
 
 let dir: TempDir
@@ -19,7 +20,7 @@ let clients: HocuspocusClients
 const gate = new CommitGate()
 
 beforeAll(async () => {
-  dir = await makeTempDir()
+  dir = await makeDataDir()
   store = await openStore({ dataDir: dir.path, logger: pino({ level: 'silent' }) })
   server = await startServer({
     store: new FaultyStore(store, new Ledger(), gate.pass),

@@ -10,7 +10,8 @@ import { CommitGate } from '../testing/commit-gate.js'
 import { FaultyStore, Ledger } from '../testing/faulty-store.js'
 import { HocuspocusClients, type HocuspocusClient } from '../testing/hocuspocus-clients.js'
 import { startServer, type TestServer } from '../testing/start-server.js'
-import { makeTempDir, type TempDir } from '../testing/temp-dir.js'
+import { makeDataDir } from '../testing/data-dir.js'
+import type { TempDir } from '../testing/temp-dir.js'
 import { until } from '../testing/until.js'
 import { encodeAddress, encodeAuthenticated, ping } from './hocuspocus-wire.js'
 
@@ -21,7 +22,7 @@ let server: TestServer
 const gate = new CommitGate()
 
 beforeAll(async () => {
-  dir = await makeTempDir()
+  dir = await makeDataDir()
   store = await openStore({ dataDir: dir.path, logger: pino({ level: 'silent' }) })
   faulty = new FaultyStore(store, new Ledger(), gate.pass)
   server = await startServer({ store: faulty })

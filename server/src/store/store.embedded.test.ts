@@ -5,6 +5,7 @@ import { hostname } from 'node:os'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest'
+import { makeDataDir } from '../testing/data-dir.js'
 import { makeTempDir, type TempDir } from '../testing/temp-dir.js'
 import { workerUrl } from '../worker-url.js'
 import { nodesContract } from './nodes.contract.js'
@@ -17,7 +18,7 @@ const silent = { info: () => undefined, warn: () => undefined, error: () => unde
 
 describe('the embedded store', () => {
   const backend = async (): Promise<StoreBackend> => {
-    const dir = await makeTempDir()
+    const dir = await makeDataDir()
     return {
       open: () => openStore({ dataDir: dir.path, logger: silent }),
       dispose: () => dir.remove(),

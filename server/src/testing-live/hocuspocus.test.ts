@@ -2,7 +2,7 @@
 import { afterEach, expect, test } from 'vitest'
 import { HocuspocusClients } from '../testing/hocuspocus-clients.js'
 import { serverProcess } from '../testing/server-process.js'
-import { makeTempDir } from '../testing/temp-dir.js'
+import { makeDataDir } from '../testing/data-dir.js'
 import { until } from '../testing/until.js'
 
 const cleanups: (() => unknown)[] = []
@@ -11,7 +11,7 @@ afterEach(async () => {
 })
 
 test('I1, P65, P66: providers come back after a kill -9 with everything, saved or not', async () => {
-  const dir = await makeTempDir()
+  const dir = await makeDataDir()
   cleanups.push(() => dir.remove())
   const server = await serverProcess({ DATA_DIR: dir.path })
   cleanups.push(() => server.kill())

@@ -6,7 +6,8 @@ import { afterAll, beforeAll, expect, test } from 'vitest'
 import { decodeValue, encodeValue } from '@weft/protocol'
 import type { IdleReport } from '../testing/idle-sockets.js'
 import { serverProcess, type ServerProcess } from '../testing/server-process.js'
-import { makeTempDir, type TempDir } from '../testing/temp-dir.js'
+import { makeDataDir } from '../testing/data-dir.js'
+import type { TempDir } from '../testing/temp-dir.js'
 import { until, within } from '../testing/until.js'
 import { WeftBot, type BotRoom } from '../testing/weft-bot.js'
 import { workerUrl } from '../worker-url.js'
@@ -20,7 +21,7 @@ let server: ServerProcess
 let stop = false
 
 beforeAll(async () => {
-  dir = await makeTempDir()
+  dir = await makeDataDir()
   server = await serverProcess({ DATA_DIR: dir.path, HELLO_TIMEOUT_MS: String(helloMs) })
   server.spawn()
   await server.untilUp()

@@ -8,7 +8,8 @@ import WebSocket from 'ws'
 import { WebsocketProvider } from 'y-websocket'
 import * as Y from 'yjs'
 import { serverProcess, type ServerProcess } from '../testing/server-process.js'
-import { makeTempDir, type TempDir } from '../testing/temp-dir.js'
+import { makeDataDir } from '../testing/data-dir.js'
+import type { TempDir } from '../testing/temp-dir.js'
 import {
   CodePointTypist,
   concurrentTrace,
@@ -27,7 +28,7 @@ const clients: Client[] = []
 const providers: WebsocketProvider[] = []
 
 beforeAll(async () => {
-  dir = await makeTempDir()
+  dir = await makeDataDir()
   server = await serverProcess({ DATA_DIR: dir.path, DRAIN_MS: '100' })
   server.spawn()
   await server.untilUp()

@@ -2,7 +2,7 @@ import { createClient, type Client, type ClientOptions, type ConnectionStatus } 
 import { pino } from 'pino'
 import { afterAll, afterEach, beforeAll, expect, test } from 'vitest'
 import { createServer, type WeftServer } from '../index.js'
-import { makeTempDir, until, type TempDir } from '../testing/index.js'
+import { makeDataDir, until, type TempDir } from '../testing/index.js'
 import { TcpProxy } from '../testing/tcp-proxy.js'
 import { inSeconds, makeToken, testSecret } from '../testing/tokens.js'
 
@@ -35,7 +35,7 @@ const connect = (options: Partial<ClientOptions>): { client: Client; statuses: C
 }
 
 beforeAll(async () => {
-  dir = await makeTempDir()
+  dir = await makeDataDir()
   server = await start(dir.path)
   proxy = await TcpProxy.start(server.port)
 })

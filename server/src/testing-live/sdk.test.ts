@@ -2,7 +2,7 @@ import { WeftError, createClient, type Client, type ClientOptions, type Room } f
 import { pino } from 'pino'
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest'
 import { createServer, type WeftServer } from '../index.js'
-import { freePort, makeTempDir, type TempDir } from '../testing/index.js'
+import { freePort, makeDataDir, type TempDir } from '../testing/index.js'
 
 /* The SDK as an application uses it, against a real server on the embedded store. */
 
@@ -36,7 +36,7 @@ const until = (room: Room, condition: () => boolean): Promise<void> =>
   })
 
 beforeAll(async () => {
-  dir = await makeTempDir()
+  dir = await makeDataDir()
   server = await start(dir.path)
 })
 
@@ -83,7 +83,7 @@ describe('the SDK against a server', () => {
   })
 
   test('a restart of the server: rooms come back by themselves, what was written meanwhile is saved (I1)', async () => {
-    const own = await makeTempDir()
+    const own = await makeDataDir()
     const first = await start(own.path, await freePort())
     // Not port 0: uWS then sets no SO_REUSEADDR, and the connections before the restart keep the next server from it.
     const { url, port } = first

@@ -1,6 +1,7 @@
 import { pino } from 'pino'
 import { createServer, type ServerOptions, type WeftServer } from '../server.js'
 import { freePort } from './postgres.js'
+import { makeDataDir } from './data-dir.js'
 import { makeTempDir } from './temp-dir.js'
 
 /** A real server of a test's own, on a free port, with a data folder that outlives a restart. */
@@ -22,9 +23,10 @@ export interface TestServer {
   dispose(): Promise<void>
 }
 
-/** Starts a server. Without `databaseUrl` on the embedded database, which takes a few seconds: share one in a file. */
+/** Starts a server. Without `databaseUrl` on the embedded database, which takes a second: share one in a file. */
 export const startServer = async (options: Omit<ServerOptions, 'logger'> = {}): Promise<TestServer> => {
-  const dir = await makeTempDir()
+  const isEmbedded = options.databaseUrl === undefined && options.store === undefined
+  const dir = await (isEmbedded ? makeDataDir() : makeTempDir())
   const faults: string[] = []
   const logger = pino({ level: 'error' }, { write: (line: string) => void faults.push(line) })
   // Not 0: uWS then sets no SO_REUSEADDR, and the connections before a restart keep the next server from the port.

@@ -186,7 +186,8 @@ export class Together {
   /** Everybody gets everything. @returns the text */
   finish(): string {
     for (const doc of this.docs)
-      for (const updates of this.updates) Y.applyUpdate(doc, Y.mergeUpdates(updates))
+      for (const other of this.docs)
+        if (other !== doc) Y.applyUpdate(doc, Y.encodeStateAsUpdate(other, Y.encodeStateVector(doc)))
     return this.docs[0]?.getText('text').toJSON() ?? ''
   }
 

@@ -4,7 +4,7 @@ import { connect, createServer, type AddressInfo, type Socket } from 'node:net'
 import { fileURLToPath } from 'node:url'
 import { createClient, type Client } from '@weft/client'
 import {
-  makeTempDir,
+  makeDataDir,
   makeToken,
   serverProcess,
   testSecret,
@@ -27,7 +27,7 @@ let server: ServerProcess
 const ends: (() => void)[] = []
 
 beforeAll(async () => {
-  dir = await makeTempDir()
+  dir = await makeDataDir()
   server = await serverProcess({ DATA_DIR: dir.path })
   server.spawn()
   await server.untilUp()
@@ -218,7 +218,7 @@ test('an update that is too large ends the bot: its document and the room would 
 })
 
 test('who shows and says something is who the token says, whatever they call themselves (P58)', async () => {
-  const folder = await makeTempDir()
+  const folder = await makeDataDir()
   const guarded = await serverProcess({ DATA_DIR: folder.path, JWT_SECRET: testSecret })
   guarded.spawn()
   await guarded.untilUp()
