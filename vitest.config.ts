@@ -29,24 +29,55 @@ const long = [
   'client-sdk/examples/text-editor/text-editor.test.ts',
 ]
 
+/** They start no server: they share a process, and what it has imported. */
+const units = [
+  '{protocol,drizzle,client-sdk}/src/**/*.test.{ts,tsx}',
+  'loadtest/bench/**/*.test.ts',
+  'server/playground/**/*.test.ts',
+  'server/src/{crdt,journal,limits,room,telemetry,tenants}/**/*.test.ts',
+]
+
 /** What is measured in milliseconds, and so needs a machine of its own: `npm run test:frames`. */
 const timed = ['client-sdk/examples/cursor-party/frame-rate.test.ts']
 const isTimed = process.env.WEFT_TIMED !== undefined
 
+const shared = {
+  testTimeout: 60_000,
+  hookTimeout: 120_000,
+  pool: 'forks',
+} as const
+const globalSetup = './server/src/testing/test-run.ts'
+const exclude = ['**/node_modules/**', '**/dist/**', ...(isLong ? [] : long), ...(isTimed ? [] : timed)]
+
 export default defineConfig({
   test: {
-    include: isTimed
-      ? timed
-      : isLong
-        ? long
-        : ['{protocol,drizzle,server,client-sdk,loadtest}/**/*.test.{ts,tsx}'],
-    exclude: ['**/node_modules/**', '**/dist/**', ...(isLong ? [] : long), ...(isTimed ? [] : timed)],
-    globalSetup: './server/src/testing/test-run.ts',
-    testTimeout: 60_000,
-    hookTimeout: 120_000,
-    pool: 'forks',
     maxWorkers: 2,
     // `.ci/run` adds up what each run counted.
     ...(resultsFile === undefined ? {} : { reporters: ['default', ['json', { outputFile: resultsFile }]] }),
+    projects:
+      isLong || isTimed
+        ? [
+            {
+              test: {
+                ...shared,
+                name: isLong ? 'long' : 'timed',
+                include: isLong ? long : timed,
+                exclude,
+                globalSetup,
+              },
+            },
+          ]
+        : [
+            {
+              test: {
+                ...shared,
+                name: 'servers',
+                include: ['{protocol,drizzle,server,client-sdk,loadtest}/**/*.test.{ts,tsx}'],
+                exclude: [...exclude, ...units],
+                globalSetup,
+              },
+            },
+            { test: { ...shared, name: 'units', include: units, exclude, isolate: false } },
+          ],
   },
 })
