@@ -6,8 +6,6 @@ import { Command, Option } from 'commander'
 import { ConfigError, flagOf, readConfig, settings, type Config, type Setting } from './config.js'
 import { addRoomCommands, OperateError } from './operate/index.js'
 import { migrateStore, openStore, StoreStartError } from './store/index.js'
-import { createServer } from './server.js'
-import { supervise } from './supervise.js'
 import { connectSupervisor, type SupervisorLink } from './supervisor-link.js'
 import { createLogger } from './telemetry/index.js'
 import { addTokenCommand } from './token-command.js'
@@ -61,11 +59,14 @@ const startMessage = (error: Error): string =>
 
 const start = async (config: Config, link: SupervisorLink | null): Promise<void> => {
   if (config.processes > 1 && link === null) {
+    const { supervise } = await import('./supervise.js')
     const program = { path: fileURLToPath(import.meta.url), args: process.argv.slice(2) }
     const { code, failure } = await supervise(config, program)
     if (failure !== null) process.stderr.write(`weft: ${failure}\n`)
     process.exit(code)
   }
+  // Not at the top: the other commands, and a start that a setting stops, need not wait for the server's modules.
+  const { createServer } = await import('./server.js')
   const logger = createLogger(config.logLevel)
   const server = await createServer({
     ...config,
