@@ -8,6 +8,7 @@ import { quadratic } from '../crdt/testing/attacks.js'
 import { connectWorker, openStore } from '../store/index.js'
 import { startPostgres } from '../testing/postgres.js'
 import { startServer } from '../testing/start-server.js'
+import { makeDataDir } from '../testing/data-dir.js'
 import { makeTempDir, type TempDir } from '../testing/temp-dir.js'
 import { WeftBot } from '../testing/weft-bot.js'
 import { workerUrl } from '../worker-url.js'
@@ -99,7 +100,7 @@ describe.each(places)('weft room on %s', (kind, makePlace) => {
   }
 
   beforeAll(async () => {
-    dir = await makeTempDir()
+    dir = await (kind === 'embedded' ? makeDataDir() : makeTempDir())
     place = await makePlace(dir)
   })
   afterAll(async () => {

@@ -1,7 +1,8 @@
 /*
  * Ordering and durability for any interleaving: SDK clients and protocol peers edit and send messages over real sockets
  * through proxies that cut them, against real servers on a real PostgreSQL behind a store that loses commits and answers;
- * servers die and come back, other nodes commit in between. `WEFT_SEEDS` sets how many runs, `WEFT_SEED` one of them.
+ * servers die and come back, other nodes commit in between. `WEFT_SEEDS` sets how many runs (`WEFT_ORDERING_SEEDS` here
+ * alone), `WEFT_SEED` one of them.
  */
 import { createClient, type Client, type Room } from '@weft/client'
 import { encodeValue } from '@weft/protocol'
@@ -17,7 +18,7 @@ import { Random } from '../testing/random.js'
 import { TcpProxy } from '../testing/tcp-proxy.js'
 import { WeftPeer } from '../testing/weft-peer.js'
 
-const seedCount = Number(process.env['WEFT_SEEDS'] ?? '12')
+const seedCount = Number(process.env['WEFT_ORDERING_SEEDS'] ?? process.env['WEFT_SEEDS'] ?? '12')
 const onlySeed = process.env['WEFT_SEED']
 const steps = 70
 const settleMs = 15_000
