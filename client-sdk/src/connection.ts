@@ -23,7 +23,6 @@ import type {
 } from './connection-states.js'
 import { probe, watch } from './heartbeat.js'
 import { closedByPeer, deny, leave, offlineDelay, retry } from './retry.js'
-import { authed, firstRefresh, tokenCame, tokenFailed } from './token-refresh.js'
 
 /** One transition. An event that means nothing in a state leaves it as it is. */
 export const step = (state: ConnectionState, event: ConnectionEvent, facts: Facts): Step =>
@@ -40,14 +39,10 @@ const transition = (state: ConnectionState, event: ConnectionEvent, facts: Facts
     case 'connect':
       if (state.name === 'idle' || state.name === 'denied') return attempt(0, now, facts)
       return isPause(state) ? attempt(state.attempt, state.since, facts) : null
-    case 'token': {
-      const [, credentials] = event
-      if (up) return watch(...tokenCame(up, credentials, facts))
+    case 'token':
       if (state.name !== 'authenticating') return null
-      return [{ ...state, name: 'opening', credentials }, [['timer', timing.connectTimeout], ['open']]]
-    }
+      return [{ ...state, name: 'opening', token: event[1] }, [['timer', timing.connectTimeout], ['open']]]
     case 'tokenFailed':
-      if (up) return watch(...tokenFailed(up, event[1], facts))
       if (state.name !== 'authenticating') return null
       return retry(state, { code: 'auth_failed', message: event[1] }, facts)
     case 'impossible':
@@ -58,7 +53,7 @@ const transition = (state: ConnectionState, event: ConnectionEvent, facts: Facts
         { ...state, name: 'greeting', error: null },
         [
           ['timer', timing.welcomeTimeout],
-          ['greet', state.credentials.token],
+          ['greet', state.token],
         ],
       ]
     case 'welcome':
@@ -72,7 +67,6 @@ const transition = (state: ConnectionState, event: ConnectionEvent, facts: Facts
           nextPing: now,
           due: now,
           probe: null,
-          refresh: firstRefresh(state.credentials, facts),
           error: null,
         },
         facts,
@@ -80,8 +74,6 @@ const transition = (state: ConnectionState, event: ConnectionEvent, facts: Facts
       )
     case 'errorFrame':
       return state.name === 'greeting' || up ? [{ ...state, error: event[1] } as ActiveState, []] : null
-    case 'authed':
-      return up && watch(authed(up, facts), facts)
     case 'drain':
       return up && watch({ ...up, name: 'draining', reconnectAt: now + event[1] }, facts)
     case 'socketClosed':
