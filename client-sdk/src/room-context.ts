@@ -11,7 +11,7 @@ export interface RoomContext {
   /** The room's number on the running connection; null while it is not joined. */
   readonly number: number | null
   readonly access: Access | null
-  /** Whether changes are kept here: the client may not make them now, and could before (P80). */
+  /** Whether changes are kept here: what came before them is not decided, or the client may not make them now (P80). */
   readonly held: boolean
   /** Where the room is kept, if anywhere. */
   readonly store: RoomStore | undefined

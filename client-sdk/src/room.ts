@@ -16,6 +16,7 @@ import {
   watermarkFrame,
   writeAccess,
   type Access,
+  type JoinedWire,
 } from '@weft/protocol'
 import { Awareness } from 'y-protocols/awareness'
 import * as Y from './yjs.js'
@@ -34,6 +35,9 @@ import { createTimer, retryDelay } from './timer.js'
 import type { Reset, RoomEvents, RoomStatus } from './types.js'
 import { createWaiters, handled } from './waiters.js'
 
+/** Frames that wait for the code that a setback needs. */
+const behindLimit = 1000
+
 export const createRoom = (name: string, doc: Y.Doc, firstNumber: number, client: RoomHost): RoomCore => {
   const { memberships } = client
   const emitter = createEmitter<RoomEvents>(client.logger)
@@ -46,6 +50,10 @@ export const createRoom = (name: string, doc: Y.Doc, firstNumber: number, client
   let access: Access | null = null
   /** It could write once: what it wrote is kept when it may only read. */
   let wrote = false
+  /** Counts memberships: what was to be done in an earlier one is done no more. */
+  let life = 0
+  /** What has come while a setback waits for its code, and is taken after it; null when none does. */
+  let behind: (() => void)[] | null = null
   /** The first full state has come. */
   let complete = false
   let failures = 0
@@ -55,6 +63,9 @@ export const createRoom = (name: string, doc: Y.Doc, firstNumber: number, client
 
   /** A listener may have ended it meanwhile. */
   const hasLeft = (): boolean => !!over
+
+  /** What was made under a wider grant is kept, not refused (P80). */
+  const mayNot = (): boolean => wrote && access === 'read'
 
   const unsaved = (): number => sender.outbox.unsaved + (keeper?.unsaved ?? 0)
 
@@ -116,6 +127,8 @@ export const createRoom = (name: string, doc: Y.Doc, firstNumber: number, client
 
   /** The membership is over: nothing is sent or expected until the next one. */
   const suspend = (): void => {
+    life++
+    behind = null
     state.stop()
     sender.rewind()
     presence.down()
@@ -123,10 +136,38 @@ export const createRoom = (name: string, doc: Y.Doc, firstNumber: number, client
   }
 
   /** Ends the membership, and asks for a new one. */
-  const rejoin = (): void => {
+  const rejoin = (again = join): void => {
     memberships.leave(room)
     suspend()
-    join()
+    again()
+  }
+
+  /** Takes what comes in its turn: behind a setback that has not been seen to. */
+  const take = (action: () => void): void => {
+    if (!behind) action()
+    // Whatever keeps the code away: what waits for it is bounded.
+    else if (behind.push(action) > behindLimit) rejoin(joinLater)
+  }
+
+  /**
+   * Sees to what is rare with code that is loaded then. Until it is here nothing is sent, and what comes waits. If it does
+   * not come the membership is left, and everything is as after a lost connection: the server says the same again.
+   */
+  const setback = async (see: (code: typeof import('./refusal.js')) => void): Promise<void> => {
+    const during = life
+    const waiting: (() => void)[] = (behind = [])
+    try {
+      const code = await import('./refusal.js')
+      if (life !== during) return
+      behind = null
+      see(code)
+      for (const action of waiting) if (life === during) take(action)
+      sender.flush()
+    } catch (thrown) {
+      if (life !== during) return
+      fail('not_loaded', 'the code that a setback needs could not be loaded', thrown)
+      rejoin(joinLater)
+    }
   }
 
   /** Tells those who wait that it is in vain. */
@@ -155,6 +196,7 @@ export const createRoom = (name: string, doc: Y.Doc, firstNumber: number, client
   const end = (error: WeftError): void => {
     if (over) return
     over = leftError()
+    life++
     memberships.leave(room)
     retry.stop()
     sender.rewind()
@@ -219,7 +261,9 @@ export const createRoom = (name: string, doc: Y.Doc, firstNumber: number, client
     },
     counted,
     settled,
-    refused: (change, error) => changes.refusedCarried(change, error),
+    get changes() {
+      return changes
+    },
   })
   const store = keeper?.store
   const context: RoomContext = {
@@ -231,7 +275,7 @@ export const createRoom = (name: string, doc: Y.Doc, firstNumber: number, client
       return access
     },
     get held() {
-      return wrote && access === 'read'
+      return !!behind || mayNot()
     },
     get over() {
       return over
@@ -248,7 +292,12 @@ export const createRoom = (name: string, doc: Y.Doc, firstNumber: number, client
     },
     failed,
   }
-  const changes = createLocalChanges(firstNumber, context, (query) => memberships.read(room, query))
+  const changes = createLocalChanges(
+    firstNumber,
+    context,
+    (query) => memberships.read(room, query),
+    (n, error) => void setback(({ refuse }) => refuse(changes, n, error)),
+  )
   const { sender, events } = changes
   const broadcasts = createBroadcasts(context)
   const presence = createPresence<Record<string, unknown>>(new Awareness(doc), {
@@ -281,14 +330,14 @@ export const createRoom = (name: string, doc: Y.Doc, firstNumber: number, client
     [ackFrame]: sender.acknowledge,
     [nackFrame]: (n, code, message) => {
       // Under way when the grant was taken: kept with the others (P80).
-      if (context.held && code === 'forbidden') return
+      if (mayNot() && code === 'forbidden') return
       if (code !== 'not_joined') {
         sender.refused(n, code, message)
         return
       }
       // Nothing was decided about the change: it is sent again after the next JOINED (P14).
       memberships.forget(room)
-      sender.rewind()
+      suspend()
       joinLater()
     },
     [accessFrame]: (granted, message) => {
@@ -326,6 +375,20 @@ export const createRoom = (name: string, doc: Y.Doc, firstNumber: number, client
         await wait()
       })(),
     )
+
+  /** The room has been joined: the state comes. */
+  const enter = (frame: JoinedWire): void => {
+    const [, , , , head, granted] = frame
+    setAccess(granted === writeAccess ? 'write' : 'read')
+    events.joined(state.from(frame), head)
+    const missing = state.begin(frame, doc, pending(), client.limits?.updateBytes ?? 0)
+    store?.joined()
+    setStatus('syncing')
+    if (missing) sender.add(missing, true)
+    sender.flush()
+    // A listener may have ended it all.
+    if (context.number !== null) presence.up()
+  }
 
   const room: RoomCore = {
     name,
@@ -382,32 +445,24 @@ export const createRoom = (name: string, doc: Y.Doc, firstNumber: number, client
     connectionDenied: failWaiting,
     holding: () => state.holding(doc),
     joined: (frame) => {
-      const [, , , epoch, head, granted, mode] = frame
-      if (state.epoch !== null && state.epoch !== epoch) {
-        // The room was deleted and made again: nothing of the old one has a meaning.
-        const error = new WeftError('room_reset', 'the room was deleted and made again')
-        const lost = [...(keeper?.recreated(epoch, error) ?? []), ...changes.recreated(error)]
-        state.epoch = null
-        reset('recreated', lost, [])
-        if (hasLeft()) return
-        if (mode !== fullMode) {
+      const [, , , epoch, , , mode] = frame
+      if (state.epoch === null || state.epoch === epoch) enter(frame)
+      else
+        void setback(({ giveUpAll }) => {
+          // The room was deleted and made again: nothing of the old one has a meaning.
+          const error = new WeftError('room_reset', 'the room was deleted and made again')
+          const lost = [...(keeper?.recreated(epoch, error) ?? []), ...giveUpAll(changes, error)]
+          state.epoch = null
+          reset('recreated', lost, [])
+          if (hasLeft()) return
           // The server left out what the old document seemed to hold: ask again, with nothing in hand (P20).
-          rejoin()
-          return
-        }
-      }
-      setAccess(granted === writeAccess ? 'write' : 'read')
-      events.joined(state.from(frame), head)
-      const missing = state.begin(frame, doc, pending(), client.limits?.updateBytes ?? 0)
-      store?.joined()
-      setStatus('syncing')
-      if (missing) sender.add(missing, true)
-      sender.flush()
-      // A listener may have ended it all.
-      if (context.number !== null) presence.up()
+          if (mode === fullMode) enter(frame)
+          else rejoin()
+        })
     },
     refused,
-    frame: ([type, , ...fields]) => (receivers[type] as (...fields: unknown[]) => void)(...fields),
+    frame: ([type, , ...fields]) =>
+      take(() => (receivers[type] as (...fields: unknown[]) => void)(...fields)),
   }
 
   doc.on('update', onUpdate)
