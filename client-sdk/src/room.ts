@@ -32,11 +32,9 @@ import type { RoomCore, RoomReceivers } from './room-core.js'
 import type { RoomHost } from './room-host.js'
 import { createStateSync } from './state-sync.js'
 import { createTimer, retryDelay } from './timer.js'
+import { createTurns } from './turns.js'
 import type { Reset, RoomEvents, RoomStatus } from './types.js'
 import { createWaiters, handled } from './waiters.js'
-
-/** Frames that wait for the code that a setback needs. */
-const behindLimit = 1000
 
 export const createRoom = (name: string, doc: Y.Doc, firstNumber: number, client: RoomHost): RoomCore => {
   const { memberships } = client
@@ -50,10 +48,6 @@ export const createRoom = (name: string, doc: Y.Doc, firstNumber: number, client
   let access: Access | null = null
   /** It could write once: what it wrote is kept when it may only read. */
   let wrote = false
-  /** Counts memberships: what was to be done in an earlier one is done no more. */
-  let life = 0
-  /** What has come while a setback waits for its code, and is taken after it; null when none does. */
-  let behind: (() => void)[] | null = null
   /** The first full state has come. */
   let complete = false
   let failures = 0
@@ -127,8 +121,7 @@ export const createRoom = (name: string, doc: Y.Doc, firstNumber: number, client
 
   /** The membership is over: nothing is sent or expected until the next one. */
   const suspend = (): void => {
-    life++
-    behind = null
+    turns.stop()
     state.stop()
     sender.rewind()
     presence.down()
@@ -140,34 +133,6 @@ export const createRoom = (name: string, doc: Y.Doc, firstNumber: number, client
     memberships.leave(room)
     suspend()
     again()
-  }
-
-  /** Takes what comes in its turn: behind a setback that has not been seen to. */
-  const take = (action: () => void): void => {
-    if (!behind) action()
-    // Whatever keeps the code away: what waits for it is bounded.
-    else if (behind.push(action) > behindLimit) rejoin(joinLater)
-  }
-
-  /**
-   * Sees to what is rare with code that is loaded then. Until it is here nothing is sent, and what comes waits. If it does
-   * not come the membership is left, and everything is as after a lost connection: the server says the same again.
-   */
-  const setback = async (see: (code: typeof import('./refusal.js')) => void): Promise<void> => {
-    const during = life
-    const waiting: (() => void)[] = (behind = [])
-    try {
-      const code = await import('./refusal.js')
-      if (life !== during) return
-      behind = null
-      see(code)
-      for (const action of waiting) if (life === during) take(action)
-      sender.flush()
-    } catch (thrown) {
-      if (life !== during) return
-      fail('not_loaded', 'the code that a setback needs could not be loaded', thrown)
-      rejoin(joinLater)
-    }
   }
 
   /** Tells those who wait that it is in vain. */
@@ -196,7 +161,7 @@ export const createRoom = (name: string, doc: Y.Doc, firstNumber: number, client
   const end = (error: WeftError): void => {
     if (over) return
     over = leftError()
-    life++
+    turns.stop()
     memberships.leave(room)
     retry.stop()
     sender.rewind()
@@ -275,7 +240,7 @@ export const createRoom = (name: string, doc: Y.Doc, firstNumber: number, client
       return access
     },
     get held() {
-      return !!behind || mayNot()
+      return turns.waiting || mayNot()
     },
     get over() {
       return over
@@ -292,11 +257,18 @@ export const createRoom = (name: string, doc: Y.Doc, firstNumber: number, client
     },
     failed,
   }
+  const turns = createTurns(
+    () => sender.flush(),
+    (cause) => {
+      fail('not_loaded', 'the code for what has happened could not be loaded', cause)
+      rejoin(joinLater)
+    },
+  )
   const changes = createLocalChanges(
     firstNumber,
     context,
     (query) => memberships.read(room, query),
-    (n, error) => void setback(({ refuse }) => refuse(changes, n, error)),
+    (n, error) => turns.setback(({ refuse }) => refuse(changes, n, error)),
   )
   const { sender, events } = changes
   const broadcasts = createBroadcasts(context)
@@ -448,7 +420,7 @@ export const createRoom = (name: string, doc: Y.Doc, firstNumber: number, client
       const [, , , epoch, , , mode] = frame
       if (state.epoch === null || state.epoch === epoch) enter(frame)
       else
-        void setback(({ giveUpAll }) => {
+        turns.setback(({ giveUpAll }) => {
           // The room was deleted and made again: nothing of the old one has a meaning.
           const error = new WeftError('room_reset', 'the room was deleted and made again')
           const lost = [...(keeper?.recreated(epoch, error) ?? []), ...giveUpAll(changes, error)]
@@ -462,7 +434,7 @@ export const createRoom = (name: string, doc: Y.Doc, firstNumber: number, client
     },
     refused,
     frame: ([type, , ...fields]) =>
-      take(() => (receivers[type] as (...fields: unknown[]) => void)(...fields)),
+      turns.take(() => (receivers[type] as (...fields: unknown[]) => void)(...fields)),
   }
 
   doc.on('update', onUpdate)

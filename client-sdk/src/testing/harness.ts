@@ -3,6 +3,9 @@ import type { Client, ClientOptions, Logger } from '../types.js'
 import { FakeClock } from './fake-clock.js'
 import { FakeServer } from './fake-server.js'
 
+// What the SDK loads when it needs it is at hand, so that it comes with the microtasks that `settle` waits for.
+await Promise.all([import('../refusal.js'), import('../token-refresh.js')])
+
 /** Lets everything that is under way in microtasks come to its end. */
 export const settle = async (): Promise<void> => {
   for (let i = 0; i < 3; i++) await new Promise<void>((resolve) => void setImmediate(resolve))
