@@ -2,12 +2,10 @@
 
 import type { CloseCode } from '@weft/protocol'
 
-/** The close codes that the client looks at or sends, as numbers: the table of all of them stays out of a page. */
-export const closeCodes = {
-  protocolError: 4400,
-  tokenExpired: 4407,
-  timeout: 4508,
-} as const satisfies Pick<typeof CloseCode, 'protocolError' | 'tokenExpired' | 'timeout'>
+/* The close codes that the client looks at or sends, as numbers: the table of all of them stays out of a page. */
+export const protocolErrorCode = 4400 satisfies typeof CloseCode.protocolError
+export const tokenExpiredCode = 4407 satisfies typeof CloseCode.tokenExpired
+export const timeoutCode = 4508 satisfies typeof CloseCode.timeout
 
 /** Timeouts and retry delays, in milliseconds. */
 export interface Timing {

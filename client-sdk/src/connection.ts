@@ -12,7 +12,7 @@
  * `disconnect` leads to idle and `close` to closed from everywhere. README.md draws the same with the public names.
  */
 import { fullJitter } from './backoff.js'
-import { closeCodes, isActive, isPause, isUp } from './connection-states.js'
+import { protocolErrorCode, timeoutCode, isActive, isPause, isUp } from './connection-states.js'
 import type {
   ActiveState,
   ConnectionEvent,
@@ -80,7 +80,7 @@ const transition = (state: ConnectionState, event: ConnectionEvent, facts: Facts
       return closedByPeer(state, event[1], event[2], facts)
     case 'garbage':
       if (state.name !== 'greeting' && !isUp(state)) return null
-      return retry(state, { code: 'invalid_frame', message: event[1] }, facts, closeCodes.protocolError)
+      return retry(state, { code: 'invalid_frame', message: event[1] }, facts, protocolErrorCode)
     case 'timer':
       return elapsed(state, facts)
     case 'changeSent':
@@ -107,7 +107,7 @@ const elapsed = (state: ConnectionState, facts: Facts): Step | null => {
   if (!isActive(state)) return null
   const code = state.name === 'authenticating' ? 'auth_failed' : 'connect_timeout'
   const message = `${waitedFor[state.name]} took too long`
-  return retry(state, { code, message }, facts, state.name === 'greeting' ? closeCodes.timeout : 1000)
+  return retry(state, { code, message }, facts, state.name === 'greeting' ? timeoutCode : 1000)
 }
 
 /** Waits otherwise than before. */

@@ -3,7 +3,7 @@
  * noticed that long after the next ping, which comes every heartbeat, and `unsavedPing` after the last message while
  * changes wait for their acknowledgement.
  */
-import { closeCodes } from './connection-states.js'
+import { timeoutCode } from './connection-states.js'
 import type { ConnectionEffect, Facts, Probe, Step, UpState } from './connection-states.js'
 import { retry } from './retry.js'
 
@@ -30,7 +30,7 @@ export const watch = (state: UpState, facts: Facts, before: readonly ConnectionE
         state,
         { code: 'heartbeat_timeout', message: 'the server fell silent' },
         facts,
-        closeCodes.timeout,
+        timeoutCode,
       )
     }
     ping(true)

@@ -3,7 +3,7 @@
  * PROTOCOL.md says. Small first, as every page carries it; the server's side, in `codec-client.ts` and `codec-server.ts`,
  * is fast first. Binary fields of decoded frames are views into the given bytes: copy what is to outlive them.
  */
-import { encodeUtf8 } from 'lib0/string'
+import { encodeUtf8 } from './lib0.js'
 import {
   clientIdBytes,
   eventNameBytes,

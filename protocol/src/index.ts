@@ -5,14 +5,15 @@ export { decodeClientFrame } from './codec-client.js'
 export { decodeServerFrame, encodeClientFrame } from './codec-named.js'
 export { decodeServerWire, encodeClientWire } from './codec-sdk.js'
 export { encodeServerFrame, syncHeader } from './codec-server.js'
+export { defaultSessionLimits } from './default-limits.js'
 export * from './error-codes.js'
 export { ProtocolError, isRetryable } from './errors.js'
 export * from './frames.js'
+export { encodeUtf8 } from './lib0.js'
 export {
   PROTOCOL_VERSION,
   WireLimits,
   clientIdBytes,
-  defaultSessionLimits,
   eventNameBytes,
   type SessionLimits,
 } from './limits.js'
