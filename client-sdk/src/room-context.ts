@@ -32,6 +32,8 @@ export interface RoomContext {
    * @param kept those that are still to be committed
    */
   replace(lost: readonly Uint8Array[], kept: readonly Uint8Array[]): void
+  /** Tells that code which is needed now could not be loaded. */
+  notLoaded(cause: unknown): void
   /** Tells what could not be applied. */
   failed(what: string, cause: unknown): void
 }

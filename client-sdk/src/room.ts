@@ -85,6 +85,9 @@ export const createRoom = (name: string, doc: Y.Doc, firstNumber: number, client
   const failed = (what: string, cause: unknown): void =>
     fail('apply_failed', `${what} could not be applied`, cause)
 
+  const notLoaded = (cause: unknown): void =>
+    fail('not_loaded', 'the code for what has happened could not be loaded', cause)
+
   const onUpdate = (update: Uint8Array, origin: unknown): void => {
     if (origin === room || origin === keeper) return
     store?.applied([update])
@@ -256,11 +259,12 @@ export const createRoom = (name: string, doc: Y.Doc, firstNumber: number, client
       if (!hasLeft()) rejoin()
     },
     failed,
+    notLoaded,
   }
   const turns = createTurns(
     () => sender.flush(),
     (cause) => {
-      fail('not_loaded', 'the code for what has happened could not be loaded', cause)
+      notLoaded(cause)
       rejoin(joinLater)
     },
   )

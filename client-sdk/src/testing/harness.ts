@@ -4,7 +4,7 @@ import { FakeClock } from './fake-clock.js'
 import { FakeServer } from './fake-server.js'
 
 // What the SDK loads when it needs it is at hand, so that it comes with the microtasks that `settle` waits for.
-await Promise.all([import('../refusal.js'), import('../token-refresh.js')])
+await Promise.all([import('../refusal.js'), import('../token-refresh.js'), import('../event-reader.js')])
 
 /** Lets everything that is under way in microtasks come to its end. */
 export const settle = async (): Promise<void> => {
