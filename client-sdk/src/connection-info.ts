@@ -18,7 +18,10 @@ export const connectionInfo = (state: ConnectionState, dateOf: (time: number) =>
       return { status: 'draining', at: dateOf(state.reconnectAt) }
     case 'denied':
       return { status: 'denied', reason: errorOf(state.failure) }
-    default:
+    case 'idle':
+    case 'authenticating':
+    case 'connected':
+    case 'closed':
       return { status: state.name }
   }
 }

@@ -4,8 +4,9 @@
  */
 import { decodeValue, type MessageWire } from '@weft/protocol'
 import { createEmitter } from './emitter.js'
-import type { WeftError } from './errors.js'
+import { notLoaded, type WeftError } from './errors.js'
 import type { EventReader, LogHost } from './event-reader.js'
+import { onDemand } from './on-demand.js'
 import { encodePayload } from './payload.js'
 import type { RoomContext } from './room-context.js'
 import { retryDelay } from './timer.js'
@@ -88,16 +89,6 @@ export const createEventLog = (
     appends.resolve(n, { seq })
   }
 
-  const isOwn = ([, author, clientId]: MessageWire): boolean =>
-    // Who knows a client id may use it, under another name (P27).
-    hex(clientId) === client.clientId && author === client.user
-
-  const decode = (message: MessageWire): DurableEvent => {
-    const [seq, author, id, n, time, name, bytes] = message
-    const payload = decodeValue(bytes)
-    return { seq, name, payload, author, clientId: hex(id), n, time, own: isOwn(message) }
-  }
-
   const pause = (failures: number): Promise<void> =>
     new Promise((resolve) => void client.clock.after(retryDelay(failures, client.random), resolve))
 
@@ -118,8 +109,7 @@ export const createEventLog = (
       all.emit('event', event)
     },
     reached: (seq) => reached(seq),
-    decode,
-    isOwn,
+    decodeValue,
     hex,
     pause,
   }
@@ -131,11 +121,11 @@ export const createEventLog = (
     openGap(state.position ?? 0)
     for (let failures = 0; !reader && !room.over; failures++) {
       try {
-        const { createEventReader } = await import('./event-reader.js')
+        const { createEventReader } = await onDemand.eventReader()
         reader = createEventReader(host)
         if (state.gap) void reader.fill(state.gap)
       } catch (thrown) {
-        room.notLoaded(thrown)
+        room.failedToLoad(thrown)
         await pause(failures)
       }
     }
@@ -178,7 +168,12 @@ export const createEventLog = (
     },
     history: async (query = {}) => {
       const { events, more } = await read(query)
-      return { events: events.map(decode), more }
+      try {
+        const { decodeEvent } = await onDemand.eventReader()
+        return { events: events.map((message) => decodeEvent(host, message)), more }
+      } catch (thrown) {
+        throw notLoaded(thrown)
+      }
     },
     get heard() {
       return state.position ?? 0

@@ -1,6 +1,6 @@
 /*
  * Hands on the events of one room: in seq order and once each, whatever reconnects lie between (I2, P28). Loaded when an
- * application first listens; what it shares with the core is handed to it, as in `refusal.ts`.
+ * application first listens: see `on-demand.ts`.
  */
 import type { MessageWire } from '@weft/protocol'
 import type { Gap, LogState, ReadLog } from './event-log.js'
@@ -22,8 +22,7 @@ export interface LogHost {
   emit(event: DurableEvent): void
   /** Every event up to `seq` was handed on. */
   reached(seq: number): void
-  decode(message: MessageWire): DurableEvent
-  isOwn(message: MessageWire): boolean
+  decodeValue(payload: Uint8Array): unknown
   hex(bytes: Uint8Array): string
   /** Waits before the log is asked again. */
   pause(failures: number): Promise<void>
@@ -41,6 +40,16 @@ export interface EventReader {
   settled(seq: number): void
   /** The log begins anew. */
   reset(): void
+}
+
+const isOwn = ({ hex, room }: LogHost, [, author, clientId]: MessageWire): boolean =>
+  // Who knows a client id may use it, under another name (P27).
+  hex(clientId) === room.client.clientId && author === room.client.user
+
+export const decodeEvent = (host: LogHost, message: MessageWire): DurableEvent => {
+  const [seq, author, id, n, time, name, bytes] = message
+  const payload = host.decodeValue(bytes)
+  return { seq, name, payload, author, clientId: host.hex(id), n, time, own: isOwn(host, message) }
 }
 
 export const createEventReader = (host: LogHost): EventReader => {
@@ -62,7 +71,7 @@ export const createEventReader = (host: LogHost): EventReader => {
     recent.set(seq, key)
     let event
     try {
-      event = host.decode(message)
+      event = decodeEvent(host, message)
     } catch (thrown) {
       room.failed(`event ${seq}`, thrown)
       return
@@ -83,7 +92,7 @@ export const createEventReader = (host: LogHost): EventReader => {
     try {
       for (let at = before, more = true; more && [...unplaced.values()].some((seq) => seq <= before);) {
         const page = await read({ before: at, limit: pageSize })
-        for (const event of page.events) if (host.isOwn(event)) host.place(event[3], event[0])
+        for (const event of page.events) if (isOwn(host, event)) host.place(event[3], event[0])
         at = page.events[0]?.[0] ?? 0
         more = page.more && at > 0
       }

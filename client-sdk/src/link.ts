@@ -30,6 +30,7 @@ import {
 import { step } from './connection.js'
 import { fullJitter } from './backoff.js'
 import { WeftError, messageOf } from './errors.js'
+import { onDemand } from './on-demand.js'
 import type { Platform } from './platform.js'
 import { endSoon } from './socket-node.js'
 import { createTimer } from './timer.js'
@@ -210,7 +211,7 @@ export const createLink = (options: LinkOptions, listener: LinkListener): Link =
     const attempt = generation
     if (token === null || typeof auth !== 'function') return
     try {
-      const { createTokenRefresh } = await import('./token-refresh.js')
+      const { createTokenRefresh } = await onDemand.tokenRefresh()
       if (attempt !== generation) return
       refresh = createTokenRefresh(token, {
         clock,

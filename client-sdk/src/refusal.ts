@@ -1,7 +1,4 @@
-/* What becomes of the changes that the server refuses, and of those that are lost with their room. Few
- * pages ever need it: it is loaded when it is needed first. What it shares with the core is handed to it: imported by this
- * file too, it would leave the core for a third chunk, which every page had to load.
- */
+/* What becomes of the changes that the server refuses, and of those that are lost with their room. See `on-demand.ts`. */
 import { discardOf } from './discard.js'
 import type { WeftError } from './errors.js'
 import type { LocalChanges } from './local-changes.js'

@@ -23,7 +23,7 @@ import * as Y from './yjs.js'
 import { applyUpdates } from './apply.js'
 import { createBroadcasts } from './broadcasts.js'
 import { createEmitter } from './emitter.js'
-import { WeftError, tooLarge } from './errors.js'
+import { WeftError, notLoaded, tooLarge } from './errors.js'
 import { createLocalChanges } from './local-changes.js'
 import { isEmpty, missingDeletes } from './missing.js'
 import { createPresence } from './presence.js'
@@ -82,11 +82,13 @@ export const createRoom = (name: string, doc: Y.Doc, firstNumber: number, client
     emit('error', error)
   }
 
+  const failedToLoad = (cause: unknown): void => {
+    const { code, message } = notLoaded()
+    fail(code, message, cause)
+  }
+
   const failed = (what: string, cause: unknown): void =>
     fail('apply_failed', `${what} could not be applied`, cause)
-
-  const notLoaded = (cause: unknown): void =>
-    fail('not_loaded', 'the code for what has happened could not be loaded', cause)
 
   const onUpdate = (update: Uint8Array, origin: unknown): void => {
     if (origin === room || origin === keeper) return
@@ -259,12 +261,12 @@ export const createRoom = (name: string, doc: Y.Doc, firstNumber: number, client
       if (!hasLeft()) rejoin()
     },
     failed,
-    notLoaded,
+    failedToLoad,
   }
   const turns = createTurns(
     () => sender.flush(),
     (cause) => {
-      notLoaded(cause)
+      failedToLoad(cause)
       rejoin(joinLater)
     },
   )

@@ -1,5 +1,7 @@
 /* What comes for a room in its turn, also while the code for something rare is loaded. */
 
+import { onDemand } from './on-demand.js'
+
 /** The code that few pages ever need. */
 type Refusal = typeof import('./refusal.js')
 
@@ -37,7 +39,7 @@ export const createTurns = (seen: () => void, failed: (cause: unknown) => void):
     const during = life
     const queue: (() => void)[] = (behind = [])
     try {
-      const code = await import('./refusal.js')
+      const code = await onDemand.refusal()
       if (life !== during) return
       behind = null
       see(code)

@@ -10,13 +10,7 @@ export * from './error-codes.js'
 export { ProtocolError, isRetryable } from './errors.js'
 export * from './frames.js'
 export { encodeUtf8 } from './lib0.js'
-export {
-  PROTOCOL_VERSION,
-  WireLimits,
-  clientIdBytes,
-  eventNameBytes,
-  type SessionLimits,
-} from './limits.js'
+export { PROTOCOL_VERSION, WireLimits, clientIdBytes, eventNameBytes, type SessionLimits } from './limits.js'
 export { Reader } from './msgpack-reader.js'
 export { Writer } from './msgpack-writer.js'
 export * from './room-name.js'

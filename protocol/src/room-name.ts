@@ -8,10 +8,14 @@ import { roomNameBytes } from './limits.js'
  * fine.
  */
 export const roomNameFault = (name: string): string | null => {
-  const { length } = encodeUtf8(name)
-  return length > 0 && length <= roomNameBytes && isWellFormed(name) && !name.includes('\0')
-    ? null
-    : `a room name has 1 to ${roomNameBytes} bytes of UTF-8, not ${length}, and no NUL or lone surrogate`
+  if (name === '') return 'the room name is empty'
+  if (name.includes('\0')) return 'the room name holds a NUL character'
+  if (!isWellFormed(name)) return 'the room name holds a lone surrogate'
+  // A UTF-16 unit takes at least one byte and at most three: most names need no encoding to be measured.
+  const { length } = name
+  return length > roomNameBytes || (length * 3 > roomNameBytes && encodeUtf8(name).length > roomNameBytes)
+    ? `the room name is longer than ${roomNameBytes} bytes`
+    : null
 }
 
 /**
