@@ -25,10 +25,6 @@ export class WeftError extends Error {
 export const errorOf = ({ code, message }: { readonly code: string; readonly message: string }): WeftError =>
   new WeftError(code, message)
 
-/** The error of code that is loaded on demand. */
-export const notLoaded = (cause?: unknown): WeftError =>
-  new WeftError('not_loaded', 'code that is needed now could not be loaded', cause)
-
 /** The message of whatever was thrown. */
 export const messageOf = (thrown: unknown): string =>
   thrown instanceof Error ? thrown.message : String(thrown)

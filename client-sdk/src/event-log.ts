@@ -4,7 +4,7 @@
  */
 import { decodeValue, type MessageWire } from '@weft/protocol'
 import { createEmitter } from './emitter.js'
-import { notLoaded, type WeftError } from './errors.js'
+import type { WeftError } from './errors.js'
 import type { EventReader, LogHost } from './event-reader.js'
 import { onDemand } from './on-demand.js'
 import { encodePayload } from './payload.js'
@@ -168,12 +168,8 @@ export const createEventLog = (
     },
     history: async (query = {}) => {
       const { events, more } = await read(query)
-      try {
-        const { decodeEvent } = await onDemand.eventReader()
-        return { events: events.map((message) => decodeEvent(host, message)), more }
-      } catch (thrown) {
-        throw notLoaded(thrown)
-      }
+      const { decodeEvent } = await onDemand.eventReader()
+      return { events: events.map((message) => decodeEvent(host, message)), more }
     },
     get heard() {
       return state.position ?? 0

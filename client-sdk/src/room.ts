@@ -23,7 +23,7 @@ import * as Y from './yjs.js'
 import { applyUpdates } from './apply.js'
 import { createBroadcasts } from './broadcasts.js'
 import { createEmitter } from './emitter.js'
-import { WeftError, notLoaded, tooLarge } from './errors.js'
+import { WeftError, messageOf, tooLarge } from './errors.js'
 import { createLocalChanges } from './local-changes.js'
 import { isEmpty, missingDeletes } from './missing.js'
 import { createPresence } from './presence.js'
@@ -82,10 +82,7 @@ export const createRoom = (name: string, doc: Y.Doc, firstNumber: number, client
     emit('error', error)
   }
 
-  const failedToLoad = (cause: unknown): void => {
-    const { code, message } = notLoaded()
-    fail(code, message, cause)
-  }
+  const failedToLoad = (cause: unknown): void => fail('not_loaded', `not loaded: ${messageOf(cause)}`, cause)
 
   const failed = (what: string, cause: unknown): void =>
     fail('apply_failed', `${what} could not be applied`, cause)

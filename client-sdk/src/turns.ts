@@ -31,7 +31,7 @@ export const createTurns = (seen: () => void, failed: (cause: unknown) => void):
 
   const take = (action: () => void): void => {
     if (!behind) action()
-    else if (behind.push(action) > limit) failed(new Error('too much came meanwhile'))
+    else if (behind.push(action) > limit) failed(undefined)
   }
 
   /** Never rejects. */

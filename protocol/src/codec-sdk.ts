@@ -75,10 +75,7 @@ const text =
   (maxBytes: number): Field<string> =>
   () => {
     const value = readValue(0)
-    // A UTF-16 unit takes three bytes at most: short strings need no encoding to be measured.
-    return typeof value === 'string' && (value.length * 3 <= maxBytes || encodeUtf8(value).length <= maxBytes)
-      ? value
-      : undefined
+    return typeof value === 'string' && encodeUtf8(value).length <= maxBytes ? value : undefined
   }
 
 const binary: Field<Uint8Array> = () => {
