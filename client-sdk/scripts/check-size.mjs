@@ -9,7 +9,7 @@ import { build } from 'esbuild'
 import { root } from './exports.mjs'
 
 /** In bytes of gzip. Lower it when the figure falls; raise it only for a feature that is worth it. */
-const limit = 17_300
+const limit = 15_850
 
 const yjs = ['yjs', 'ws']
 const lib0 = [...yjs, 'lib0', 'lib0/*']

@@ -67,9 +67,9 @@ export const createClient = (options: ClientOptions): Client => {
     const idleAfter = options.idleAfter ?? null
     if (idleAfter === null) return
     try {
-      const { createIdleWatch } = await onDemand.idle()
+      const { start } = await onDemand.idle()
       if (idle || info.status === 'closed') return
-      idle = createIdleWatch(clock, platform, idleAfter, showIdle)
+      idle = start(clock, platform, idleAfter, showIdle)
       showIdle(idle.idle)
     } catch (thrown) {
       // Tried again with the next connection.

@@ -35,15 +35,6 @@ export interface Gap {
   reached: number
 }
 
-/** Where a log stands. */
-export interface LogState {
-  /** Every event up to here was handed on, or is older than the room's first join. Null before that. */
-  position: number | null
-  /** The last watermark: a node that has the room has what is before it (P59). */
-  safe: number
-  gap: Gap | null
-}
-
 /** The event log as its room sees it. */
 export interface EventLog extends RoomEventLog<Record<string, unknown>> {
   /** Every event up to here was handed on; behind the watermark while missed ones are read. */
@@ -78,74 +69,67 @@ export const createEventLog = (
   const byName = createEmitter<Record<string, DurableEvent>>(client.logger)
   const all = createEmitter<{ event: DurableEvent }>(client.logger)
   const appends = createAnswers<{ seq: number }>()
-  const unplaced = new Map<number, number>()
-  const state: LogState = { position: null, safe: 0, gap: null }
   /** Null until somebody listens: what comes before that is for nobody. */
   let reader: EventReader | null = null
   let wanted = false
 
-  const place = (n: number, seq: number): void => {
-    unplaced.delete(n)
-    appends.resolve(n, { seq })
+  const log: LogHost = {
+    position: null,
+    safe: 0,
+    gap: null,
+    unplaced: new Map(),
+    byName,
+    all,
+    room,
+    read,
+    decodeValue,
+    hex,
+    place: (n, seq) => {
+      log.unplaced.delete(n)
+      appends.resolve(n, { seq })
+    },
+    reached: (seq) => {
+      if (log.gap) {
+        log.gap.reached = seq
+        return
+      }
+      log.position = Math.max(log.position ?? 0, seq)
+      log.safe = Math.max(log.safe, seq)
+      reader?.settled(seq)
+    },
+    pause: (failures) =>
+      new Promise((resolve) => void client.clock.after(retryDelay(failures, client.random), resolve)),
   }
-
-  const pause = (failures: number): Promise<void> =>
-    new Promise((resolve) => void client.clock.after(retryDelay(failures, client.random), resolve))
 
   /** What comes from now on waits until what is before it was handed on. */
   const openGap = (until: number): void => {
-    state.gap = { until, held: [], reached: 0 }
-    void reader?.fill(state.gap)
-  }
-
-  const host: LogHost = {
-    state,
-    room,
-    read,
-    unplaced,
-    place,
-    emit: (event) => {
-      byName.emit(event.name, event)
-      all.emit('event', event)
-    },
-    reached: (seq) => reached(seq),
-    decodeValue,
-    hex,
-    pause,
+    log.gap = { until, held: [], reached: 0 }
+    void reader?.fill(log.gap)
   }
 
   /** Somebody wants to hear events. Never rejects. */
   const use = async (): Promise<void> => {
     if (wanted) return
     wanted = true
-    openGap(state.position ?? 0)
+    // Before the first join there is nothing to begin after.
+    if (log.position !== null) openGap(log.position)
     for (let failures = 0; !reader && !room.over; failures++) {
       try {
-        const { createEventReader } = await onDemand.eventReader()
-        reader = createEventReader(host)
-        if (state.gap) void reader.fill(state.gap)
+        const { start } = await onDemand.events()
+        reader = start(log)
+        if (log.gap) void reader.fill(log.gap)
       } catch (thrown) {
-        room.failedToLoad(thrown)
-        await pause(failures)
+        room.notLoaded(thrown)
+        await log.pause(failures)
       }
     }
   }
 
-  const reached = (seq: number): void => {
-    if (state.gap) {
-      state.gap.reached = seq
-      return
-    }
-    state.position = Math.max(state.position ?? 0, seq)
-    state.safe = Math.max(state.safe, seq)
-    reader?.settled(seq)
-  }
-
   const reset = (error: WeftError): void => {
-    state.gap = state.position = null
-    state.safe = 0
+    log.gap = log.position = null
+    log.safe = 0
     reader?.reset()
-    unplaced.clear()
+    log.unplaced.clear()
     appends.rejectAll(error)
   }
 
@@ -168,27 +152,30 @@ export const createEventLog = (
     },
     history: async (query = {}) => {
       const { events, more } = await read(query)
-      const { decodeEvent } = await onDemand.eventReader()
-      return { events: events.map((message) => decodeEvent(host, message)), more }
+      const { decodeEvent } = await onDemand.events()
+      return {
+        events: events.map((message) => decodeEvent(log, message)),
+        more,
+      }
     },
     get heard() {
-      return state.position ?? 0
+      return log.position ?? 0
     },
     resume: (seq) => {
-      state.position = seq
+      log.position = seq
     },
     joined: (from, head) => {
-      state.gap = null
+      log.gap = null
       // A restored backup has forgotten events: what comes after its head is new. A node that has not heard yet of what was
       // handed on since the last watermark has not forgotten it, and sends it again.
-      if (state.position !== null && head < state.safe) state.position = state.safe = head
-      const missed = (state.position ??= from) < from
-      if (!wanted) state.position = Math.max(state.position, from)
+      if (log.position !== null && head < log.safe) log.position = log.safe = head
+      const missed = (log.position ??= from) < from
+      if (!wanted) log.position = Math.max(log.position, from)
       else if (missed || !reader) openGap(from)
     },
     receive: (message) => {
       const [seq] = message
-      const { gap } = state
+      const { gap } = log
       if (gap) {
         if (seq <= gap.until) return
         gap.held.push(message)
@@ -197,20 +184,20 @@ export const createEventLog = (
           gap.held = []
         }
       } else if (reader) reader.deliver(message)
-      else state.position = seq
+      else log.position = seq
     },
-    reached,
+    reached: log.reached,
     committed: (n, seq, ackedAs) => {
-      if (seq !== null) place(n, seq)
+      if (seq !== null) log.place(n, seq)
       else if (appends.has(n)) {
-        unplaced.set(n, ackedAs)
+        log.unplaced.set(n, ackedAs)
         void use()
         reader?.settled(0)
       }
     },
     refused: appends.reject,
     down: () => {
-      state.gap = null
+      log.gap = null
     },
     reset,
     end: (error) => {

@@ -12,7 +12,7 @@ export interface IdleWatch {
 const activities = ['pointerdown', 'pointermove', 'keydown', 'wheel', 'touchstart', 'focus']
 
 /** Loaded by clients with the option `idleAfter`: see `on-demand.ts`. @param idleAfter in milliseconds */
-export const createIdleWatch = (
+export const start = (
   clock: Clock,
   platform: Platform,
   idleAfter: number,

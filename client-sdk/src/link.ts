@@ -147,9 +147,9 @@ export const createLink = (options: LinkOptions, listener: LinkListener): Link =
       const attempt = ++generation
       let event: ConnectionEvent
       try {
-        event = ['token', typeof auth === 'function' ? await ask(auth) : (auth ?? null)]
+        event = ['token', typeof auth === 'function' ? await auth() : (auth ?? null)]
       } catch (thrown) {
-        event = ['tokenFailed', messageOf(thrown)]
+        event = ['tokenFailed', `auth() failed: ${messageOf(thrown)}`]
       }
       if (attempt === generation) dispatch(...event)
     },
@@ -198,26 +198,19 @@ export const createLink = (options: LinkOptions, listener: LinkListener): Link =
     down: listener.down,
   }
 
-  const ask = async (source: Exclude<Auth, string>): Promise<string | null> => {
-    try {
-      return await source()
-    } catch (thrown) {
-      throw new Error(`auth() failed: ${messageOf(thrown)}`, { cause: thrown })
-    }
-  }
-
   /** Never rejects. */
   const keepFresh = async (): Promise<void> => {
     const attempt = generation
     if (token === null || typeof auth !== 'function') return
     try {
-      const { createTokenRefresh } = await onDemand.tokenRefresh()
+      const { start } = await onDemand.token()
       if (attempt !== generation) return
-      refresh = createTokenRefresh(token, {
+      refresh = start(token, {
         clock,
         timing,
         random,
-        authenticate: () => ask(auth),
+        auth,
+        messageOf,
         send: (next) => write([authFrame, next]),
         failed: (message) => listener.error(new WeftError('auth_failed', message)),
         retryDelay: (failures) => fullJitter(failures, timing.retryBase, timing.retryMax, random),

@@ -7,7 +7,6 @@ import * as Y from './yjs.js'
 import { encodeDeletes } from './deletes.js'
 import type { WeftError } from './errors.js'
 import { createEventLog, type EventLog, type ReadLog } from './event-log.js'
-import { updatesOf } from './outbox.js'
 import type { RoomContext } from './room-context.js'
 import { createSender, type Sender } from './sender.js'
 import { createAnswers, type Answers } from './waiters.js'
@@ -24,7 +23,6 @@ export interface LocalChanges {
   readonly shared: {
     readonly decodeValue: typeof decodeValue
     readonly encodeDeletes: typeof encodeDeletes
-    readonly updatesOf: typeof updatesOf
   }
   /** See {@link Room.seed}. @param empty whether the document is, asked after `fill` has run */
   seed(fill: (doc: Y.Doc) => void, empty: () => boolean): Promise<boolean>
@@ -75,7 +73,7 @@ export const createLocalChanges = (
     events,
     seeds,
     replacements,
-    shared: { decodeValue, encodeDeletes, updatesOf },
+    shared: { decodeValue, encodeDeletes },
     seed: async (fill, empty) => {
       if (room.over) throw room.over
       const doc = new Y.Doc()

@@ -140,8 +140,8 @@ describe('a refusal in the middle of a stream, before the code for it is here', 
 
 describe('events, before what hands them on is here', () => {
   test.each([
-    ['late', () => hold('eventReader')],
-    ['at the third time', () => (lose('eventReader', 2), () => undefined)],
+    ['late', () => hold('events')],
+    ['at the third time', () => (lose('events', 2), () => undefined)],
   ])('it comes %s: they are heard once, in order', async (_, prepare) => {
     const arrive = prepare()
     const { client, pass } = harness()
@@ -159,8 +159,31 @@ describe('events, before what hands them on is here', () => {
     expect(heard).toEqual([1, 2, 3, 4])
   })
 
+  test.each([true, false])(
+    'who listens before the first join hears nothing of what was before it (late: %s)',
+    async (late) => {
+      const arrive = late ? hold('events') : () => undefined
+      const { server, client } = harness()
+      const author = client().room('a')
+      await author.synced()
+      for (let i = 0; i < 3; i++) await author.events.append('tick', i)
+      server.autoAccept = false
+      const room = client().room('a')
+      const heard: unknown[] = []
+      room.events.onAny(({ payload }) => heard.push(payload))
+      await settle()
+      server.socket.accept()
+      await room.synced()
+      arrive()
+      await settle()
+      await author.events.append('tick', 3)
+      await settle()
+      expect(heard).toEqual([3])
+    },
+  )
+
   test('more than is kept is read from the log', async () => {
-    const arrive = hold('eventReader')
+    const arrive = hold('events')
     const { client, pass } = harness()
     const [a, b] = [client(), client()].map((one) => one.room('a'))
     await Promise.all([a!.synced(), b!.synced()])
@@ -175,7 +198,7 @@ describe('events, before what hands them on is here', () => {
   })
 
   test('history() tells that it does not come', async () => {
-    lose('eventReader', 1)
+    lose('events', 1)
     const { client } = harness()
     const room = client().room('a')
     await room.synced()
@@ -186,7 +209,7 @@ describe('events, before what hands them on is here', () => {
 
 describe('what only makes things better', () => {
   test('the renewal of tokens does not come: 4407 leads to a new token, and the next connection asks for it again', async () => {
-    lose('tokenRefresh', 1)
+    lose('token', 1)
     const { server, client, clock, pass } = harness()
     const token = (): string => `x.${btoa(JSON.stringify({ exp: (clock.date() + 60_000) / 1_000 }))}.y`
     const weft = client({ auth: token })

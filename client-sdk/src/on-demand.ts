@@ -17,9 +17,9 @@ export const onDemand = {
   /** What becomes of refused changes, and of those of a room that was deleted and made again. */
   refusal: () => orTell(import('./refusal.js')),
   /** What hands the events of a room to those who listen. */
-  eventReader: () => orTell(import('./event-reader.js')),
+  events: () => orTell(import('./event-reader.js')),
   /** What tells that the user is away. */
   idle: () => orTell(import('./idle.js')),
   /** What replaces a token before it expires. */
-  tokenRefresh: () => orTell(import('./token-refresh.js')),
+  token: () => orTell(import('./token-refresh.js')),
 }

@@ -28,7 +28,7 @@ export const refuseCarried = (changes: LocalChanges, change: Change, error: Weft
   handle(changes, change, error, true)
 
 /** The room was deleted and made again. Returns the updates that are lost. */
-export const giveUpAll = (changes: LocalChanges, error: WeftError): Uint8Array[] => {
+export const recreated = (changes: LocalChanges, error: WeftError): Uint8Array[] => {
   const lost = giveUp(changes, 0, error)
   changes.sender.fail(error)
   changes.events.reset(error)
@@ -37,7 +37,7 @@ export const giveUpAll = (changes: LocalChanges, error: WeftError): Uint8Array[]
 
 /** Gives up the changes from `n` on. Returns the updates among them. */
 const giveUp = (
-  { sender, events, seeds, replacements, shared }: LocalChanges,
+  { sender, events, seeds, replacements }: LocalChanges,
   from: number,
   error: WeftError,
 ): Uint8Array[] => {
@@ -47,7 +47,7 @@ const giveUp = (
     events.refused(n, error)
     seeds.reject(n, error)
   }
-  return shared.updatesOf(lost)
+  return lost.flatMap((change) => (change.kind === 'update' ? [change.update] : []))
 }
 
 const handle = (changes: LocalChanges, change: Change, error: WeftError, carried: boolean): void => {
@@ -60,13 +60,24 @@ const handle = (changes: LocalChanges, change: Change, error: WeftError, carried
   } else if (change.kind === 'event') {
     if (!carried) events.refused(n, error)
     const { kind, name, payload } = change
-    room.emit('rejected', { ...told, kind, name, payload: shared.decodeValue(payload), outcome: 'dropped' })
+    room.emit('rejected', {
+      ...told,
+      kind,
+      name,
+      payload: shared.decodeValue(payload),
+      outcome: 'dropped',
+    })
   } else {
     // In Yjs what was typed later hangs on what was refused: its place has to be filled, or it has to go as well.
     const { kind, update } = change
     const standIn = !carried && replacements.delete(n)
     const { keepsLater, replacement, undo } = refusalOf(update, code, standIn, shared)
-    room.emit('rejected', { ...told, kind, update, outcome: undo ? 'discarded' : 'reset' })
+    room.emit('rejected', {
+      ...told,
+      kind,
+      update,
+      outcome: undo ? 'discarded' : 'reset',
+    })
     // The listener may have left.
     if (room.over) return
     if (replacement) replacements.add(sender.add(replacement, true))
@@ -91,7 +102,11 @@ const refusalOf = (
     try {
       const { replacement, undo, deletesOthers } = discardOf(update, encodeDeletes)
       // What others wrote cannot be brought back in a document that has deleted it.
-      return { keepsLater: true, replacement, undo: deletesOthers ? null : undo }
+      return {
+        keepsLater: true,
+        replacement,
+        undo: deletesOthers ? null : undo,
+      }
     } catch {
       // It does not decode: there is nothing to be taken out.
     }

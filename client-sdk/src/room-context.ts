@@ -33,7 +33,7 @@ export interface RoomContext {
    */
   replace(lost: readonly Uint8Array[], kept: readonly Uint8Array[]): void
   /** Tells that code which is needed now could not be loaded. */
-  failedToLoad(cause: unknown): void
+  notLoaded(cause: unknown): void
   /** Tells what could not be applied. */
   failed(what: string, cause: unknown): void
 }

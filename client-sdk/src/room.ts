@@ -23,7 +23,7 @@ import * as Y from './yjs.js'
 import { applyUpdates } from './apply.js'
 import { createBroadcasts } from './broadcasts.js'
 import { createEmitter } from './emitter.js'
-import { WeftError, messageOf, tooLarge } from './errors.js'
+import { WeftError, tooLarge } from './errors.js'
 import { createLocalChanges } from './local-changes.js'
 import { isEmpty, missingDeletes } from './missing.js'
 import { createPresence } from './presence.js'
@@ -82,7 +82,7 @@ export const createRoom = (name: string, doc: Y.Doc, firstNumber: number, client
     emit('error', error)
   }
 
-  const failedToLoad = (cause: unknown): void => fail('not_loaded', `not loaded: ${messageOf(cause)}`, cause)
+  const notLoaded = (cause: unknown): void => fail('not_loaded', 'code could not be loaded', cause)
 
   const failed = (what: string, cause: unknown): void =>
     fail('apply_failed', `${what} could not be applied`, cause)
@@ -190,7 +190,13 @@ export const createRoom = (name: string, doc: Y.Doc, firstNumber: number, client
     state.forget()
     complete = false
     presence.rebind(new Awareness(doc))
-    emit('reset', { reason, doc, awareness: presence.awareness, previous, unsaved: lost })
+    emit('reset', {
+      reason,
+      doc,
+      awareness: presence.awareness,
+      previous,
+      unsaved: lost,
+    })
     counted()
   }
 
@@ -258,12 +264,12 @@ export const createRoom = (name: string, doc: Y.Doc, firstNumber: number, client
       if (!hasLeft()) rejoin()
     },
     failed,
-    failedToLoad,
+    notLoaded,
   }
   const turns = createTurns(
     () => sender.flush(),
     (cause) => {
-      failedToLoad(cause)
+      notLoaded(cause)
       rejoin(joinLater)
     },
   )
@@ -423,10 +429,10 @@ export const createRoom = (name: string, doc: Y.Doc, firstNumber: number, client
       const [, , , epoch, , , mode] = frame
       if (state.epoch === null || state.epoch === epoch) enter(frame)
       else
-        turns.setback(({ giveUpAll }) => {
+        turns.setback(({ recreated }) => {
           // The room was deleted and made again: nothing of the old one has a meaning.
           const error = new WeftError('room_reset', 'the room was deleted and made again')
-          const lost = [...(keeper?.recreated(epoch, error) ?? []), ...giveUpAll(changes, error)]
+          const lost = [...(keeper?.recreated(epoch, error) ?? []), ...recreated(changes, error)]
           state.epoch = null
           reset('recreated', lost, [])
           if (hasLeft()) return

@@ -4,14 +4,15 @@
  */
 import type { Clock } from './clock.js'
 import type { Timing } from './connection-states.js'
+import type { Auth } from './types.js'
 
 /** What the renewal of a token needs of its connection. */
 export interface Renewed {
   readonly clock: Clock
   readonly timing: Timing
   readonly random: () => number
-  /** Asks for a token. Rejects with an error that tells why there is none. */
-  authenticate(): Promise<string | null>
+  readonly auth: Exclude<Auth, string>
+  messageOf(thrown: unknown): string
   /** Sends AUTH; answered by AUTHED, or a close. */
   send(token: string): void
   /** Tells the application of what does not end the connection. */
@@ -46,7 +47,7 @@ export const expiryOf = (token: string): number | null => {
 }
 
 /** @param token what the connection was opened with */
-export const createTokenRefresh = (token: string, connection: Renewed): TokenRefresh => {
+export const start = (token: string, connection: Renewed): TokenRefresh => {
   const { clock, timing, random } = connection
   let cancel: (() => void) | undefined
   let expires = 0
@@ -82,11 +83,11 @@ export const createTokenRefresh = (token: string, connection: Renewed): TokenRef
     let next: string | null = null
     let fault: string | undefined
     try {
-      next = await connection.authenticate()
+      next = await connection.auth()
       if (next === null) fault = 'auth() brought no token'
       else if (next === token) fault = 'auth() brought the token that is about to expire'
     } catch (thrown) {
-      fault = (thrown as Error).message
+      fault = `auth() failed: ${connection.messageOf(thrown)}`
     }
     if (call !== calls) return
     if (next === null || fault !== undefined) again(failures, fault ?? '')
