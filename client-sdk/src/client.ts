@@ -6,10 +6,11 @@ import { defaultTiming, type ConnectionState } from './connection-states.js'
 import { createEmitter } from './emitter.js'
 import { WeftError } from './errors.js'
 import { hex } from './event-log.js'
-import { createIdleWatch } from './idle.js'
+import type { IdleWatch } from './idle.js'
 import { createLink, type LinkOptions, type LinkWire } from './link.js'
 import { lostConnectionWatch } from './lost-connection.js'
 import { createMemberships } from './memberships.js'
+import { onDemand } from './on-demand.js'
 import { platform } from './platform.js'
 import type { RoomCore } from './room-core.js'
 import type { RoomHost } from './room-host.js'
@@ -57,9 +58,24 @@ export const createClient = (options: ClientOptions): Client => {
   const { emit } = emitter
   const error = (failure: WeftError): void => emit('error', failure)
   const lost = lostConnectionWatch(clock, timing.lostAfter, (what) => emit('lost-connection', what))
-  const idle = createIdleWatch(clock, platform, options.idleAfter ?? null, (away) => {
+  const showIdle = (away: boolean): void => {
     for (const room of each()) room.setIdle(away)
-  })
+  }
+  let idle: IdleWatch | undefined
+  /** Never rejects. */
+  const watchIdle = async (): Promise<void> => {
+    const idleAfter = options.idleAfter ?? null
+    if (idleAfter === null) return
+    try {
+      const { start } = await onDemand.idle()
+      if (idle || info.status === 'closed') return
+      idle = start(clock, platform, idleAfter, showIdle)
+      showIdle(idle.idle)
+    } catch (thrown) {
+      // Tried again with the next connection.
+      error(thrown as WeftError)
+    }
+  }
   const connecting: LinkOptions = {
     url: endpoint(options.url),
     auth,
@@ -97,6 +113,7 @@ export const createClient = (options: ClientOptions): Client => {
       welcomed = welcome
       for (const room of each()) room.up()
       persistence?.up(welcome[4])
+      void watchIdle()
     },
     down: () => {
       memberships.clear()
@@ -123,7 +140,12 @@ export const createClient = (options: ClientOptions): Client => {
     presenceInterval,
     persistence,
     memberships,
-    idle,
+    idle: {
+      get idle() {
+        return !!idle?.idle
+      },
+      activity: () => idle?.activity(),
+    },
     link,
     get user() {
       return client.user
@@ -140,12 +162,16 @@ export const createClient = (options: ClientOptions): Client => {
       if (rooms.get(name) === room) rooms.delete(name)
     },
   }
-  const unwatch = platform.watch({
-    wake: () => dispatch('wake'),
-    networkLost: () => dispatch('networkLost'),
-    hidden: idle.hidden,
-    activity: idle.activity,
-  })
+  const wake = (): void => dispatch('wake')
+  const unwatch = [
+    platform.listen('scope', ['online', 'pageshow'], wake),
+    platform.listen('scope', ['offline'], () => dispatch('networkLost')),
+    platform.listen('page', ['visibilitychange'], () => {
+      if (!platform.hidden) wake()
+    }),
+    // A frozen page hears nothing: its end is what tells.
+    platform.listen('page', ['resume'], wake),
+  ]
   const closed = (): WeftError => new WeftError('client_closed', 'the client was closed')
 
   const client: Client = {
@@ -192,8 +218,8 @@ export const createClient = (options: ClientOptions): Client => {
     disconnect: () => dispatch('disconnect'),
     close: () => {
       if (info.status === 'closed') return
-      unwatch()
-      idle.stop()
+      for (const stop of unwatch) stop()
+      idle?.stop()
       dispatch('close')
       for (const room of each()) room.end(closed())
       persistence?.close()
@@ -201,6 +227,7 @@ export const createClient = (options: ClientOptions): Client => {
     },
     on: emitter.on,
   }
+  void watchIdle()
   if (options.autoConnect !== false) client.connect()
   return client
 }

@@ -9,14 +9,11 @@ export const connectionInfo = (state: ConnectionState, dateOf: (time: number) =>
     case 'greeting':
       return { status: 'connecting' }
     case 'waiting':
-    case 'offline':
-      return {
-        status: state.name === 'waiting' ? 'reconnecting' : 'offline',
-        attempt: state.attempt,
-        delay: state.delay,
-        at: dateOf(state.until),
-        reason: errorOf(state.failure),
-      }
+    case 'offline': {
+      const { name, attempt, delay, until, failure } = state
+      const status = name === 'waiting' ? 'reconnecting' : name
+      return { status, attempt, delay, at: dateOf(until), reason: errorOf(failure) }
+    }
     case 'draining':
       return { status: 'draining', at: dateOf(state.reconnectAt) }
     case 'denied':

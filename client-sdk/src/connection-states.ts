@@ -2,12 +2,10 @@
 
 import type { CloseCode } from '@weft/protocol'
 
-/** The close codes that the client looks at or sends, as numbers: the table of all of them stays out of a page. */
-export const closeCodes = {
-  protocolError: 4400,
-  tokenExpired: 4407,
-  timeout: 4508,
-} as const satisfies Pick<typeof CloseCode, 'protocolError' | 'tokenExpired' | 'timeout'>
+/* The close codes that the client looks at or sends, as numbers: the table of all of them stays out of a page. */
+export const protocolErrorCode = 4400 satisfies typeof CloseCode.protocolError
+export const tokenExpiredCode = 4407 satisfies typeof CloseCode.tokenExpired
+export const timeoutCode = 4508 satisfies typeof CloseCode.timeout
 
 /** Timeouts and retry delays, in milliseconds. */
 export interface Timing {
@@ -67,13 +65,6 @@ export interface ErrorReport extends Failure {
   readonly retryAfter: number
 }
 
-/** What the client shows of itself to the server. */
-export interface Credentials {
-  readonly token: string | null
-  /** When the token expires, on the client's clock; null when it does not say. */
-  readonly expires: number | null
-}
-
 interface Attempt {
   /** Failures so far. */
   readonly attempt: number
@@ -95,12 +86,11 @@ interface Authenticating extends Attempt {
 
 interface Opening extends Attempt {
   readonly name: 'opening'
-  readonly credentials: Credentials
+  readonly token: string | null
 }
 
 interface Greeting extends Attempt {
   readonly name: 'greeting'
-  readonly credentials: Credentials
   readonly error: ErrorReport | null
 }
 
@@ -122,8 +112,6 @@ interface Up {
   /** When the timer fires. */
   readonly due: number
   readonly probe: Probe | null
-  readonly credentials: Credentials
-  readonly refresh: Refresh | null
   readonly error: ErrorReport | null
 }
 
@@ -146,13 +134,6 @@ export interface Probe {
   /** This process slept through the first: a second chance, the last one. */
   readonly second: boolean
 }
-
-/** Where the replacement of a token stands. */
-export type Refresh = {
-  /** When it is asked for, or how long the answer may take. */
-  readonly at: number
-  readonly failures: number
-} & ({ readonly phase: 'due' | 'asking' } | { readonly phase: 'sent'; readonly credentials: Credentials })
 
 export type ConnectionState =
   | { readonly name: 'idle' }
@@ -178,7 +159,7 @@ export type ConnectionEvent =
   | readonly ['connect']
   | readonly ['disconnect']
   | readonly ['close']
-  | readonly ['token', Credentials]
+  | readonly ['token', token: string | null]
   | readonly ['tokenFailed', message: string]
   /** No attempt can ever succeed here: there is no WebSocket. */
   | readonly ['impossible', Failure]
@@ -186,7 +167,6 @@ export type ConnectionEvent =
   | readonly ['socketClosed', code: number, reason: string]
   | readonly ['welcome', heartbeat: number]
   | readonly ['errorFrame', ErrorReport]
-  | readonly ['authed']
   /** The server sent what is no frame. */
   | readonly ['garbage', message: string]
   | readonly ['drain', delay: number]
@@ -206,11 +186,7 @@ export interface ConnectionActions {
   open(): unknown
   /** Send HELLO. */
   greet(token: string | null): unknown
-  /** Send AUTH; answered by `authed`, or a close. */
-  renew(token: string): unknown
   ping(): unknown
-  /** Tell the application of what does not end the connection. */
-  report(failure: Failure): unknown
   /** Forget the running attempt: close its socket, expect nothing from it any more. */
   abandon(code: number, reason: string): unknown
   /** Start the one timer, instead of the one before. */

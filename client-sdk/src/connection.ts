@@ -12,7 +12,7 @@
  * `disconnect` leads to idle and `close` to closed from everywhere. README.md draws the same with the public names.
  */
 import { fullJitter } from './backoff.js'
-import { closeCodes, isActive, isPause, isUp } from './connection-states.js'
+import { protocolErrorCode, timeoutCode, isActive, isPause, isUp } from './connection-states.js'
 import type {
   ActiveState,
   ConnectionEvent,
@@ -23,7 +23,6 @@ import type {
 } from './connection-states.js'
 import { probe, watch } from './heartbeat.js'
 import { closedByPeer, deny, leave, offlineDelay, retry } from './retry.js'
-import { authed, firstRefresh, tokenCame, tokenFailed } from './token-refresh.js'
 
 /** One transition. An event that means nothing in a state leaves it as it is. */
 export const step = (state: ConnectionState, event: ConnectionEvent, facts: Facts): Step =>
@@ -40,14 +39,10 @@ const transition = (state: ConnectionState, event: ConnectionEvent, facts: Facts
     case 'connect':
       if (state.name === 'idle' || state.name === 'denied') return attempt(0, now, facts)
       return isPause(state) ? attempt(state.attempt, state.since, facts) : null
-    case 'token': {
-      const [, credentials] = event
-      if (up) return watch(...tokenCame(up, credentials, facts))
+    case 'token':
       if (state.name !== 'authenticating') return null
-      return [{ ...state, name: 'opening', credentials }, [['timer', timing.connectTimeout], ['open']]]
-    }
+      return [{ ...state, name: 'opening', token: event[1] }, [['timer', timing.connectTimeout], ['open']]]
     case 'tokenFailed':
-      if (up) return watch(...tokenFailed(up, event[1], facts))
       if (state.name !== 'authenticating') return null
       return retry(state, { code: 'auth_failed', message: event[1] }, facts)
     case 'impossible':
@@ -58,7 +53,7 @@ const transition = (state: ConnectionState, event: ConnectionEvent, facts: Facts
         { ...state, name: 'greeting', error: null },
         [
           ['timer', timing.welcomeTimeout],
-          ['greet', state.credentials.token],
+          ['greet', state.token],
         ],
       ]
     case 'welcome':
@@ -72,7 +67,6 @@ const transition = (state: ConnectionState, event: ConnectionEvent, facts: Facts
           nextPing: now,
           due: now,
           probe: null,
-          refresh: firstRefresh(state.credentials, facts),
           error: null,
         },
         facts,
@@ -80,15 +74,13 @@ const transition = (state: ConnectionState, event: ConnectionEvent, facts: Facts
       )
     case 'errorFrame':
       return state.name === 'greeting' || up ? [{ ...state, error: event[1] } as ActiveState, []] : null
-    case 'authed':
-      return up && watch(authed(up, facts), facts)
     case 'drain':
       return up && watch({ ...up, name: 'draining', reconnectAt: now + event[1] }, facts)
     case 'socketClosed':
       return closedByPeer(state, event[1], event[2], facts)
     case 'garbage':
       if (state.name !== 'greeting' && !isUp(state)) return null
-      return retry(state, { code: 'invalid_frame', message: event[1] }, facts, closeCodes.protocolError)
+      return retry(state, { code: 'invalid_frame', message: event[1] }, facts, protocolErrorCode)
     case 'timer':
       return elapsed(state, facts)
     case 'changeSent':
@@ -115,7 +107,7 @@ const elapsed = (state: ConnectionState, facts: Facts): Step | null => {
   if (!isActive(state)) return null
   const code = state.name === 'authenticating' ? 'auth_failed' : 'connect_timeout'
   const message = `${waitedFor[state.name]} took too long`
-  return retry(state, { code, message }, facts, state.name === 'greeting' ? closeCodes.timeout : 1000)
+  return retry(state, { code, message }, facts, state.name === 'greeting' ? timeoutCode : 1000)
 }
 
 /** Waits otherwise than before. */

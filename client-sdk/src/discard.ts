@@ -3,8 +3,8 @@
  * ones: without them it would wait for ever, at everybody. So the refused stretch of clocks is sent as deleted content.
  */
 import * as encoding from 'lib0/encoding'
-import * as Y from './yjs.js'
-import { encodeDeletes, uncovered, type Deletes } from './deletes.js'
+import * as Y from 'yjs'
+import type { Deletes } from './deletes.js'
 
 type Struct = ReturnType<typeof Y.decodeUpdate>['structs'][number]
 
@@ -18,14 +18,18 @@ export interface Discard {
   readonly deletesOthers: boolean
 }
 
-/** Finds what it takes to discard an update. @throws when it does not decode */
-export const discardOf = (update: Uint8Array): Discard => {
+/**
+ * Finds what it takes to discard an update.
+ * @param encodeDeletes that of `deletes.ts`
+ * @throws when it does not decode
+ */
+export const discardOf = (update: Uint8Array, encodeDeletes: (deletes: Deletes) => Uint8Array): Discard => {
   const { structs, ds } = Y.decodeUpdate(update)
   const own = clocksOf(structs)
   return {
     replacement: own.clients.size === 0 ? null : asDeleted(structs),
     undo: encodeDeletes(own),
-    deletesOthers: uncovered(Y.mergeDeleteSets([ds]), own).clients.size > 0,
+    deletesOthers: !Y.equalDeleteSets(Y.mergeDeleteSets([own, ds]), own),
   }
 }
 

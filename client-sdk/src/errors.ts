@@ -4,7 +4,7 @@ import { isRetryable } from '@weft/protocol'
  * What the SDK throws, rejects with and reports. `code` is a code of the protocol's error table (PROTOCOL.md), or one
  * of the SDK's own: `invalid_url`, `no_websocket`, `auth_failed`, `connection_lost`, `connect_timeout`,
  * `heartbeat_timeout`, `gave_up`, `room_left`, `room_reset`, `room_in_use`, `client_closed`, `apply_failed`,
- * `invalid_payload`, `persistence_failed`, `persistence_damaged`, `wrong_user`.
+ * `invalid_payload`, `not_loaded`, `persistence_failed`, `persistence_damaged`, `wrong_user`.
  */
 export class WeftError extends Error {
   override readonly name = 'WeftError'

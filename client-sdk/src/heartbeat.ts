@@ -3,15 +3,14 @@
  * noticed that long after the next ping, which comes every heartbeat, and `unsavedPing` after the last message while
  * changes wait for their acknowledgement.
  */
-import { closeCodes } from './connection-states.js'
+import { timeoutCode } from './connection-states.js'
 import type { ConnectionEffect, Facts, Probe, Step, UpState } from './connection-states.js'
 import { retry } from './retry.js'
-import { nextStep } from './token-refresh.js'
 
 /** A timer this late, in milliseconds, tells that the process slept: silence is not the link's fault then. */
 const lateness = 1_000
 
-/** While connected: notices a dead link, pings, renews the token, leaves a draining node, and sets the timer for the next. */
+/** While connected: notices a dead link, pings, leaves a draining node, and sets the timer for the next. */
 export const watch = (state: UpState, facts: Facts, before: readonly ConnectionEffect[] = []): Step => {
   const { now, timing } = facts
   const effects: ConnectionEffect[] = [...before]
@@ -31,7 +30,7 @@ export const watch = (state: UpState, facts: Facts, before: readonly ConnectionE
         state,
         { code: 'heartbeat_timeout', message: 'the server fell silent' },
         facts,
-        closeCodes.timeout,
+        timeoutCode,
       )
     }
     ping(true)
@@ -42,15 +41,13 @@ export const watch = (state: UpState, facts: Facts, before: readonly ConnectionE
   const quiet = facts.lastHeard + timing.unsavedPing
   if (now >= nextPing || (facts.unsaved && !asked && now >= quiet)) ping(false)
 
-  const [refresh, renewing] = nextStep(state, facts)
-  effects.push(...renewing)
-  let due = Math.min(deadline(asked, state.heartbeat, facts), nextPing, refresh?.at ?? Infinity)
+  let due = Math.min(deadline(asked, state.heartbeat, facts), nextPing)
   // An answer starts no step of its own: with changes in hand it is looked for early.
   if (facts.unsaved) due = Math.min(due, asked ? now + timing.unsavedPing : quiet)
   if (state.name === 'draining') due = Math.min(due, state.reconnectAt)
   due = Math.max(now + 1, due)
   effects.push(['timer', due - now])
-  return [{ ...state, probe: asked, nextPing, refresh, due }, effects]
+  return [{ ...state, probe: asked, nextPing, due }, effects]
 }
 
 /** A hint that something has changed: an answer in time, or a new connection. */

@@ -1,31 +1,31 @@
 import type { Clock } from './clock.js'
 import type { Platform } from './platform.js'
-import { createTimer } from './timer.js'
 
 /** Tells when the user is away: for a while without activity, and at once when the page is hidden. */
 export interface IdleWatch {
   readonly idle: boolean
   /** Called for every move of a pointer: no timer is touched for it. */
   activity(): void
-  hidden(): void
   stop(): void
 }
 
-/** @param idleAfter milliseconds; null: never idle */
-export const createIdleWatch = (
+const activities = ['pointerdown', 'pointermove', 'keydown', 'wheel', 'touchstart', 'focus']
+
+/** Loaded by clients with the option `idleAfter`: see `on-demand.ts`. @param idleAfter in milliseconds */
+export const start = (
   clock: Clock,
   platform: Platform,
-  idleAfter: number | null,
+  idleAfter: number,
   changed: (idle: boolean) => void,
 ): IdleWatch => {
-  const timer = createTimer(clock)
+  let cancel: (() => void) | undefined
   let lastActive = clock.now()
-  let idle = idleAfter !== null && platform.hidden
+  let idle = platform.hidden
 
   const wait = (): void => {
-    if (idleAfter === null) return
     const left = lastActive + idleAfter - clock.now()
-    timer.start(Math.max(1, left), () => {
+    cancel?.()
+    cancel = clock.after(Math.max(1, left), () => {
       if (clock.now() - lastActive >= idleAfter) set(true)
       else wait()
     })
@@ -35,23 +35,34 @@ export const createIdleWatch = (
     if (next !== idle) changed((idle = next))
   }
 
+  const activity = (): void => {
+    lastActive = clock.now()
+    // What a hidden page does is done by a program.
+    if (!idle || platform.hidden) return
+    set(false)
+    wait()
+  }
+
+  const unwatch = [
+    platform.listen('page', ['visibilitychange'], () => {
+      if (!platform.hidden) activity()
+      else {
+        cancel?.()
+        set(true)
+      }
+    }),
+    // Where there is no page, these say nothing of a user.
+    ...(platform.isPage ? [platform.listen('scope', activities, activity)] : []),
+  ]
   if (!idle) wait()
   return {
     get idle() {
       return idle
     },
-    activity: () => {
-      lastActive = clock.now()
-      // What a hidden page does is done by a program.
-      if (!idle || platform.hidden) return
-      set(false)
-      wait()
+    activity,
+    stop: () => {
+      cancel?.()
+      for (const stop of unwatch) stop()
     },
-    hidden: () => {
-      if (idleAfter === null) return
-      timer.stop()
-      set(true)
-    },
-    stop: timer.stop,
   }
 }

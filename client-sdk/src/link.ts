@@ -28,11 +28,13 @@ import {
   type Timing,
 } from './connection-states.js'
 import { step } from './connection.js'
-import { WeftError, errorOf, messageOf } from './errors.js'
+import { fullJitter } from './backoff.js'
+import { WeftError, messageOf } from './errors.js'
+import { onDemand } from './on-demand.js'
 import type { Platform } from './platform.js'
 import { endSoon } from './socket-node.js'
 import { createTimer } from './timer.js'
-import { expiryOf } from './token-refresh.js'
+import type { TokenRefresh } from './token-refresh.js'
 import type { Auth } from './types.js'
 import { bytesOf, findWebSocket, type WebSocketConstructor, type WebSocketLike } from './websocket.js'
 
@@ -92,10 +94,11 @@ export const createLink = (options: LinkOptions, listener: LinkListener): Link =
   let state: ConnectionState = initialState
   let socket: WebSocketLike | null = null
   let welcome: WelcomeWire | null = null
-  /** Counts attempts: what belongs to an earlier one is not heard any more. */
+  /** The token that the running attempt was made with. */
+  let token: string | null = null
+  let refresh: TokenRefresh | undefined
+  /** Counts attempts, and what they ask for: what belongs to an earlier one is not heard any more. */
   let generation = 0
-  /** Counts calls of `auth()`: only the last one's answer is heard. */
-  let calls = 0
   let lastHeard = 0
   let received = 0
   let pingId = 0
@@ -141,16 +144,14 @@ export const createLink = (options: LinkOptions, listener: LinkListener): Link =
   const actions: ConnectionActions = {
     /** Never rejects. */
     authenticate: async () => {
-      const call = ++calls
+      const attempt = ++generation
       let event: ConnectionEvent
       try {
-        const token = typeof auth === 'function' ? await auth() : (auth ?? null)
-        const date = token === null ? null : expiryOf(token)
-        event = ['token', { token, expires: date === null ? null : clock.now() + date - clock.date() }]
+        event = ['token', typeof auth === 'function' ? await auth() : (auth ?? null)]
       } catch (thrown) {
         event = ['tokenFailed', `auth() failed: ${messageOf(thrown)}`]
       }
-      if (call === calls) dispatch(...event)
+      if (attempt === generation) dispatch(...event)
     },
     /** Never rejects. */
     open: async () => {
@@ -167,9 +168,7 @@ export const createLink = (options: LinkOptions, listener: LinkListener): Link =
       }
       if (event && attempt === generation) dispatch(...event)
     },
-    greet: (token) => write([helloFrame, PROTOCOL_VERSION, token, clientId, agent]),
-    renew: (token) => write([authFrame, token]),
-    report: (failure) => listener.error(errorOf(failure)),
+    greet: (shown) => write([helloFrame, PROTOCOL_VERSION, (token = shown), clientId, agent]),
     ping: () => {
       sentAtPing = sent
       pingSentAt = clock.now()
@@ -177,7 +176,8 @@ export const createLink = (options: LinkOptions, listener: LinkListener): Link =
     },
     abandon: (code, reason) => {
       generation++
-      calls++
+      refresh?.stop()
+      refresh = undefined
       const old = socket
       socket = welcome = null
       if (!old) return
@@ -191,8 +191,33 @@ export const createLink = (options: LinkOptions, listener: LinkListener): Link =
     },
     timer: (ms) => timer.start(ms, () => dispatch('timer')),
     stopTimer: timer.stop,
-    up: () => welcome && listener.up(welcome),
+    up: () => {
+      if (welcome) listener.up(welcome)
+      void keepFresh()
+    },
     down: listener.down,
+  }
+
+  /** Never rejects. */
+  const keepFresh = async (): Promise<void> => {
+    const attempt = generation
+    if (token === null || typeof auth !== 'function') return
+    try {
+      const { start } = await onDemand.token()
+      if (attempt !== generation) return
+      refresh = start(token, {
+        clock,
+        timing,
+        random,
+        auth,
+        messageOf,
+        send: (next) => write([authFrame, next]),
+        failed: (message) => listener.error(new WeftError('auth_failed', message)),
+        retryDelay: (failures) => fullJitter(failures, timing.retryBase, timing.retryMax, random),
+      })
+    } catch {
+      // It does not come: the token is replaced by the next connection, after 4407.
+    }
   }
 
   const attach = (opened: WebSocketLike, attempt: number): void => {
@@ -237,7 +262,7 @@ export const createLink = (options: LinkOptions, listener: LinkListener): Link =
       dispatch('welcome', frame[5])
     } else if (frame[0] === drainFrame) dispatch('drain', frame[1])
     else if (frame[0] !== 0) {
-      if (frame[0] === authedFrame) dispatch('authed')
+      if (frame[0] === authedFrame) refresh?.authed()
       if (frame[0] === errorFrame && frame[1] === null) {
         const [, , code, message, retryAfter] = frame
         dispatch('errorFrame', { code, message, retryAfter })

@@ -1,5 +1,4 @@
-import { encodeUtf8 } from 'lib0/string'
-import { encodeValue, eventNameBytes, isWellFormed } from '@weft/protocol'
+import { encodeUtf8, encodeValue, eventNameBytes, isWellFormed } from '@weft/protocol'
 import { WeftError, messageOf } from './errors.js'
 
 /**

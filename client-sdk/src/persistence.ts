@@ -8,6 +8,7 @@
 import type * as Y from 'yjs'
 import type { WeftError } from './errors.js'
 import type { LinkOptions } from './link.js'
+import type { LocalChanges } from './local-changes.js'
 import type { Change } from './outbox.js'
 import type { Logger } from './types.js'
 
@@ -65,8 +66,8 @@ export interface RoomKeeperHost {
   counted(): void
   /** None is left. */
   settled(): void
-  /** A carried change was refused. */
-  refused(change: Change, error: WeftError): void
+  /** What a refused change of a closed tab is given up in. */
+  readonly changes: LocalChanges
 }
 
 /** What a room has on the device. */

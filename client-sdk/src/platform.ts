@@ -10,28 +10,16 @@ interface Scope extends Target {
   readonly navigator?: { readonly onLine?: boolean }
 }
 
-/** What the platform hints at. */
-export interface PlatformListener {
-  /** The network is said to be back, or the page is visible again, thawed, or shown out of the back/forward cache. */
-  wake(): void
-  networkLost(): void
-  /** The page is no longer to be seen. */
-  hidden(): void
-  /** Its user moves, types, scrolls or looks at it. Often. */
-  activity(): void
-}
-
 /** The platform as the SDK sees it. */
 export interface Platform {
   /** False only where the platform says that there is no network. */
   readonly online: boolean
   /** Whether the page is hidden; false where there is no page. */
   readonly hidden: boolean
-  /** @returns ends it */
-  watch(listener: PlatformListener): () => void
+  readonly isPage: boolean
+  /** Calls the action for events of the document, or of the global scope, if there are any. @returns ends it */
+  listen(to: 'page' | 'scope', types: readonly string[], action: () => void): () => void
 }
-
-const activities = ['pointerdown', 'pointermove', 'keydown', 'wheel', 'touchstart', 'focus']
 
 export const platform: Platform = {
   get online() {
@@ -42,33 +30,16 @@ export const platform: Platform = {
     const scope: Scope = globalThis
     return scope.document?.visibilityState === 'hidden'
   },
-  watch: (listener) => {
+  get isPage() {
     const scope: Scope = globalThis
-    const page = scope.document
-    const { wake, activity } = listener
-    const visibility = (): void => {
-      if (platform.hidden) listener.hidden()
-      else {
-        wake()
-        activity()
-      }
-    }
-    const listening: [Target, string, () => void][] = []
-    const listen = (target: Target | undefined, types: readonly string[], action: () => void): void => {
-      if (!target) return
-      for (const type of types) {
-        target.addEventListener?.(type, action, { passive: true })
-        listening.push([target, type, action])
-      }
-    }
-    listen(scope, ['online', 'pageshow'], wake)
-    listen(scope, ['offline'], listener.networkLost)
-    listen(page, ['visibilitychange'], visibility)
-    // A frozen page hears nothing: its end is what tells.
-    listen(page, ['resume'], wake)
-    if (page) listen(scope, activities, activity)
+    return !!scope.document
+  },
+  listen: (to, types, action) => {
+    const scope: Scope = globalThis
+    const target = to === 'page' ? scope.document : scope
+    for (const type of types) target?.addEventListener?.(type, action, { passive: true })
     return () => {
-      for (const [target, type, action] of listening) target.removeEventListener?.(type, action)
+      for (const type of types) target?.removeEventListener?.(type, action)
     }
   },
 }

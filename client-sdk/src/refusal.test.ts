@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'vitest'
 import * as Y from 'yjs'
+import { encodeDeletes } from './deletes.js'
 import { discardOf } from './discard.js'
 import { harness, settle, type Harness } from './testing/harness.js'
 import type { Rejection, Reset, Room } from './types.js'
@@ -205,7 +206,7 @@ describe('what stands in for a refused update', () => {
     })
     author.getText('t').insert(7, ' in the middle of it')
     author.getArray('a').insert(1, ['later'])
-    const { replacement, undo, deletesOthers } = discardOf(updates[1]!)
+    const { replacement, undo, deletesOthers } = discardOf(updates[1]!, encodeDeletes)
     expect(deletesOthers).toBe(false)
     const other = new Y.Doc()
     other.getText('t')

@@ -1,7 +1,7 @@
 /* How a connection ends: for good, or until the next attempt, and when that is. */
 import { closeErrors, isPermanent } from '@weft/protocol'
 import { fullJitter } from './backoff.js'
-import { closeCodes, isUp } from './connection-states.js'
+import { tokenExpiredCode, isUp } from './connection-states.js'
 import type {
   ActiveState,
   ConnectionEffect,
@@ -41,7 +41,7 @@ export const closedByPeer = (
     message: reason || `the connection was closed (${code})`,
   }
   const failure = { code: name, message }
-  const renewable = code === closeCodes.tokenExpired && facts.refreshable
+  const renewable = code === tokenExpiredCode && facts.refreshable
   return isPermanent(code) && !renewable ? deny(state, failure) : retry(state, failure, facts)
 }
 

@@ -11,7 +11,7 @@ export interface RoomContext {
   /** The room's number on the running connection; null while it is not joined. */
   readonly number: number | null
   readonly access: Access | null
-  /** Whether changes are kept here: the client may not make them now, and could before (P80). */
+  /** Whether changes are kept here: what came before them is not decided, or the client may not make them now (P80). */
   readonly held: boolean
   /** Where the room is kept, if anywhere. */
   readonly store: RoomStore | undefined
@@ -32,6 +32,8 @@ export interface RoomContext {
    * @param kept those that are still to be committed
    */
   replace(lost: readonly Uint8Array[], kept: readonly Uint8Array[]): void
+  /** Tells that code which is needed now could not be loaded. */
+  notLoaded(cause: unknown): void
   /** Tells what could not be applied. */
   failed(what: string, cause: unknown): void
 }

@@ -18,7 +18,7 @@ export interface RoomHost {
   /** The verified user of the connection; null when anonymous, or before the first. */
   readonly user: string | null
   readonly presenceInterval: number
-  readonly idle: IdleWatch
+  readonly idle: Pick<IdleWatch, 'idle' | 'activity'>
   readonly link: Pick<Link, 'connected' | 'congested' | 'send'>
   /** What the server told in WELCOME; null before the first. */
   readonly limits: SessionLimits | null

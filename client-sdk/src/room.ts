@@ -16,6 +16,7 @@ import {
   watermarkFrame,
   writeAccess,
   type Access,
+  type JoinedWire,
 } from '@weft/protocol'
 import { Awareness } from 'y-protocols/awareness'
 import * as Y from './yjs.js'
@@ -31,6 +32,7 @@ import type { RoomCore, RoomReceivers } from './room-core.js'
 import type { RoomHost } from './room-host.js'
 import { createStateSync } from './state-sync.js'
 import { createTimer, retryDelay } from './timer.js'
+import { createTurns } from './turns.js'
 import type { Reset, RoomEvents, RoomStatus } from './types.js'
 import { createWaiters, handled } from './waiters.js'
 
@@ -56,6 +58,9 @@ export const createRoom = (name: string, doc: Y.Doc, firstNumber: number, client
   /** A listener may have ended it meanwhile. */
   const hasLeft = (): boolean => !!over
 
+  /** What was made under a wider grant is kept, not refused (P80). */
+  const mayNot = (): boolean => wrote && access === 'read'
+
   const unsaved = (): number => sender.outbox.unsaved + (keeper?.unsaved ?? 0)
 
   /** Updates that are on their way: this client's, and those of closed tabs that it has taken over. */
@@ -76,6 +81,8 @@ export const createRoom = (name: string, doc: Y.Doc, firstNumber: number, client
     client.logger.error(`weft: ${error.message}`, cause)
     emit('error', error)
   }
+
+  const notLoaded = (cause: unknown): void => fail('not_loaded', 'code could not be loaded', cause)
 
   const failed = (what: string, cause: unknown): void =>
     fail('apply_failed', `${what} could not be applied`, cause)
@@ -116,6 +123,7 @@ export const createRoom = (name: string, doc: Y.Doc, firstNumber: number, client
 
   /** The membership is over: nothing is sent or expected until the next one. */
   const suspend = (): void => {
+    turns.stop()
     state.stop()
     sender.rewind()
     presence.down()
@@ -123,10 +131,10 @@ export const createRoom = (name: string, doc: Y.Doc, firstNumber: number, client
   }
 
   /** Ends the membership, and asks for a new one. */
-  const rejoin = (): void => {
+  const rejoin = (again = join): void => {
     memberships.leave(room)
     suspend()
-    join()
+    again()
   }
 
   /** Tells those who wait that it is in vain. */
@@ -155,6 +163,7 @@ export const createRoom = (name: string, doc: Y.Doc, firstNumber: number, client
   const end = (error: WeftError): void => {
     if (over) return
     over = leftError()
+    turns.stop()
     memberships.leave(room)
     retry.stop()
     sender.rewind()
@@ -181,7 +190,13 @@ export const createRoom = (name: string, doc: Y.Doc, firstNumber: number, client
     state.forget()
     complete = false
     presence.rebind(new Awareness(doc))
-    emit('reset', { reason, doc, awareness: presence.awareness, previous, unsaved: lost })
+    emit('reset', {
+      reason,
+      doc,
+      awareness: presence.awareness,
+      previous,
+      unsaved: lost,
+    })
     counted()
   }
 
@@ -219,7 +234,9 @@ export const createRoom = (name: string, doc: Y.Doc, firstNumber: number, client
     },
     counted,
     settled,
-    refused: (change, error) => changes.refusedCarried(change, error),
+    get changes() {
+      return changes
+    },
   })
   const store = keeper?.store
   const context: RoomContext = {
@@ -231,7 +248,7 @@ export const createRoom = (name: string, doc: Y.Doc, firstNumber: number, client
       return access
     },
     get held() {
-      return wrote && access === 'read'
+      return turns.waiting || mayNot()
     },
     get over() {
       return over
@@ -247,8 +264,21 @@ export const createRoom = (name: string, doc: Y.Doc, firstNumber: number, client
       if (!hasLeft()) rejoin()
     },
     failed,
+    notLoaded,
   }
-  const changes = createLocalChanges(firstNumber, context, (query) => memberships.read(room, query))
+  const turns = createTurns(
+    () => sender.flush(),
+    (cause) => {
+      notLoaded(cause)
+      rejoin(joinLater)
+    },
+  )
+  const changes = createLocalChanges(
+    firstNumber,
+    context,
+    (query) => memberships.read(room, query),
+    (n, error) => turns.setback(({ refuse }) => refuse(changes, n, error)),
+  )
   const { sender, events } = changes
   const broadcasts = createBroadcasts(context)
   const presence = createPresence<Record<string, unknown>>(new Awareness(doc), {
@@ -281,14 +311,14 @@ export const createRoom = (name: string, doc: Y.Doc, firstNumber: number, client
     [ackFrame]: sender.acknowledge,
     [nackFrame]: (n, code, message) => {
       // Under way when the grant was taken: kept with the others (P80).
-      if (context.held && code === 'forbidden') return
+      if (mayNot() && code === 'forbidden') return
       if (code !== 'not_joined') {
         sender.refused(n, code, message)
         return
       }
       // Nothing was decided about the change: it is sent again after the next JOINED (P14).
       memberships.forget(room)
-      sender.rewind()
+      suspend()
       joinLater()
     },
     [accessFrame]: (granted, message) => {
@@ -326,6 +356,20 @@ export const createRoom = (name: string, doc: Y.Doc, firstNumber: number, client
         await wait()
       })(),
     )
+
+  /** The room has been joined: the state comes. */
+  const enter = (frame: JoinedWire): void => {
+    const [, , , , head, granted] = frame
+    setAccess(granted === writeAccess ? 'write' : 'read')
+    events.joined(state.from(frame), head)
+    const missing = state.begin(frame, doc, pending(), client.limits?.updateBytes ?? 0)
+    store?.joined()
+    setStatus('syncing')
+    if (missing) sender.add(missing, true)
+    sender.flush()
+    // A listener may have ended it all.
+    if (context.number !== null) presence.up()
+  }
 
   const room: RoomCore = {
     name,
@@ -382,32 +426,24 @@ export const createRoom = (name: string, doc: Y.Doc, firstNumber: number, client
     connectionDenied: failWaiting,
     holding: () => state.holding(doc),
     joined: (frame) => {
-      const [, , , epoch, head, granted, mode] = frame
-      if (state.epoch !== null && state.epoch !== epoch) {
-        // The room was deleted and made again: nothing of the old one has a meaning.
-        const error = new WeftError('room_reset', 'the room was deleted and made again')
-        const lost = [...(keeper?.recreated(epoch, error) ?? []), ...changes.recreated(error)]
-        state.epoch = null
-        reset('recreated', lost, [])
-        if (hasLeft()) return
-        if (mode !== fullMode) {
+      const [, , , epoch, , , mode] = frame
+      if (state.epoch === null || state.epoch === epoch) enter(frame)
+      else
+        turns.setback(({ recreated }) => {
+          // The room was deleted and made again: nothing of the old one has a meaning.
+          const error = new WeftError('room_reset', 'the room was deleted and made again')
+          const lost = [...(keeper?.recreated(epoch, error) ?? []), ...recreated(changes, error)]
+          state.epoch = null
+          reset('recreated', lost, [])
+          if (hasLeft()) return
           // The server left out what the old document seemed to hold: ask again, with nothing in hand (P20).
-          rejoin()
-          return
-        }
-      }
-      setAccess(granted === writeAccess ? 'write' : 'read')
-      events.joined(state.from(frame), head)
-      const missing = state.begin(frame, doc, pending(), client.limits?.updateBytes ?? 0)
-      store?.joined()
-      setStatus('syncing')
-      if (missing) sender.add(missing, true)
-      sender.flush()
-      // A listener may have ended it all.
-      if (context.number !== null) presence.up()
+          if (mode === fullMode) enter(frame)
+          else rejoin()
+        })
     },
     refused,
-    frame: ([type, , ...fields]) => (receivers[type] as (...fields: unknown[]) => void)(...fields),
+    frame: ([type, , ...fields]) =>
+      turns.take(() => (receivers[type] as (...fields: unknown[]) => void)(...fields)),
   }
 
   doc.on('update', onUpdate)

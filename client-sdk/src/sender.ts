@@ -33,8 +33,8 @@ export interface SenderHost {
    * @param seq as what; null when the ACK stood for several and this is not the last, which is `ackedAs`
    */
   committed(change: Change, seq: number | null, ackedAs: number): void
-  /** A change was refused for good. It has left the outbox. */
-  refused(change: Change, error: WeftError): void
+  /** Change `n` was refused for good. It is in the outbox still. */
+  refused(n: number, error: WeftError): void
 }
 
 /** Sends what is in the outbox, in order. */
@@ -58,6 +58,10 @@ export interface Sender {
   saved(): Promise<void>
   /** Tells those who wait that it is in vain. What is pending stays. */
   fail(error: WeftError): void
+  /** Takes a change out. @param error what those are told who wait for it; none: that it is settled */
+  remove(n: number, error?: WeftError): Change | undefined
+  /** Changes were taken out: tells it to who waits. */
+  settle(): void
   /** Gives up everything from `n` on, and returns it. Who waits for one of them is told `error`. */
   clearFrom(n: number, error: WeftError): Change[]
 }
@@ -81,7 +85,7 @@ export const createSender = (first: number, room: SenderRoom, { committed, refus
       const change = number === null || held ? undefined : outbox.take()
       if (number === null || !change) return
       const excess = excessOf(change, client.limits)
-      if (excess) reject(change.n, 'too_large', excess)
+      if (excess) refused(change.n, new WeftError('too_large', excess))
       else link.send(frameOf(number, change))
     }
     pause.start(congestionPause, flush)
@@ -105,17 +109,6 @@ export const createSender = (first: number, room: SenderRoom, { committed, refus
     room.settled()
   }
 
-  const reject = (n: number, code: string, message: string): void => {
-    const change = outbox.refuse(n)
-    if (!change) return
-    room.store?.dropped(n)
-    const error = new WeftError(code, message)
-    // A seed that comes too late has been answered, not refused.
-    if (code !== 'not_empty') waiters.refused(n, error)
-    refused(change, error)
-    settle()
-  }
-
   const rewind = (): void => {
     retry.stop()
     pause.stop()
@@ -136,7 +129,7 @@ export const createSender = (first: number, room: SenderRoom, { committed, refus
       settle()
     },
     refused: (n, code, message) => {
-      if (!isRetryable(code)) reject(n, code, message)
+      if (!isRetryable(code)) refused(n, new WeftError(code, message))
       // What follows n is refused as out of order until n comes again (P23): one wait serves them all. Without a wait such
       // a refusal is an old one, which crossed the change that is being sent again.
       else if (!outbox.isHeld && code !== 'out_of_order') {
@@ -150,6 +143,13 @@ export const createSender = (first: number, room: SenderRoom, { committed, refus
     rewind,
     saved: () => (outbox.unsaved === 0 ? Promise.resolve() : waiters.wait(outbox.nextNumber - 1)),
     fail: waiters.fail,
+    remove: (n, error) => {
+      const change = outbox.refuse(n)
+      if (change) room.store?.dropped(n)
+      if (change && error) waiters.refused(n, error)
+      return change
+    },
+    settle,
     clearFrom: (n, error) => {
       rewind()
       const lost = outbox.clearFrom(n)

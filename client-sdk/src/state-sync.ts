@@ -2,8 +2,16 @@
  * Where a room's document stands against the server: what to ask for in JOIN, what comes in SYNC, and what the server
  * lacks (P16 to P19).
  */
-import { donePart, morePart, resumeMode, writeAccess, type JoinedWire } from '@weft/protocol'
-import { createEncoder, toUint8Array, writeUint8Array } from 'lib0/encoding'
+import {
+  createEncoder,
+  donePart,
+  morePart,
+  resumeMode,
+  toUint8Array,
+  writeAccess,
+  writeUint8Array,
+  type JoinedWire,
+} from '@weft/protocol'
 import * as Y from './yjs.js'
 import type { Deletes } from './deletes.js'
 import { isEmpty, missingStructs } from './missing.js'

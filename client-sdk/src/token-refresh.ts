@@ -1,9 +1,33 @@
-/* Replaces the token on the running connection before it expires (P9), and knows when a token does. */
-import { fullJitter } from './backoff.js'
-import type { ConnectionEffect, Credentials, Facts, Refresh, UpState } from './connection-states.js'
+/*
+ * Replaces the token on the running connection before it expires (P9). Loaded once a connection is there whose token can
+ * be replaced. Without it the connection goes on as it is: the server's 4407 leads to a new one, with a new token.
+ */
+import type { Clock } from './clock.js'
+import type { Timing } from './connection-states.js'
+import type { Auth } from './types.js'
 
-/** A connection whose plan has changed, and what is to be done for it: what `watch` goes on with. */
-type Renewal = [UpState, Facts, readonly ConnectionEffect[]]
+/** What the renewal of a token needs of its connection. */
+export interface Renewed {
+  readonly clock: Clock
+  readonly timing: Timing
+  readonly random: () => number
+  readonly auth: Exclude<Auth, string>
+  messageOf(thrown: unknown): string
+  /** Sends AUTH; answered by AUTHED, or a close. */
+  send(token: string): void
+  /** Tells the application of what does not end the connection. */
+  failed(message: string): void
+  /** The delay before it is tried again. */
+  retryDelay(failures: number): number
+}
+
+/** The renewal of the token of one connection. */
+export interface TokenRefresh {
+  /** The server took the new token. */
+  authed(): void
+  /** The connection is over. */
+  stop(): void
+}
 
 /**
  * When a JSON Web Token expires, read without verifying it: whoever holds a token may read it.
@@ -22,69 +46,82 @@ export const expiryOf = (token: string): number | null => {
   }
 }
 
-/**
- * The plan for a new connection. A token that seems to have expired, though the server takes it, tells that the device's
- * clock is wrong: there is nothing to plan by, and the server's 4407 is the plan.
- */
-export const firstRefresh = ({ expires }: Credentials, facts: Facts): Refresh | null => {
-  const { now, timing, random, refreshable } = facts
-  if (!refreshable || expires === null || expires <= now || timing.refreshBefore <= 0) return null
-  const left = expires - now
-  // A token that lives only a few minutes is not asked for all the time.
-  const before = Math.min(timing.refreshBefore, left / 3)
-  // Up to half earlier: the tokens of a crowd that came together do not expire together.
-  return { phase: 'due', at: Math.floor(expires - before * (1 + random() / 2)), failures: 0 }
-}
+/** @param token what the connection was opened with */
+export const start = (token: string, connection: Renewed): TokenRefresh => {
+  const { clock, timing, random } = connection
+  let cancel: (() => void) | undefined
+  let expires = 0
+  /** Counts calls of `auth()`: only the last one's answer is heard. */
+  let calls = 0
+  /** A token that the server has not answered yet. */
+  let sent: string | null = null
 
-/** What falls due now. */
-export const nextStep = (state: UpState, facts: Facts): [Refresh | null, ConnectionEffect[]] => {
-  const { refresh } = state
-  const { now, timing } = facts
-  if (!refresh || now < refresh.at) return [refresh, []]
-  const { phase, failures } = refresh
-  if (phase === 'due') {
-    return [{ phase: 'asking', at: now + timing.authTimeout, failures }, [['authenticate']]]
+  const after = (ms: number, action: () => void): void => {
+    cancel?.()
+    cancel = clock.after(ms, action)
   }
-  return again(state, failures, `${phase === 'asking' ? 'auth()' : 'AUTHED'} took too long`, facts)
-}
 
-/** `auth()` brought a token for the running connection. */
-export const tokenCame = (state: UpState, credentials: Credentials, facts: Facts): Renewal => {
-  const { refresh } = state
-  if (refresh?.phase !== 'asking') return [state, facts, []]
-  const { token } = credentials
-  if (token === null || token === state.credentials.token) {
-    const what = token === null ? 'no token' : 'the token that is about to expire'
-    return tokenFailed(state, `auth() brought ${what}`, facts)
+  /**
+   * A token that seems to have expired, though the server takes it, tells that the device's clock is wrong: there is
+   * nothing to plan by, and the server's 4407 is the plan.
+   */
+  const plan = (): void => {
+    const expiry = expiryOf(token)
+    const left = expiry === null ? 0 : expiry - clock.date()
+    if (left <= 0 || timing.refreshBefore <= 0) return
+    expires = clock.now() + left
+    // A token that lives only a few minutes is not asked for all the time.
+    const before = Math.min(timing.refreshBefore, left / 3)
+    // Up to half earlier: the tokens of a crowd that came together do not expire together.
+    after(Math.floor(left - before * (1 + random() / 2)), () => void ask(0))
   }
-  const at = facts.now + facts.timing.welcomeTimeout
-  return [{ ...state, refresh: { ...refresh, phase: 'sent', at, credentials } }, facts, [['renew', token]]]
-}
 
-/** `auth()` failed on the running connection: it is asked again until the token has expired. */
-export const tokenFailed = (state: UpState, message: string, facts: Facts): Renewal => {
-  if (state.refresh?.phase !== 'asking') return [state, facts, []]
-  const [refresh, effects] = again(state, state.refresh.failures, message, facts)
-  return [{ ...state, refresh }, facts, effects]
-}
+  /** Never rejects. */
+  const ask = async (failures: number): Promise<void> => {
+    const call = ++calls
+    after(timing.authTimeout, () => again(failures, 'auth() took too long'))
+    let next: string | null = null
+    let fault: string | undefined
+    try {
+      next = await connection.auth()
+      if (next === null) fault = 'auth() brought no token'
+      else if (next === token) fault = 'auth() brought the token that is about to expire'
+    } catch (thrown) {
+      fault = `auth() failed: ${connection.messageOf(thrown)}`
+    }
+    if (call !== calls) return
+    if (next === null || fault !== undefined) again(failures, fault ?? '')
+    else {
+      sent = next
+      after(timing.welcomeTimeout, () => again(failures, 'AUTHED took too long'))
+      connection.send(next)
+    }
+  }
 
-/** The server took the new token. */
-export const authed = (state: UpState, facts: Facts): UpState => {
-  if (state.refresh?.phase !== 'sent') return state
-  const { credentials } = state.refresh
-  return { ...state, credentials, refresh: firstRefresh(credentials, facts) }
-}
+  /** It is asked again until the token has expired. */
+  const again = (failures: number, message: string): void => {
+    stop()
+    // Never at once: auth() may fail as fast as it is called.
+    const delay = timing.retryBase + connection.retryDelay(failures)
+    // Too late for another try: the server closes with 4407, and the reconnect asks for a token anyway.
+    if (clock.now() + delay < expires) after(delay, () => void ask(failures + 1))
+    connection.failed(message)
+  }
 
-const again = (
-  state: UpState,
-  failures: number,
-  message: string,
-  { now, timing, random }: Facts,
-): [Refresh | null, ConnectionEffect[]] => {
-  const effects: ConnectionEffect[] = [['report', { code: 'auth_failed', message }]]
-  // Never at once: auth() may fail as fast as it is called.
-  const delay = timing.retryBase + fullJitter(failures, timing.retryBase, timing.retryMax, random)
-  // Too late for another try: the server closes with 4407, and the reconnect asks for a token anyway.
-  if (now + delay >= (state.credentials.expires ?? 0)) return [null, effects]
-  return [{ phase: 'due', at: now + delay, failures: failures + 1 }, effects]
+  const stop = (): void => {
+    cancel?.()
+    calls++
+    sent = null
+  }
+
+  plan()
+  return {
+    authed: () => {
+      if (sent === null) return
+      token = sent
+      stop()
+      plan()
+    },
+    stop,
+  }
 }

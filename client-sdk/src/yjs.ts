@@ -3,11 +3,7 @@
  * keeps all of a package that is passed on as a whole.
  */
 export {
-  ContentDeleted,
   Doc,
-  Item,
-  Skip,
-  UpdateEncoderV1,
   applyUpdate,
   createDeleteSet,
   createDeleteSetFromStructStore,

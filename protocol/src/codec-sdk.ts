@@ -3,7 +3,7 @@
  * PROTOCOL.md says. Small first, as every page carries it; the server's side, in `codec-client.ts` and `codec-server.ts`,
  * is fast first. Binary fields of decoded frames are views into the given bytes: copy what is to outlive them.
  */
-import { encodeUtf8 } from 'lib0/string'
+import { encodeUtf8 } from './lib0.js'
 import {
   clientIdBytes,
   eventNameBytes,
@@ -75,10 +75,7 @@ const text =
   (maxBytes: number): Field<string> =>
   () => {
     const value = readValue(0)
-    // A UTF-16 unit takes three bytes at most: short strings need no encoding to be measured.
-    return typeof value === 'string' && (value.length * 3 <= maxBytes || encodeUtf8(value).length <= maxBytes)
-      ? value
-      : undefined
+    return typeof value === 'string' && encodeUtf8(value).length <= maxBytes ? value : undefined
   }
 
 const binary: Field<Uint8Array> = () => {

@@ -66,12 +66,3 @@ export const limitNames = [
   'presenceBytes',
   'roomsPerConnection',
 ] as const satisfies readonly (keyof SessionLimits)[]
-
-/** What a server uses when nothing else is set. */
-export const defaultSessionLimits: SessionLimits = {
-  frameBytes: 32 * 1024 * 1024,
-  updateBytes: 16 * 1024 * 1024,
-  eventBytes: 64 * 1024,
-  presenceBytes: 16 * 1024,
-  roomsPerConnection: 1000,
-}

@@ -6,16 +6,17 @@
  * Written here and not taken from a library because both ends must agree on what is refused, and because the libraries
  * build functions from strings, which a page with a strict Content-Security-Policy may not.
  */
+import { ProtocolError } from './errors.js'
 import {
   createEncoder,
+  decodeUtf8,
+  encodeUtf8,
   toUint8Array,
   write,
   writeFloat64,
   writeUint8Array,
   type Encoder,
-} from 'lib0/encoding'
-import { decodeUtf8, encodeUtf8 } from 'lib0/string'
-import { ProtocolError } from './errors.js'
+} from './lib0.js'
 import { isWellFormed } from './room-name.js'
 
 /**

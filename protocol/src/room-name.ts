@@ -1,5 +1,5 @@
-import { encodeUtf8 } from 'lib0/string'
 import { ProtocolError } from './errors.js'
+import { encodeUtf8 } from './lib0.js'
 import { roomNameBytes } from './limits.js'
 
 /**

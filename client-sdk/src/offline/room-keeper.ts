@@ -5,6 +5,7 @@ import { WeftError } from '../errors.js'
 import { isEmpty } from '../missing.js'
 import { editsOf, updatesOf } from '../outbox.js'
 import type { RoomKeeper, RoomKeeperHost, RoomSource, RoomStore } from '../persistence.js'
+import { refuseCarried } from '../refusal.js'
 import { createWaiters } from '../waiters.js'
 
 /** @param open opens the room in the store */
@@ -32,7 +33,7 @@ export const createRoomKeeper = (
     carriedLost: (change, code, message) => {
       const error = new WeftError(code, message)
       waiters.refused(0, error)
-      host.refused(change, error)
+      refuseCarried(host.changes, change, error)
     },
   })
   const keeper: RoomKeeper = {

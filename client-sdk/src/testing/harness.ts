@@ -1,7 +1,11 @@
 import { createClient } from '../client.js'
+import { onDemand } from '../on-demand.js'
 import type { Client, ClientOptions, Logger } from '../types.js'
 import { FakeClock } from './fake-clock.js'
 import { FakeServer } from './fake-server.js'
+
+// What the SDK loads when it needs it is at hand, so that it comes with the microtasks that `settle` waits for.
+await Promise.all(Object.values(onDemand).map((load) => load()))
 
 /** Lets everything that is under way in microtasks come to its end. */
 export const settle = async (): Promise<void> => {

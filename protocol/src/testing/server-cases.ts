@@ -1,6 +1,6 @@
 /* The frames of `vectors/server-frames.json`. */
 import type { ServerFrame } from '../frames.js'
-import { defaultSessionLimits } from '../limits.js'
+import { defaultSessionLimits } from '../default-limits.js'
 import { encodeValue } from '../values.js'
 import { filled, id, ints, update, values, type FrameCase } from './frame-cases.js'
 import { fromHex } from './vector-json.js'
