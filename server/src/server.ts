@@ -17,7 +17,7 @@ import { DatabaseWatch, readinessOf, type Readiness } from './readiness.js'
 import { BaseMemory, HistoryReads, RoomQuarantine, Rooms, Sweep, type RoomObserver } from './room/index.js'
 import { atMost, Opened, Shutdown, ShutdownError } from './shutdown.js'
 import { openStore, type Store, type StoreError } from './store/index.js'
-import { FairShares, TenantCounts, tenantSamples } from './tenants/index.js'
+import { FairShares, LoopTurns, TenantCounts, tenantSamples } from './tenants/index.js'
 import { createLogger, Metrics, type Logger } from './telemetry/index.js'
 import { checkTls, readRedisCa } from './tls.js'
 import { TlsWatch } from './tls-watch.js'
@@ -72,6 +72,9 @@ const maxAsides = 100
 /** Memory of what waits in one room for changes that never came, in bytes. */
 const maxWaitingBytes = 16 * 1024 * 1024
 
+/** Frames of full size whose bytes may wait on a node to be handled, of all clients whose token is known. */
+const waitingFrames = 8
+
 /** Milliseconds between two sweeps while the nodes hear each other. */
 const sweepMs = 5_000
 
@@ -115,7 +118,8 @@ const start = async (
     throw new ConfigError(error instanceof Error ? error.message : String(error), { cause: error })
   })
   const revocations = new Revocations()
-  const authorizer = openAuthorizer(config, authorize, log)
+  const shares = new FairShares(config.tenantShare)
+  const authorizer = openAuthorizer(config, authorize, shares, log)
   const auth = new Authority(authenticator, revocations, authorizer)
   if (auth.open) {
     log.warn(
@@ -169,7 +173,7 @@ const start = async (
       .finally(() => asides.delete(aside))
     asides.add(aside)
   }
-  const shares = new FairShares(config.tenantShare)
+  const loop = new LoopTurns(shares.limit(waitingFrames * config.maxFrameBytes))
   const tenants = new TenantCounts(config.metricsTenants)
   const pacing = new CommitPacing(
     config.journalIntervalMs,
@@ -281,7 +285,8 @@ const start = async (
         watermarkInterval: 10_000,
         messageWatermarkInterval: 2_000,
       },
-      createOutput: () => gateway.createChannel(),
+      loop,
+      createOutput: (line) => gateway.createChannel(line),
       opened: () => sweep?.opened(),
       heard: (other) => nodes.heard(other),
       warn: (message, details) => log.warn(details, message),
@@ -351,6 +356,7 @@ const start = async (
     limits: limitsOf(config, authorizer !== null),
     auth,
     admission: limits.admission,
+    loop,
     rooms,
     // The driver takes 20 ms for a MiB (I5), and a frame has its limit (P52).
     history: new HistoryReads(store, {

@@ -7,6 +7,9 @@ export type Coverable = Pick<Inspection, 'structs' | 'links' | 'byteLength'>
 /** What a range or a link of an update that waits takes in memory, in bytes: tiny structs take 2 on the wire. */
 const PIECE_BYTES = 64
 
+/** What the clock of a client takes in memory, in bytes. */
+const CLOCK_BYTES = 48
+
 /** What an update takes while it waits. */
 function weightOf({ structs, links, byteLength }: Coverable): number {
   return byteLength + PIECE_BYTES * (structs.length + links.length)
@@ -78,6 +81,22 @@ export class Coverage {
   /** The memory that the updates that wait take, in bytes. */
   get waitingBytes(): number {
     return this.bytes
+  }
+
+  /** The memory that all of it takes, in bytes. An estimate. */
+  get memoryBytes(): number {
+    return this.bytes + this.state.size * CLOCK_BYTES
+  }
+
+  /** How many bytes of memory an update would add: none for one of known clients that has what it refers to. */
+  growthBy(update: Coverable & Pick<Inspection, 'deps'>): number {
+    let bytes = this.covers(update.deps) ? 0 : weightOf(update)
+    let last = -1
+    for (const { client } of update.structs) {
+      if (client !== last && !this.state.has(client)) bytes += CLOCK_BYTES
+      last = client
+    }
+    return bytes
   }
 
   /**

@@ -171,6 +171,7 @@ export class HocuspocusDocument implements InboxOwner, HocuspocusWireOwner, Stoc
       this.checkSame(identity)
       if ((await this.context.auth.permit(identity, this.room)) === null) throw notGranted()
       if (this.socket.isOpen()) this.owner.identified(identity)
+      this.inbox.account(this.context.loop.of(identity.tenant).memory)
     } catch (error) {
       this.denied(error)
       return

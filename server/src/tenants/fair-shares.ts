@@ -23,7 +23,7 @@ export class FairShares {
 
   /** Where tokens name no tenant there is one, and all of the node is its own. */
   caps(tenant: string): boolean {
-    return tenant !== '' || this.several
+    return this.percent < 100 && (tenant !== '' || this.several)
   }
 
   /** A limit of the node that its tenants share. */
