@@ -234,7 +234,7 @@ const start = async (
     fault,
   }
   const readiness = (): Promise<Readiness> =>
-    readinessOf(database, config.redisUrl === undefined ? null : bus, closing !== null)
+    readinessOf(database, config.redisUrl === undefined ? null : bus, closing !== null, quarantine.size)
   const playground = config.playground ? createPlayground() : null
   const gateway: Gateway = new Gateway(
     uws,

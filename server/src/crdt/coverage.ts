@@ -1,4 +1,4 @@
-import type { Id, Inspection, Link, Range } from './inspect.js'
+import type { Id, Inspection } from './inspect.js'
 import { encodeStateVector } from './state-vector.js'
 
 /** The part of an inspection that decides when an update can be integrated. */
@@ -32,10 +32,11 @@ interface Entry {
 /** What one update holds of one client, and how far it is integrated. */
 interface Lane {
   readonly client: number
-  readonly ranges: readonly Range[]
-  readonly links: readonly Link[]
   nextRange: number
   nextLink: number
+  /** Its ranges and links are those of the entry before these. */
+  readonly endRange: number
+  readonly endLink: number
   readonly entry: Entry
 }
 
@@ -201,9 +202,10 @@ export class Coverage {
   }
 
   private advance(lane: Lane): void {
-    const { client, ranges, links } = lane
-    for (; lane.nextRange < ranges.length; lane.nextRange++) {
-      const range = ranges[lane.nextRange]
+    const { client, endRange, endLink } = lane
+    const { structs, links } = lane.entry.update
+    for (; lane.nextRange < endRange; lane.nextRange++) {
+      const range = structs[lane.nextRange]
       if (range === undefined) break
       const end = range.clock + range.len
       const known = this.state.get(client) ?? 0
@@ -212,7 +214,7 @@ export class Coverage {
         this.wait(client, range.clock - 1, lane)
         return
       }
-      for (; lane.nextLink < links.length; lane.nextLink++) {
+      for (; lane.nextLink < endLink; lane.nextLink++) {
         const link = links[lane.nextLink]
         if (link === undefined || link.clock >= end) break
         if (link.clock < known || (this.state.get(link.needs.client) ?? 0) > link.needs.clock) continue
@@ -272,14 +274,7 @@ function split(entry: Entry): Lane[] {
     while (range < structs.length && structs[range]?.client === client) range++
     const linksFrom = link
     while (link < links.length && links[link]?.client === client) link++
-    lanes.push({
-      client,
-      ranges: structs.slice(rangesFrom, range),
-      links: links.slice(linksFrom, link),
-      nextRange: 0,
-      nextLink: 0,
-      entry,
-    })
+    lanes.push({ client, nextRange: rangesFrom, nextLink: linksFrom, endRange: range, endLink: link, entry })
   }
   return lanes
 }

@@ -136,7 +136,7 @@ export class StockDocument {
 
   private async largeChange(update: Uint8Array): Promise<void> {
     const checked = await this.inspect(update)
-    this.take(checked.update, checked.inspection)
+    this.member.channel.loop.run(() => this.take(checked.update, checked.inspection))
   }
 
   private async inspect(update: Uint8Array): Promise<{ update: Uint8Array; inspection: Inspection }> {

@@ -55,7 +55,12 @@ describe('I6: memory', () => {
   test('what all rooms may hold together is asked before, with all entries of a frame', () => {
     const asked: number[] = []
     const table = new PresenceTable({ ...limits, fits: (more) => asked.push(more) < 3 })
-    const { full } = table.apply(connection(), [1, 2, 3].map((id) => entry(id, 1, 'x')), true, 0)
+    const { full } = table.apply(
+      connection(),
+      [1, 2, 3].map((id) => entry(id, 1, 'x')),
+      true,
+      0,
+    )
     expect([full, table.size]).toEqual([true, 2])
     expect(asked).toEqual([1, 2, 3].map((count) => count * (asked[0] ?? 0)))
   })

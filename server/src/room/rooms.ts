@@ -171,19 +171,21 @@ export class Rooms<Output extends RoomOutput> {
    */
   async open(tenant: string, name: string): Promise<RoomHold<Output>> {
     if (this.dependencies.isLate()) throw this.shed('loop_delay')
+    const loop = this.dependencies.loop.of(tenant)
+    const turn = loop.turn(joinMs)
+    if (turn !== null) await turn
     const key = keyOf(tenant, name)
     const known = this.slots.get(key)
     // A room that was deleted under us is closed; the name may be a new room by now.
     if (known?.open?.room.isEnded === true) this.closeSlot(key, known)
     const slot = this.slots.get(key) ?? this.openSlot(key, tenant, name)
     slot.holds++
-    slot.tenant.context.loop.spend(joinMs)
     if (slot.idle !== null) clearTimeout(slot.idle)
     slot.idle = null
     slot.tenant.idle.delete(key)
     try {
       const { room, output } = await slot.opening
-      await slot.tenant.context.loop.turn(joinMs)
+      await loop.turn(joinMs)
       return new Hold(room, output, slot)
     } catch (error) {
       slot.release()

@@ -46,10 +46,16 @@ export class LoopTurns {
   of(tenant: string): LoopLine {
     const known = this.lines.get(tenant)?.deref()
     if (known !== undefined) return known
-    const line = new LoopLine(tenant, this.waiting.share(tenant), this.waiting.shares, this.clock, (started) => {
-      this.busy.push(started)
-      if (this.busy.length === 1) this.clock.afterTurn(this.endTurn)
-    })
+    const line = new LoopLine(
+      tenant,
+      this.waiting.share(tenant),
+      this.waiting.shares,
+      this.clock,
+      (started) => {
+        this.busy.push(started)
+        if (this.busy.length === 1) this.clock.afterTurn(this.endTurn)
+      },
+    )
     this.lines.set(tenant, new WeakRef(line))
     this.gone.register(line, tenant)
     return line

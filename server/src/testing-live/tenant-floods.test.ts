@@ -66,7 +66,9 @@ test('P34, I6: what one tenant shows in all of its rooms is bounded; another one
       await member.bot.flush()
     }
   const refused = others.flatMap(({ bot: { frames } }) => frames).filter(({ type }) => type === 'error')
-  expect(new Set(refused.map((frame) => ('code' in frame ? frame.code : '')))).toEqual(new Set(['overloaded']))
+  expect(new Set(refused.map((frame) => ('code' in frame ? frame.code : '')))).toEqual(
+    new Set(['overloaded']),
+  )
   expect(room.presence.size).toBeLessThanOrEqual((4 * 1024 * 1024) / state.length)
   const [ada, bob] = [await (await open('blue')).join('posters'), await (await open('blue')).join('posters')]
   ada.show(7, 1, state)
