@@ -17,7 +17,7 @@ import { DatabaseWatch, readinessOf, type Readiness } from './readiness.js'
 import { BaseMemory, HistoryReads, RoomQuarantine, Rooms, Sweep, type RoomObserver } from './room/index.js'
 import { atMost, Opened, Shutdown, ShutdownError } from './shutdown.js'
 import { openStore, type Store, type StoreError } from './store/index.js'
-import { FairShares, LoopTurns, TenantCounts, tenantSamples } from './tenants/index.js'
+import { FairShares, LoopTurns, TenantCounts, tenantSamples, verifyMs } from './tenants/index.js'
 import { createLogger, Metrics, type Logger } from './telemetry/index.js'
 import { checkTls, readRedisCa } from './tls.js'
 import { TlsWatch } from './tls-watch.js'
@@ -120,7 +120,8 @@ const start = async (
   const revocations = new Revocations()
   const shares = new FairShares(config.tenantShare)
   const authorizer = openAuthorizer(config, authorize, shares, log)
-  const auth = new Authority(authenticator, revocations, authorizer)
+  const loop = new LoopTurns(shares.limit(waitingFrames * config.maxFrameBytes))
+  const auth = new Authority(authenticator, revocations, authorizer, () => loop.strangers.turn(verifyMs))
   if (auth.open) {
     log.warn(
       'no key is set, so everybody may do everything: the server listens on loopback only. Set JWT_SECRET, JWT_PUBLIC_KEY or JWT_JWKS_URL before others use it.',
@@ -173,7 +174,6 @@ const start = async (
       .finally(() => asides.delete(aside))
     asides.add(aside)
   }
-  const loop = new LoopTurns(shares.limit(waitingFrames * config.maxFrameBytes))
   const tenants = new TenantCounts(config.metricsTenants)
   const pacing = new CommitPacing(
     config.journalIntervalMs,

@@ -61,9 +61,9 @@ export abstract class BaseSession implements Session, SocketEvents {
   }
 
   /** Counts a message of the client (P75). @returns false when it is one too many, and the connection ends */
-  private isInPace(now: number, bytes: number): boolean {
+  protected isInPace(now: number, bytes: number, frames = 1): boolean {
     const { limits } = this.context
-    const pace = this.rate.take(limits.rate, now, bytes)
+    const pace = this.rate.take(limits.rate, now, bytes, frames)
     if (pace === 'fine') return true
     const error = new ProtocolError(
       'rate_limited',

@@ -47,6 +47,8 @@ export interface HocuspocusSocket extends StatusSocket {
   identified(identity: Identity): void
   /** A token was good: the client is no stranger any more. */
   authenticated(): void
+  /** A token was none, or grants nothing here. */
+  denied(): void
   /** The document may be forgotten. */
   forget(address: string): void
   /** Every change of the document is committed. */
@@ -385,6 +387,7 @@ export class HocuspocusDocument implements InboxOwner, HocuspocusWireOwner, Stoc
     this.identity = null
     this.context.observer.error(told.code)
     this.socket.send(encodeDenied(this.address, told.message))
+    this.owner.denied()
   }
 
   private told(error: unknown): ProtocolError {

@@ -268,6 +268,8 @@ export class Room implements BatchParticipant {
     const change = new Change(this, member, n, { name, payload, inspection: null }, performance.now())
     this.acks.add(member, change)
     this.journal(change)
+    // Those of one commit go out in one turn, which is too late to hold them back.
+    this.context.loop.delivers(this.output.receivers, payload.length)
   }
 
   /** Acknowledges a change that holds nothing new, after those before it: everything in it is committed. */

@@ -102,4 +102,6 @@ test('with a share of 100 %, and for one tenant without a name, nobody waits', (
   const line = alone.of('')
   line.spend(1_000)
   expect(line.isOver).toBe(false)
+  // Who a stranger is of is not known.
+  expect([alone.strangers.turn(5), alone.strangers.isOver]).toEqual([null, true])
 })

@@ -3,13 +3,15 @@
  * order of the connections, while everybody else is heard. So a flood costs others a slice in each turn, whoever sends it and
  * through however many connections, and one who is alone has the whole loop all the same.
  */
-import type { FairShares, Share, SharedLimit } from './fair-shares.js'
+import type { Share, SharedLimit } from './fair-shares.js'
 
 /** Milliseconds of a turn that are one tenant's. */
 const sliceMs = 4
 /** What a frame costs for each socket that gets it, and for each byte, in milliseconds: uWS writes them when the turn is over. */
 const deliveryMs = 0.002
 const byteMs = 1e-6
+/** What a token takes to verify, in milliseconds. */
+export const verifyMs = 0.2
 /** What each half of a join costs in pieces that nobody measures, in milliseconds: to open the room, and to send its state. */
 export const joinMs = 1
 
@@ -27,6 +29,8 @@ const realClock: LoopClock = {
 }
 
 export class LoopTurns {
+  /** Those whose token has yet to be verified: together one more tenant. */
+  readonly strangers: LoopLine
   private readonly waiting: SharedLimit
   private readonly clock: LoopClock
   /** There as long as a room or a connection of the tenant refers to it. */
@@ -40,25 +44,26 @@ export class LoopTurns {
   constructor(waiting: SharedLimit, clock: LoopClock = realClock) {
     this.waiting = waiting
     this.clock = clock
+    this.strangers = this.newLine('', () => waiting.shares.percent < 100)
   }
 
   /** The line of a tenant. */
   of(tenant: string): LoopLine {
     const known = this.lines.get(tenant)?.deref()
     if (known !== undefined) return known
-    const line = new LoopLine(
-      tenant,
-      this.waiting.share(tenant),
-      this.waiting.shares,
-      this.clock,
-      (started) => {
-        this.busy.push(started)
-        if (this.busy.length === 1) this.clock.afterTurn(this.endTurn)
-      },
-    )
+    const line = this.newLine(tenant, () => this.waiting.shares.caps(tenant))
     this.lines.set(tenant, new WeakRef(line))
     this.gone.register(line, tenant)
     return line
+  }
+
+  private newLine(tenant: string, isShared: () => boolean): LoopLine {
+    const { waiting, clock } = this
+    const share = { isShared, percent: waiting.shares.percent }
+    return new LoopLine(waiting.share(tenant), share, clock, (line) => {
+      this.busy.push(line)
+      if (this.busy.length === 1) this.clock.afterTurn(this.endTurn)
+    })
   }
 
   private readonly endTurn = (): void => {
@@ -68,12 +73,17 @@ export class LoopTurns {
   }
 }
 
+interface LoopShare {
+  /** Where one tenant has the node, its connections have the loop as they come. */
+  isShared(): boolean
+  readonly percent: number
+}
+
 /** What a tenant does with the event loop. */
 export class LoopLine {
   /** Bytes of its messages that wait to be handled. */
   readonly memory: Share
-  private readonly tenant: string
-  private readonly shares: FairShares
+  private readonly share: LoopShare
   private readonly clock: LoopClock
   private readonly began: (line: LoopLine) => void
   /** Milliseconds of this turn. */
@@ -83,28 +93,16 @@ export class LoopLine {
   private isBusy = false
   private waiting: (() => void)[] = []
 
-  constructor(
-    tenant: string,
-    memory: Share,
-    shares: FairShares,
-    clock: LoopClock,
-    began: (line: LoopLine) => void,
-  ) {
-    this.tenant = tenant
+  constructor(memory: Share, share: LoopShare, clock: LoopClock, began: (line: LoopLine) => void) {
     this.memory = memory
-    this.shares = shares
+    this.share = share
     this.clock = clock
     this.began = began
   }
 
   /** Whether the tenant has had its part of this turn: then what it wants done waits. */
   get isOver(): boolean {
-    return (this.isResting || this.spent >= sliceMs) && this.isShared
-  }
-
-  /** Where one tenant has the node, its connections have the loop as they come. */
-  private get isShared(): boolean {
-    return this.shares.caps(this.tenant)
+    return (this.isResting || this.spent >= sliceMs) && this.share.isShared()
   }
 
   /** Does something, and counts the time that it takes. */
@@ -123,7 +121,7 @@ export class LoopLine {
   }
 
   spend(ms: number): void {
-    if (!this.isShared) return
+    if (!this.share.isShared()) return
     this.spent += ms
     if (this.isBusy) return
     this.isBusy = true
@@ -160,7 +158,7 @@ export class LoopLine {
     }
     // A single thing may take long. Of the time after it the others have their share.
     this.isResting = true
-    const { percent } = this.shares
+    const { percent } = this.share
     this.clock.after((debt * (100 - percent)) / percent, () => {
       this.isResting = false
       this.serve()

@@ -1,4 +1,6 @@
+import * as encoding from 'lib0/encoding'
 import { afterAll, beforeAll, expect, test } from 'vitest'
+import WebSocket from 'ws'
 import { encodeClientFrame, encodeValue } from '@weft/protocol'
 import { startServer, type TestServer } from '../testing/start-server.js'
 import { makeToken, testSecret } from '../testing/tokens.js'
@@ -50,6 +52,35 @@ test('P83, I7: an edit of one tenant is not behind the broadcasts that another h
   // Nothing is lost, and nobody is closed: it comes later.
   await Promise.all(crowd.map(({ bot }) => bot.flush()))
   expect((await deliveries()) - before).toBeGreaterThanOrEqual(all)
+})
+
+test('P63, P75, I7: a stranger with forged tokens is heard for a while, and then closed; an edit is not behind all of them', async () => {
+  const typist = await (await open('blue')).join('quiet')
+  const reader = await (await open('blue')).join('quiet')
+  const forged = await makeToken({ '*': 'admin' }, { secret: 'another secret for tests, of 32 bytes' })
+  const strangers = await Promise.all(
+    Array.from({ length: 3 }, async () => {
+      const ws = new WebSocket(`${server.wsUrl}/hocuspocus`)
+      const closed = new Promise<number>((resolve) => ws.on('close', resolve))
+      ws.on('error', () => undefined)
+      await new Promise((resolve) => ws.on('open', resolve))
+      return { ws, closed }
+    }),
+  )
+  const refused = async (): Promise<number> => await server.metric('weft_errors_total', 'unauthorized')
+  const before = await refused()
+  for (const { ws } of strangers)
+    for (let i = 0; i < 1_000; i++) {
+      const message = encoding.createEncoder()
+      encoding.writeVarString(message, `room ${i % 10}`)
+      for (const number of [2, 0]) encoding.writeVarUint(message, number)
+      for (const text of [forged, '4.0.0']) encoding.writeVarString(message, text)
+      ws.send(encoding.toUint8Array(message))
+    }
+  typist.type('heard')
+  await until(() => reader.text === 'heard', 'the edit')
+  expect((await refused()) - before).toBeLessThan(900)
+  for (const { closed } of strangers) expect(await closed).toBe(4529)
 })
 
 test('P34, I6: what one tenant shows in all of its rooms is bounded; another one shows itself', async () => {
