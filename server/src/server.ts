@@ -64,6 +64,8 @@ export type ServerOptions = Partial<Config> & {
 
 /** Journal batches: large enough to amortise a commit, small enough to keep one short. */
 const maxBatchEntries = 4_000
+/** Those of one tenant: some 50 ms, even of a busy database, for the others to wait. */
+const maxTenantEntries = 500
 const maxBatchBytes = 4 * 1024 * 1024
 
 /** Refused changes on their way to `quarantined_events`, at most. */
@@ -183,6 +185,7 @@ const start = async (
     store,
     {
       maxBatchEntries,
+      maxTenantEntries,
       maxBatchBytes,
       memory: shares.limit(config.journalMaxBytes),
       interval: () => pacing.interval(),

@@ -69,6 +69,11 @@ export class Share {
     return (this.used + more) * (100 - shares.percent) <= free * shares.percent
   }
 
+  /** Whether others may have a share as well. */
+  get isCapped(): boolean {
+    return this.limit.shares.caps(this.tenant)
+  }
+
   /** Whether nobody has anything. */
   get isFirst(): boolean {
     return this.limit.used === 0
