@@ -1,11 +1,13 @@
 import { Authorizer, authorizeByUrl, type Authorize } from './auth/index.js'
 import { ConfigError, type Config } from './config.js'
 import type { Logger } from './telemetry/index.js'
+import type { FairShares } from './tenants/index.js'
 
 /** The authorization hook, from the program or over HTTP; null without one. @throws {ConfigError} when both are given */
 export const openAuthorizer = (
   config: Config,
   given: Authorize | undefined,
+  shares: FairShares,
   log: Logger,
 ): Authorizer | null => {
   const { authorizeUrl: url, authorizeSecret: secret, authorizeTimeoutMs: timeoutMs } = config
@@ -17,6 +19,7 @@ export const openAuthorizer = (
   return new Authorizer(authorize, {
     timeoutMs,
     cacheMs: config.authorizeCacheMs,
+    shares,
     failed: (error) =>
       log.warn({ err: error }, 'the authorization hook failed: nobody joins a room until it answers again'),
   })

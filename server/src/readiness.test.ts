@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, expect, test, vi } from 'vitest'
-import { DatabaseWatch } from './readiness.js'
+import { DatabaseWatch, readinessOf } from './readiness.js'
 
 /** A database whose answers the test gives. */
 class Database {
@@ -75,4 +75,12 @@ test('a question that hangs says nothing against an answer given meanwhile', asy
   watch.answered()
   await vi.advanceTimersByTimeAsync(5_000)
   expect(told).toEqual([])
+})
+
+test('I7: rooms that are set aside are told of, and leave the node ready', async () => {
+  const { watch, asked } = database
+  const answer = readinessOf(watch, null, false, 2)
+  asked[0]?.answer()
+  expect(await answer).toEqual({ ok: true, body: { status: 'ready', database: 'ok', quarantinedRooms: 2 } })
+  expect((await readinessOf(watch, null, false, 0)).body).toEqual({ status: 'ready', database: 'ok' })
 })

@@ -98,21 +98,28 @@ export interface Readiness {
     readonly status: 'ready' | 'degraded' | 'unavailable' | 'draining'
     readonly database?: 'ok' | 'away'
     readonly redis?: 'ok' | 'away'
+    /** Rooms that are set aside for a while, if there are any: the node is as ready as before. */
+    readonly quarantinedRooms?: number
   }
 }
 
-/** @param redis null for a node without */
+/**
+ * @param redis null for a node without
+ * @param quarantinedRooms rooms that are set aside
+ */
 export const readinessOf = async (
   database: DatabaseWatch,
   redis: Bus | null,
   isDraining: boolean,
+  quarantinedRooms = 0,
 ): Promise<Readiness> => {
   if (isDraining) return { ok: false, body: { status: 'draining' } }
   const isThere = await database.isThere()
   const bus = redis === null ? {} : { redis: redis.isHealthy ? ('ok' as const) : ('away' as const) }
+  const rooms = quarantinedRooms === 0 ? {} : { quarantinedRooms }
   // Editing goes on while the database is away, but nothing is acknowledged: a load balancer prefers another node.
-  if (!isThere) return { ok: false, body: { status: 'unavailable', database: 'away', ...bus } }
+  if (!isThere) return { ok: false, body: { status: 'unavailable', database: 'away', ...bus, ...rooms } }
   // Without Redis nodes still meet in the database: only later.
-  const status = bus.redis === 'away' ? 'degraded' : 'ready'
-  return { ok: true, body: { status, database: 'ok', ...bus } }
+  const status = 'redis' in bus && bus.redis === 'away' ? 'degraded' : 'ready'
+  return { ok: true, body: { status, database: 'ok', ...bus, ...rooms } }
 }

@@ -17,7 +17,7 @@ import { DatabaseWatch, readinessOf, type Readiness } from './readiness.js'
 import { BaseMemory, HistoryReads, RoomQuarantine, Rooms, Sweep, type RoomObserver } from './room/index.js'
 import { atMost, Opened, Shutdown, ShutdownError } from './shutdown.js'
 import { openStore, type Store, type StoreError } from './store/index.js'
-import { FairShares, TenantCounts, tenantSamples } from './tenants/index.js'
+import { FairShares, LoopTurns, TenantCounts, tenantSamples, verifyMs } from './tenants/index.js'
 import { createLogger, Metrics, type Logger } from './telemetry/index.js'
 import { checkTls, readRedisCa } from './tls.js'
 import { TlsWatch } from './tls-watch.js'
@@ -64,6 +64,8 @@ export type ServerOptions = Partial<Config> & {
 
 /** Journal batches: large enough to amortise a commit, small enough to keep one short. */
 const maxBatchEntries = 4_000
+/** Those of one tenant: some 50 ms, even of a busy database, for the others to wait. */
+const maxTenantEntries = 500
 const maxBatchBytes = 4 * 1024 * 1024
 
 /** Refused changes on their way to `quarantined_events`, at most. */
@@ -71,6 +73,9 @@ const maxAsides = 100
 
 /** Memory of what waits in one room for changes that never came, in bytes. */
 const maxWaitingBytes = 16 * 1024 * 1024
+
+/** Frames of full size whose bytes may wait on a node to be handled, of all clients whose token is known. */
+const waitingFrames = 8
 
 /** Milliseconds between two sweeps while the nodes hear each other. */
 const sweepMs = 5_000
@@ -115,8 +120,10 @@ const start = async (
     throw new ConfigError(error instanceof Error ? error.message : String(error), { cause: error })
   })
   const revocations = new Revocations()
-  const authorizer = openAuthorizer(config, authorize, log)
-  const auth = new Authority(authenticator, revocations, authorizer)
+  const shares = new FairShares(config.tenantShare)
+  const authorizer = openAuthorizer(config, authorize, shares, log)
+  const loop = new LoopTurns(shares.limit(waitingFrames * config.maxFrameBytes))
+  const auth = new Authority(authenticator, revocations, authorizer, () => loop.strangers.turn(verifyMs))
   if (auth.open) {
     log.warn(
       'no key is set, so everybody may do everything: the server listens on loopback only. Set JWT_SECRET, JWT_PUBLIC_KEY or JWT_JWKS_URL before others use it.',
@@ -169,7 +176,6 @@ const start = async (
       .finally(() => asides.delete(aside))
     asides.add(aside)
   }
-  const shares = new FairShares(config.tenantShare)
   const tenants = new TenantCounts(config.metricsTenants)
   const pacing = new CommitPacing(
     config.journalIntervalMs,
@@ -179,6 +185,7 @@ const start = async (
     store,
     {
       maxBatchEntries,
+      maxTenantEntries,
       maxBatchBytes,
       memory: shares.limit(config.journalMaxBytes),
       interval: () => pacing.interval(),
@@ -230,7 +237,7 @@ const start = async (
     fault,
   }
   const readiness = (): Promise<Readiness> =>
-    readinessOf(database, config.redisUrl === undefined ? null : bus, closing !== null)
+    readinessOf(database, config.redisUrl === undefined ? null : bus, closing !== null, quarantine.size)
   const playground = config.playground ? createPlayground() : null
   const gateway: Gateway = new Gateway(
     uws,
@@ -281,7 +288,8 @@ const start = async (
         watermarkInterval: 10_000,
         messageWatermarkInterval: 2_000,
       },
-      createOutput: () => gateway.createChannel(),
+      loop,
+      createOutput: (line) => gateway.createChannel(line),
       opened: () => sweep?.opened(),
       heard: (other) => nodes.heard(other),
       warn: (message, details) => log.warn(details, message),
@@ -351,6 +359,7 @@ const start = async (
     limits: limitsOf(config, authorizer !== null),
     auth,
     admission: limits.admission,
+    loop,
     rooms,
     // The driver takes 20 ms for a MiB (I5), and a frame has its limit (P52).
     history: new HistoryReads(store, {

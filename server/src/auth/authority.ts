@@ -9,15 +9,25 @@ export class Authority implements Authenticator {
   private readonly authenticator: Authenticator
   private readonly revocations: Revocations
   private readonly authorizer: Authorizer | null
+  private readonly turn: () => Promise<void> | null
 
-  constructor(authenticator: Authenticator, revocations: Revocations, authorizer: Authorizer | null) {
+  /** @param turn waits until a token may be verified: who sends many, of whatever worth, must not keep others from being heard */
+  constructor(
+    authenticator: Authenticator,
+    revocations: Revocations,
+    authorizer: Authorizer | null,
+    turn: () => Promise<void> | null = () => null,
+  ) {
     this.open = authenticator.open
     this.authenticator = authenticator
     this.revocations = revocations
     this.authorizer = authorizer
+    this.turn = turn
   }
 
   async verify(token: string | null): Promise<Identity> {
+    const turn = this.turn()
+    if (turn !== null) await turn
     const identity = await this.authenticator.verify(token)
     const refusal = this.revocations.refusal(identity)
     if (refusal !== null) throw refusal

@@ -2,6 +2,7 @@ import { createServer, type IncomingHttpHeaders, type Server } from 'node:http'
 import { once } from 'node:events'
 import type { AddressInfo } from 'node:net'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { FairShares } from '../tenants/index.js'
 import { Authority } from './authority.js'
 import { authorizeByUrl, signatureOf } from './authorize-url.js'
 import { Authorizer, type Authorize, type AuthorizeAnswer, type AuthorizeRequest } from './authorizer.js'
@@ -18,7 +19,10 @@ const ada: Identity = {
   granted: (room) => (room === 'mine' ? (readPermissions(['events']) ?? null) : null),
 }
 
-const authorizer = (authorize: Authorize, options: { timeoutMs?: number; cacheMs?: number } = {}) => {
+const authorizer = (
+  authorize: Authorize,
+  options: { timeoutMs?: number; cacheMs?: number; shares?: FairShares } = {},
+) => {
   const failures: unknown[] = []
   const made = new Authorizer(authorize, {
     timeoutMs: 1_000,
@@ -52,6 +56,35 @@ const scripted = (): {
 }
 
 describe('the authorization hook', () => {
+  test('I7: however many rooms of one tenant it is asked about, and has answered, others are asked about and kept', async () => {
+    const { asked, authorize, answer } = scripted()
+    const { made } = authorizer(authorize, { shares: new FairShares(50) })
+    const blue: Identity = { ...ada, tenant: 'blue' }
+    const kept = made.ask(blue, 'calm')
+    await answer('write')
+    await kept
+    let refused = 0
+    const open: unknown[] = []
+    for (let i = 0; i < 1_000; i++) {
+      try {
+        open.push(made.ask(ada, `room ${i}`))
+      } catch (error) {
+        expect(error).toMatchObject({ code: 'overloaded' })
+        refused++
+      }
+    }
+    expect([open.length, refused]).toEqual([500, 500])
+    expect(made.ask(blue, 'calm')).toBe(readPermissions('write'))
+    expect(made.ask(blue, 'another')).toBeInstanceOf(Promise)
+    await answer(null)
+    expect(asked.at(-1)).toMatchObject({ tenant: 'blue', room: 'another' })
+    const many = authorizer(() => 'read', { shares: new FairShares(50) }).made
+    await many.ask(blue, 'calm')
+    for (let i = 0; i < 10_000; i++) await many.ask(ada, `room ${i}`)
+    expect(many.ask(blue, 'calm')).toBe(readPermissions('read'))
+    expect(many.ask(ada, 'room 9999')).toBe(readPermissions('read'))
+  })
+
   test('it hears who wants in, and what the token grants', async () => {
     const { asked, authorize, answer } = scripted()
     const { made } = authorizer(authorize)

@@ -1,4 +1,5 @@
 import { ProtocolError } from '@weft/protocol'
+import { FairShares, type Share, type SharedLimit } from '../tenants/index.js'
 import { namesOf, readPermissions, type Permission, type Permissions } from './permissions.js'
 import type { Identity } from './types.js'
 
@@ -25,6 +26,8 @@ export interface AuthorizerOptions {
   readonly timeoutMs: number
   /** Milliseconds that an answer counts for further joins of the user in the room. */
   readonly cacheMs: number
+  /** How the tenants share what is kept and asked. Default: no shares. */
+  readonly shares?: FairShares
   /** The hook failed, and had not the last time. */
   failed(error: unknown): void
 }
@@ -34,9 +37,16 @@ const maxKept = 10_000
 const maxOpen = 1_000
 
 interface Kept {
-  readonly key: string
   readonly permissions: Permissions | null
   readonly until: number
+}
+
+/** Of one tenant. */
+interface Answers {
+  readonly kept: Map<string, Kept>
+  readonly keptShare: Share
+  readonly open: Map<string, Promise<Permissions | null>>
+  readonly openShare: Share
 }
 
 /**
@@ -46,13 +56,17 @@ interface Kept {
 export class Authorizer {
   private readonly authorize: Authorize
   private readonly options: AuthorizerOptions
-  private readonly kept = new Map<string, Kept>()
-  private readonly open = new Map<string, Promise<Permissions | null>>()
+  private readonly tenants = new Map<string, Answers>()
+  private readonly kept: SharedLimit
+  private readonly open: SharedLimit
   private failing = false
 
   constructor(authorize: Authorize, options: AuthorizerOptions) {
     this.authorize = authorize
     this.options = options
+    const { shares = new FairShares(100) } = options
+    this.kept = shares.limit(maxKept)
+    this.open = shares.limit(maxOpen)
   }
 
   /** @throws {ProtocolError} `overloaded`; rejects with `internal` */
@@ -60,60 +74,80 @@ export class Authorizer {
     const { user, name, tenant } = identity
     const granted = identity.granted(room)
     const token = granted === null ? [] : namesOf(granted)
-    const key = JSON.stringify([tenant, user, room, name, ...token])
-    const kept = this.kept.get(key)
+    const key = JSON.stringify([user, room, name, ...token])
+    const of = this.of(tenant)
+    const kept = of.kept.get(key)
     if (kept !== undefined && performance.now() < kept.until) return kept.permissions
-    const open = this.open.get(key)
+    const open = of.open.get(key)
     if (open !== undefined) return open
-    if (this.open.size >= maxOpen)
-      throw new ProtocolError('overloaded', 'too many permissions are being checked')
-    const asked = this.decide(key, { user, name, tenant, room, token })
-    this.open.set(key, asked)
+    if (!of.openShare.fits(1)) throw new ProtocolError('overloaded', 'too many permissions are being checked')
+    return this.question(of, key, { user, name, tenant, room, token })
+  }
+
+  private of(tenant: string): Answers {
+    let of = this.tenants.get(tenant)
+    if (of === undefined) {
+      const [keptShare, openShare] = [this.kept.share(tenant), this.open.share(tenant)]
+      of = { kept: new Map(), keptShare, open: new Map(), openShare }
+      this.tenants.set(tenant, of)
+    }
+    return of
+  }
+
+  private question(of: Answers, key: string, request: AuthorizeRequest): Promise<Permissions | null> {
+    const asked = this.decide(of, key, request)
+    of.open.set(key, asked)
+    of.openShare.add(1)
     return asked
   }
 
   /** What was answered about a user, in one room or in all, counts no more: also what is being asked just now. */
   forget(tenant: string, user: string, room: string | null): void {
-    const start = JSON.stringify([tenant, user, ...(room === null ? [] : [room])]).slice(0, -1)
-    for (const map of [this.kept, this.open]) {
-      for (const key of map.keys()) if (key.startsWith(start)) map.delete(key)
-    }
+    const of = this.tenants.get(tenant)
+    if (of === undefined) return
+    const start = JSON.stringify([user, ...(room === null ? [] : [room])]).slice(0, -1)
+    for (const key of of.kept.keys()) if (key.startsWith(start)) drop(of.kept, of.keptShare, key)
+    for (const key of of.open.keys()) if (key.startsWith(start)) drop(of.open, of.openShare, key)
   }
 
-  private async decide(key: string, request: AuthorizeRequest): Promise<Permissions | null> {
+  private async decide(of: Answers, key: string, request: AuthorizeRequest): Promise<Permissions | null> {
     // `open` has this promise before the hook runs: one that throws at once is no different.
     await Promise.resolve()
-    const own = this.open.get(key)
+    const own = of.open.get(key)
     try {
       const answer = await withTimeout(this.authorize(request), this.options.timeoutMs)
       const permissions = readPermissions(answer ?? [])
       if (permissions === undefined) throw new Error('the answer of the authorization hook is not a grant')
       this.failing = false
       // Asked before something changed: whoever waits for it must not get the old answer.
-      if (this.open.get(key) !== own) return await this.again(key, request)
-      this.keep(key, permissions)
+      if (of.open.get(key) !== own) return await (of.open.get(key) ?? this.question(of, key, request))
+      this.keep(of, key, permissions)
       return permissions
     } catch (error) {
       if (!this.failing) this.options.failed(error)
       this.failing = true
       throw new ProtocolError('internal', 'the permissions could not be checked now')
     } finally {
-      if (this.open.get(key) === own) this.open.delete(key)
+      if (of.open.get(key) === own) drop(of.open, of.openShare, key)
+      if (of.kept.size + of.open.size === 0) this.tenants.delete(request.tenant)
     }
   }
 
-  private again(key: string, request: AuthorizeRequest): Promise<Permissions | null> {
-    const open = this.open.get(key) ?? this.decide(key, request)
-    this.open.set(key, open)
-    return open
+  private keep({ kept, keptShare }: Answers, key: string, permissions: Permissions | null): void {
+    drop(kept, keptShare, key)
+    // The oldest of the same tenant makes way.
+    for (const oldest of kept.keys()) {
+      if (keptShare.fits(1)) break
+      drop(kept, keptShare, oldest)
+    }
+    if (!keptShare.fits(1)) return
+    kept.set(key, { permissions, until: performance.now() + this.options.cacheMs })
+    keptShare.add(1)
   }
+}
 
-  private keep(key: string, permissions: Permissions | null): void {
-    this.kept.delete(key)
-    this.kept.set(key, { key, permissions, until: performance.now() + this.options.cacheMs })
-    const [oldest] = this.kept.keys()
-    if (this.kept.size > maxKept && oldest !== undefined) this.kept.delete(oldest)
-  }
+const drop = (map: Map<string, unknown>, share: Share, key: string): void => {
+  if (map.delete(key)) share.add(-1)
 }
 
 const withTimeout = async <T>(answer: T | Promise<T>, ms: number): Promise<T> => {

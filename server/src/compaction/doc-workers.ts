@@ -106,7 +106,7 @@ class Threads implements TaskPool {
     try {
       return await run()
     } finally {
-      this.compactions.end()
+      this.compactions.end(tenant)
     }
   }
 
@@ -133,7 +133,7 @@ class Threads implements TaskPool {
         this.checkOpen()
         return await this.runNow(name, input, timeoutMs)
       } finally {
-        this.turns.end()
+        this.turns.end(tenant)
       }
     } finally {
       this.tasks--

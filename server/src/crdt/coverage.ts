@@ -1,4 +1,4 @@
-import type { Id, Inspection, Link, Range } from './inspect.js'
+import type { Id, Inspection } from './inspect.js'
 import { encodeStateVector } from './state-vector.js'
 
 /** The part of an inspection that decides when an update can be integrated. */
@@ -6,6 +6,9 @@ export type Coverable = Pick<Inspection, 'structs' | 'links' | 'byteLength'>
 
 /** What a range or a link of an update that waits takes in memory, in bytes: tiny structs take 2 on the wire. */
 const PIECE_BYTES = 64
+
+/** What the clock of a client takes in memory, in bytes. */
+const CLOCK_BYTES = 48
 
 /** What an update takes while it waits. */
 function weightOf({ structs, links, byteLength }: Coverable): number {
@@ -29,10 +32,11 @@ interface Entry {
 /** What one update holds of one client, and how far it is integrated. */
 interface Lane {
   readonly client: number
-  readonly ranges: readonly Range[]
-  readonly links: readonly Link[]
   nextRange: number
   nextLink: number
+  /** Its ranges and links are those of the entry before these. */
+  readonly endRange: number
+  readonly endLink: number
   readonly entry: Entry
 }
 
@@ -78,6 +82,22 @@ export class Coverage {
   /** The memory that the updates that wait take, in bytes. */
   get waitingBytes(): number {
     return this.bytes
+  }
+
+  /** The memory that all of it takes, in bytes. An estimate. */
+  get memoryBytes(): number {
+    return this.bytes + this.state.size * CLOCK_BYTES
+  }
+
+  /** How many bytes of memory an update would add: none for one of known clients that has what it refers to. */
+  growthBy(update: Coverable & Pick<Inspection, 'deps'>): number {
+    let bytes = this.covers(update.deps) ? 0 : weightOf(update)
+    let last = -1
+    for (const { client } of update.structs) {
+      if (client !== last && !this.state.has(client)) bytes += CLOCK_BYTES
+      last = client
+    }
+    return bytes
   }
 
   /**
@@ -182,9 +202,10 @@ export class Coverage {
   }
 
   private advance(lane: Lane): void {
-    const { client, ranges, links } = lane
-    for (; lane.nextRange < ranges.length; lane.nextRange++) {
-      const range = ranges[lane.nextRange]
+    const { client, endRange, endLink } = lane
+    const { structs, links } = lane.entry.update
+    for (; lane.nextRange < endRange; lane.nextRange++) {
+      const range = structs[lane.nextRange]
       if (range === undefined) break
       const end = range.clock + range.len
       const known = this.state.get(client) ?? 0
@@ -193,7 +214,7 @@ export class Coverage {
         this.wait(client, range.clock - 1, lane)
         return
       }
-      for (; lane.nextLink < links.length; lane.nextLink++) {
+      for (; lane.nextLink < endLink; lane.nextLink++) {
         const link = links[lane.nextLink]
         if (link === undefined || link.clock >= end) break
         if (link.clock < known || (this.state.get(link.needs.client) ?? 0) > link.needs.clock) continue
@@ -253,14 +274,7 @@ function split(entry: Entry): Lane[] {
     while (range < structs.length && structs[range]?.client === client) range++
     const linksFrom = link
     while (link < links.length && links[link]?.client === client) link++
-    lanes.push({
-      client,
-      ranges: structs.slice(rangesFrom, range),
-      links: links.slice(linksFrom, link),
-      nextRange: 0,
-      nextLink: 0,
-      entry,
-    })
+    lanes.push({ client, nextRange: rangesFrom, nextLink: linksFrom, endRange: range, endLink: link, entry })
   }
   return lanes
 }

@@ -47,7 +47,11 @@ export abstract class BaseSession implements Session, SocketEvents {
     if (!this.isInPace(now, bytes.length)) return
     this.inbox.add(bytes)
     const allowed = 2 * this.context.limits.frameBytes
-    if (this.waitingBytes > (this.isKnown ? allowed : Math.min(strangerBytes, allowed))) {
+    const { waitingBytes } = this
+    if (
+      waitingBytes > (this.isKnown ? allowed : Math.min(strangerBytes, allowed)) ||
+      (waitingBytes > 0 && this.inbox.isOverShare)
+    ) {
       this.fail(new ProtocolError('overloaded', 'too many messages wait to be handled'))
     }
   }
@@ -57,9 +61,9 @@ export abstract class BaseSession implements Session, SocketEvents {
   }
 
   /** Counts a message of the client (P75). @returns false when it is one too many, and the connection ends */
-  private isInPace(now: number, bytes: number): boolean {
+  protected isInPace(now: number, bytes: number, frames = 1): boolean {
     const { limits } = this.context
-    const pace = this.rate.take(limits.rate, now, bytes)
+    const pace = this.rate.take(limits.rate, now, bytes, frames)
     if (pace === 'fine') return true
     const error = new ProtocolError(
       'rate_limited',
@@ -72,8 +76,10 @@ export abstract class BaseSession implements Session, SocketEvents {
       this.warn(error)
       return true
     }
-    if (this.socket.isOpen()) this.context.observer.limited('rate')
-    this.fail(error)
+    if (!this.socket.isOpen() || this.inbox.isFinishing) return false
+    this.context.observer.limited('rate')
+    // What came before is taken.
+    this.inbox.finish(() => this.fail(error))
     return false
   }
 
@@ -82,7 +88,11 @@ export abstract class BaseSession implements Session, SocketEvents {
    * @throws {ProtocolError} too_many_connections (P74)
    */
   protected takePlace({ tenant, user }: Identity): void {
-    this.place ??= this.context.admission.enter(tenant, user)
+    if (this.place !== null) return
+    this.place = this.context.admission.enter(tenant, user)
+    const line = this.context.loop.of(tenant)
+    this.inbox.line = line
+    this.inbox.account(line.memory)
   }
 
   /** Bytes of messages that wait to be handled. */

@@ -1,6 +1,7 @@
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
 import { decodeServerFrame, encodeValue } from '@weft/protocol'
 import type { Room } from '../room/index.js'
+import { FairShares, LoopTurns } from '../tenants/index.js'
 import { RoomChannel, PublishTurns, type Dialect } from './channel.js'
 import type { Membership } from './membership.js'
 import type { TemplatedApp } from './uws.js'
@@ -25,6 +26,7 @@ const setUp = (): {
     app,
     new PublishTurns(),
     { published: (dialect, receivers, _bytes, updates) => delivered.push({ dialect, receivers, updates }) },
+    new LoopTurns(new FairShares(100).limit(1e9)).of(''),
     () => undefined,
   )
   const member = (dialect: Dialect, name: string, address: Uint8Array | null = null): Membership =>

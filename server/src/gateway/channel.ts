@@ -7,6 +7,7 @@ import { decodeValue, encodeServerFrame, type DurableMessage, type PresenceUser 
 import type { Seq } from '../ids.js'
 import type { Room, RoomMember, RoomOutput } from '../room/index.js'
 import type { StoredEvent } from '../store/types.js'
+import type { LoopLine } from '../tenants/index.js'
 import { encodeAddress, encodeStateless } from './hocuspocus-wire.js'
 import type { Membership } from './membership.js'
 import { encodeAwareness, encodeUpdate, keepAlive } from './yjs-wire.js'
@@ -76,6 +77,8 @@ export class RoomChannel implements RoomOutput {
   /** `performance.now()` of the last frame to all stock clients. */
   private lastYjs = 0
 
+  /** Whose time it takes to send something. */
+  readonly loop: LoopLine
   private readonly disposed: () => void
 
   constructor(
@@ -83,8 +86,10 @@ export class RoomChannel implements RoomOutput {
     apps: Publisher,
     turns: PublishTurns,
     observer: ChannelObserver,
+    loop: LoopLine,
     disposed: () => void,
   ) {
+    this.loop = loop
     this.disposed = disposed
     this.number = number
     this.apps = apps
@@ -146,7 +151,8 @@ export class RoomChannel implements RoomOutput {
     }
     if (this.receivers === this.live.weft.size) return
     const [only] = updates
-    const update = only !== undefined && updates.length === 1 ? only : Y.mergeUpdates([...updates])
+    const update =
+      only !== undefined && updates.length === 1 ? only : this.loop.run(() => Y.mergeUpdates([...updates]))
     if (this.live.yjs.size > 0) this.publish('yjs', encodeUpdate(update), sender, updates.length)
     this.publishAddressed((address) => encodeUpdate(update, address), sender, updates.length)
   }
@@ -216,6 +222,7 @@ export class RoomChannel implements RoomOutput {
       const frame = encode(membership.address)
       this.turns.touch(this)
       this.apps.publish(topic, frame)
+      this.loop.delivers(1, frame.length)
       this.observer.published('hocuspocus', 1, frame.length, updates)
     }
   }
@@ -230,6 +237,7 @@ export class RoomChannel implements RoomOutput {
     const receivers = own === undefined ? members.size : members.size - 1
     if (receivers === 0) return
     if (own?.socket.publish(topic, frame) !== true) this.apps.publish(topic, frame)
+    this.loop.delivers(receivers, frame.length)
     this.observer.published(dialect, receivers, frame.length, updates)
   }
 }

@@ -24,6 +24,7 @@ import {
   type us_socket_context_t,
   type UwsModule,
 } from './uws.js'
+import type { LoopLine } from '../tenants/index.js'
 import { upgradeToken } from './upgrade-token.js'
 import { WeftSession } from './weft-session.js'
 import { YjsSession } from './yjs-session.js'
@@ -134,8 +135,8 @@ export class Gateway {
   }
 
   /** The output of a room that is being opened. */
-  createChannel(): RoomChannel {
-    const channel = new RoomChannel(this.nextChannel++, this.apps, this.turns, this.observer, () =>
+  createChannel(loop: LoopLine): RoomChannel {
+    const channel = new RoomChannel(this.nextChannel++, this.apps, this.turns, this.observer, loop, () =>
       this.channels.delete(channel),
     )
     this.channels.add(channel)

@@ -47,6 +47,8 @@ export interface HocuspocusSocket extends StatusSocket {
   identified(identity: Identity): void
   /** A token was good: the client is no stranger any more. */
   authenticated(): void
+  /** A token was none, or grants nothing here. */
+  denied(): void
   /** The document may be forgotten. */
   forget(address: string): void
   /** Every change of the document is committed. */
@@ -171,6 +173,7 @@ export class HocuspocusDocument implements InboxOwner, HocuspocusWireOwner, Stoc
       this.checkSame(identity)
       if ((await this.context.auth.permit(identity, this.room)) === null) throw notGranted()
       if (this.socket.isOpen()) this.owner.identified(identity)
+      this.inbox.account(this.context.loop.of(identity.tenant).memory)
     } catch (error) {
       this.denied(error)
       return
@@ -384,6 +387,7 @@ export class HocuspocusDocument implements InboxOwner, HocuspocusWireOwner, Stoc
     this.identity = null
     this.context.observer.error(told.code)
     this.socket.send(encodeDenied(this.address, told.message))
+    this.owner.denied()
   }
 
   private told(error: unknown): ProtocolError {

@@ -11,6 +11,8 @@ import { decodeAddress, encodeAddress, encodeDenied, isPong, ping } from './hocu
 
 /** Milliseconds for the first good token. As long as the provider's own server gives. */
 const strangerMs = 60_000
+/** Messages that a denied token counts as (P75): to verify one takes so much more. */
+const deniedFrames = 50
 /** Providers close when nothing arrives for 30 s. */
 const pingMs = 14_000
 
@@ -120,6 +122,10 @@ export class HocuspocusSession extends BaseSession implements HocuspocusSocket {
 
   identified(identity: Identity): void {
     this.takePlace(identity)
+  }
+
+  denied(): void {
+    this.isInPace(performance.now(), 0, deniedFrames)
   }
 
   forget(address: string): void {

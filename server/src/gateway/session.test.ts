@@ -1,4 +1,5 @@
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
+import { FairShares } from '../tenants/index.js'
 import { at, Inbox } from './session.js'
 
 const bytes = (value: number): Uint8Array => new Uint8Array(100).fill(value)
@@ -52,6 +53,36 @@ describe('the inbox', () => {
     // The collector runs when it likes; 200 MB of messages give it reason to.
     for (let i = 0; i < 50 && live > 50; i++) await turn()
     expect(live).toBeLessThan(150)
+  })
+
+  test('I6: what waits counts among what the tenant may have waiting, from when it is known until it is handled or closed', async () => {
+    const share = new FairShares(50).limit(3_000).share('red')
+    const [one, two] = [0, 1].map(() => new Inbox({ handle: () => turn(), failed: () => undefined }))
+    if (one === undefined || two === undefined) throw new Error('no inbox')
+    for (let i = 0; i < 3; i++) one.add(bytes(i))
+    one.account(share)
+    expect(share.used).toBe(one.waitingBytes)
+    two.account(share)
+    expect(two.isOverShare).toBe(false)
+    for (let i = 0; i < 6; i++) one.add(bytes(i))
+    expect(two.isOverShare).toBe(true)
+    two.add(bytes(0))
+    two.add(bytes(1))
+    two.close()
+    await vi.waitFor(() => expect(share.used).toBe(0))
+  })
+
+  test('P75: when it finishes, what came before is handled, and nothing after it', async () => {
+    const handled: number[] = []
+    const inbox = new Inbox({
+      handle: (message) => turn().then(() => void handled.push(message[0] ?? 0)),
+      failed: () => undefined,
+    })
+    for (let value = 0; value < 3; value++) inbox.add(bytes(value))
+    const finished = new Promise<void>((resolve) => inbox.finish(resolve))
+    inbox.add(bytes(3))
+    await finished
+    expect(handled).toEqual([0, 1, 2])
   })
 
   test('nothing is handled after the close', async () => {

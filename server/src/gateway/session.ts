@@ -5,6 +5,7 @@ import { DocWorkerError } from '../compaction/index.js'
 import { UpdateInvalidError } from '../crdt/index.js'
 import type { Admission, LimitName, RateLimits } from '../limits/index.js'
 import type { HistoryReads, Rooms } from '../room/index.js'
+import type { LoopLine, LoopTurns, Share } from '../tenants/index.js'
 import type { RoomChannel } from './channel.js'
 
 export interface GatewayLimits extends SessionLimits {
@@ -49,6 +50,7 @@ export interface SessionContext {
   readonly auth: Pick<Authority, 'open' | 'verify' | 'permit'>
   /** Counts connections of users and tenants. */
   readonly admission: Admission
+  readonly loop: LoopTurns
   readonly rooms: Rooms<RoomChannel>
   readonly history: HistoryReads
   readonly observer: SessionObserver
@@ -103,6 +105,9 @@ const frameOverhead = 128
 /** Bytes that may wait of a client that is not known yet: before WELCOME, or before a stock client's room is open. */
 export const strangerBytes = 1024 * 1024
 
+/** Messages that have been handled and are still referred to, at most. */
+const keptHandled = 16
+
 /** What handles the messages of an inbox. */
 export interface InboxOwner {
   /** @returns null when it is done at once */
@@ -113,14 +118,21 @@ export interface InboxOwner {
 
 /**
  * Handles messages one after the other, also when handling one takes a while (a token to verify, a large update in a
- * worker): later ones wait, in order.
+ * worker): later ones wait, in order. They wait as well while others have their turn of the event loop.
  */
 export class Inbox {
+  /** Whose time it takes to handle them; null where that is counted already. */
+  line: LoopLine | null = null
   private readonly owner: InboxOwner
   private waiting: Uint8Array[] = []
+  /** Those before it have been handled. */
+  private next = 0
   private bytes = 0
+  /** One is being handled, or waits for its turn. */
   private busy = false
   private closed = false
+  private finished: (() => void) | null = null
+  private memory: Share | null = null
 
   constructor(owner: InboxOwner) {
     this.owner = owner
@@ -131,56 +143,102 @@ export class Inbox {
     return this.bytes
   }
 
+  /** What waits counts among what the tenant's clients may have waiting. */
+  account(memory: Share): void {
+    if (this.memory !== null || this.closed) return
+    this.memory = memory
+    memory.add(this.bytes)
+  }
+
+  /** Whether all clients of the tenant have more waiting than they may. */
+  get isOverShare(): boolean {
+    return this.memory?.fits(0) === false
+  }
+
+  private grow(bytes: number): void {
+    this.bytes += bytes
+    this.memory?.add(bytes)
+  }
+
   add(bytes: Uint8Array): void {
-    if (this.closed) return
-    if (this.busy) {
-      this.waiting.push(bytes)
-      this.bytes += bytes.length + frameOverhead
+    if (this.closed || this.finished !== null) return
+    if (!this.busy && this.line?.isOver !== true) {
+      const pending = this.run(bytes)
+      if (pending !== null) this.goOnAfter(pending)
       return
     }
-    const pending = this.run(bytes)
-    if (pending === null) return
-    this.busy = true
-    void this.drainAfter(pending)
+    this.waiting.push(bytes)
+    this.grow(bytes.length + frameOverhead)
+    if (!this.busy) this.waitForTurn(this.line)
+  }
+
+  get isFinishing(): boolean {
+    return this.finished !== null
+  }
+
+  /** Takes nothing more in. @param done called when what waits has been handled */
+  finish(done: () => void): void {
+    this.finished = done
+    if (!this.busy) done()
   }
 
   /** Nothing more is handled. */
   close(): void {
     this.closed = true
     this.waiting = []
-    this.bytes = 0
+    this.next = 0
+    this.grow(-this.bytes)
   }
 
   private run(bytes: Uint8Array): Promise<void> | null {
+    const { line } = this
+    const began = line === null ? 0 : performance.now()
     try {
       return this.owner.handle(bytes)
     } catch (error) {
       this.owner.failed(error)
       return null
+    } finally {
+      line?.spend(performance.now() - began)
     }
   }
 
-  private async drainAfter(first: Promise<void>): Promise<void> {
-    try {
-      await first
-    } catch (error) {
-      this.owner.failed(error)
-    }
-    // What has been handled is let go of, also when the client never pauses.
-    while (this.waiting.length > 0) {
-      const batch = this.waiting
-      this.waiting = []
-      for (const bytes of batch) {
-        if (this.closed) break
-        this.bytes -= bytes.length + frameOverhead
-        try {
-          await this.run(bytes)
-        } catch (error) {
-          this.owner.failed(error)
-        }
-      }
-    }
+  private waitForTurn(line: LoopLine | null): void {
+    this.busy = true
+    line?.wait(this.goOn)
+  }
+
+  private goOnAfter(pending: Promise<void>): void {
+    this.busy = true
+    pending
+      .catch((error: unknown) => this.owner.failed(error))
+      .then(this.goOn)
+      .catch((error: unknown) => this.owner.failed(error))
+  }
+
+  /** Handles what waits, until one takes a while or the turn is over. */
+  private readonly goOn = (): void => {
     this.busy = false
+    for (let bytes = this.waiting[this.next]; bytes !== undefined; bytes = this.waiting[this.next]) {
+      if (this.line?.isOver === true) {
+        this.waitForTurn(this.line)
+        return
+      }
+      this.next++
+      this.grow(-bytes.length - frameOverhead)
+      // What has been handled is let go of, also when the client never pauses.
+      if (this.next === keptHandled) {
+        this.waiting = this.waiting.slice(this.next)
+        this.next = 0
+      }
+      const pending = this.run(bytes)
+      if (pending === null) continue
+      this.goOnAfter(pending)
+      return
+    }
+    this.waiting = []
+    this.next = 0
+    if (!this.closed) this.finished?.()
   }
 }
 

@@ -136,7 +136,7 @@ export class StockDocument {
 
   private async largeChange(update: Uint8Array): Promise<void> {
     const checked = await this.inspect(update)
-    this.take(checked.update, checked.inspection)
+    this.member.channel.loop.run(() => this.take(checked.update, checked.inspection))
   }
 
   private async inspect(update: Uint8Array): Promise<{ update: Uint8Array; inspection: Inspection }> {
@@ -211,14 +211,17 @@ export class StockDocument {
     }
     const first = !member.presenceSeen && !this.presenceShown
     member.presenceSeen = true
-    member.room.setPresence(member, entries, first)
+    if (!member.room.setPresence(member, entries, first)) this.dialect.context.observer.error('overloaded')
     this.showPresence(false)
   }
 
   private showPresence(again: boolean): void {
     if (this.presenceShown && !again) return
     this.presenceShown = true
-    const awareness = this.member.room.presence.snapshot()
-    if (awareness !== null) this.dialect.show(awareness)
+    const { room, channel } = this.member
+    channel.loop.run(() => {
+      const awareness = room.presence.snapshot()
+      if (awareness !== null) this.dialect.show(awareness)
+    })
   }
 }

@@ -60,7 +60,7 @@ const takeLargeUpdate = async (
   }
   if (member.hasLeft || forbidden(source, member, n, member.permissions.write)) return
   if (refusesNow(source, member, n, checked.update.length)) return
-  accept(source, member, frame, checked.update, checked.inspection)
+  member.channel.loop.run(() => accept(source, member, frame, checked.update, checked.inspection))
 }
 
 const accept = (

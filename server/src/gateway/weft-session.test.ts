@@ -4,6 +4,7 @@ import { mayAll, type Identity } from '../auth/index.js'
 import { readConfig } from '../config.js'
 import { Admission, rateLimits } from '../limits/index.js'
 import { HistoryReads, Rooms } from '../room/index.js'
+import { FairShares, LoopTurns } from '../tenants/index.js'
 import type { RoomChannel } from './channel.js'
 import type { SessionContext } from './session.js'
 import { Socket } from './socket.js'
@@ -66,6 +67,7 @@ beforeEach(() => {
       permit: () => mayAll,
     },
     admission: new Admission(readConfig({}), null, nothing),
+    loop: new LoopTurns(new FairShares(100).limit(1e9)),
     rooms: Object.create(Rooms.prototype) as Rooms<RoomChannel>, // no room is joined
     history: Object.create(HistoryReads.prototype) as HistoryReads, // nor asked for its past
     observer: { error: nothing, limited: nothing, fault: nothing, behind: nothing, info: nothing },

@@ -305,7 +305,10 @@ export class WeftSession extends BaseSession implements ChangeSource, HistorySou
   }
 
   private showPresence(member: Membership): void {
-    if (!member.isLive) return
+    if (member.isLive) member.channel.loop.run(() => this.sendPresence(member))
+  }
+
+  private sendPresence(member: Membership): void {
     const { presence } = member.room
     const awareness = presence.snapshot()
     if (awareness === null) return
@@ -352,7 +355,8 @@ export class WeftSession extends BaseSession implements ChangeSource, HistorySou
       if (!mayShow(member, entries)) throw new ProtocolError('forbidden', 'the grant is not to show presence')
       const first = !member.presenceSeen
       member.presenceSeen = true
-      member.room.setPresence(member, entries, first)
+      if (!member.room.setPresence(member, entries, first))
+        throw new ProtocolError('overloaded', 'the server holds as much presence as it may')
     } catch (error) {
       if (!(error instanceof ProtocolError)) throw error
       this.refuse(null, error.code, error.message)

@@ -410,6 +410,26 @@ describe('I6: tenants', () => {
     expect([journal.depth, journal.depthBytes]).toEqual([0, 0])
   })
 
+  test('however much one has to commit, the next transaction is as short as it may be for the others', async () => {
+    const log = new ScriptedLog()
+    const { journal, lane } = make(log, { maxBatchEntries: 10, maxTenantEntries: 3, maxBytes: 1_000_000 })
+    const flood = journal.lane('flood')
+    const sizes: number[] = []
+    const answer = (next: Call): void => {
+      void log.next().then(answer)
+      sizes.push(next.entries.length)
+      next.commit()
+    }
+    void log.next().then(answer)
+    for (let tag = 0; tag < 7; tag++) flood.append(entry(tag, 1))
+    await journal.flush()
+    expect(sizes).toEqual([3, 3, 1])
+    // One that has the node for itself takes all of it.
+    for (let tag = 0; tag < 7; tag++) lane.append(entry(tag, 2))
+    await journal.flush()
+    expect(sizes).toEqual([3, 3, 1, 7])
+  })
+
   test('one that has its share of the memory is refused, and another is not', () => {
     const log = new ScriptedLog()
     const { journal } = make(log, { maxBytes: 100_000 })

@@ -19,6 +19,8 @@ import type { JournalEntry, JournalResult } from './types.js'
 export interface JournalOptions {
   /** Entries in one transaction, at most. */
   readonly maxBatchEntries: number
+  /** Those of one tenant, where there are several: the others wait for the transaction. Default: `maxBatchEntries`. */
+  readonly maxTenantEntries?: number
   /** Payload bytes in one transaction, at most (a single larger entry goes alone). */
   readonly maxBatchBytes: number
   /** Bytes of changes that may wait for the database; beyond them rooms refuse changes as `overloaded`. Shared by the tenants. */
@@ -146,6 +148,7 @@ export class Journal implements LaneJournal {
   /** What is left of a batch is divided between the lanes that are left: what one does not need goes to those after it. */
   private takeBatch(): Batch {
     let { maxBatchEntries: entriesLeft, maxBatchBytes: bytesLeft } = this.options
+    const { maxTenantEntries = Infinity } = this.options
     const { lanes } = this
     const batch: JournalEntry[][] = []
     const parts: Batch['parts'] = []
@@ -153,7 +156,8 @@ export class Journal implements LaneJournal {
     const unfinished: JournalLane[] = []
     for (const lane of lanes) {
       const lanesLeft = lanes.length - served
-      const entries = lane.take(Math.floor(entriesLeft / lanesLeft), bytesLeft / lanesLeft)
+      const most = lane.isShared ? maxTenantEntries : Infinity
+      const entries = lane.take(Math.min(most, Math.floor(entriesLeft / lanesLeft)), bytesLeft / lanesLeft)
       let size = 0
       for (const entry of entries) {
         bytesLeft -= entry.payload.length

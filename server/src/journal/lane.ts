@@ -32,6 +32,11 @@ export class JournalLane {
     return this.queue.length
   }
 
+  /** Whether other tenants may have changes as well. */
+  get isShared(): boolean {
+    return this.share.isCapped
+  }
+
   /** Whether a change of that many bytes may come in. To be asked before the change is relayed (I3). */
   hasRoom(bytes: number): boolean {
     const { journal, share } = this

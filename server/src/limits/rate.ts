@@ -55,8 +55,9 @@ export class MessageRate {
   /**
    * Counts a message.
    * @param now milliseconds; only differences matter
+   * @param frames how many it counts as
    */
-  take(limits: RateLimits, now: number, bytes: number): Pace {
+  take(limits: RateLimits, now: number, bytes: number, frames = 1): Pace {
     const at = now | 0
     const elapsed = (at - this.at) | 0
     this.at = at
@@ -66,7 +67,7 @@ export class MessageRate {
     let high = false
     if (limits.framesPerSecond > 0) {
       const left = this.frames - leaked * limits.framesPerSecond
-      const level = left > 0 ? left + 1000 : 1000
+      const level = (left > 0 ? left : 0) + frames * 1000
       this.frames = level
       over = level > limits.frameBurst
       high = level > limits.frameBurst / 2

@@ -4,7 +4,7 @@ import type { Coverage } from '../crdt/index.js'
 import type { RoomId, Seq } from '../ids.js'
 import type { JournalLane } from '../journal/index.js'
 import type { Store, StoredEvent } from '../store/types.js'
-import type { Share, TenantUsage } from '../tenants/index.js'
+import type { LoopLine, Share, TenantUsage } from '../tenants/index.js'
 import type { TenantBases } from './base-memory.js'
 import type { BatchEnd } from './batch-end.js'
 import type { RoomQuarantine } from './room-quarantine.js'
@@ -32,7 +32,11 @@ export interface RoomContext {
   readonly workers: DocTasks
   readonly bases: TenantBases
   readonly remoteMemory: Share
+  /** Of what rooms know of authors and people: see `Room.admits` and `PresenceTable`. */
+  readonly memory: Share
   readonly usage: TenantUsage
+  /** The tenant's part of the event loop. */
+  readonly loop: LoopLine
   readonly batchEnd: BatchEnd
   readonly quarantine: RoomQuarantine
   readonly observer: RoomObserver

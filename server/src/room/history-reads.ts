@@ -38,7 +38,7 @@ export class HistoryReads {
       if (page === null) throw new ProtocolError('room_deleted', 'the room has been deleted')
       return page
     } finally {
-      this.turns.end()
+      this.turns.end(room.tenant)
     }
   }
 }

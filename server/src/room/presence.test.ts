@@ -4,7 +4,7 @@ import { afterEach, describe, expect, test } from 'vitest'
 import { readAwareness, type AwarenessEntry } from '@weft/protocol'
 import { maxRemembered } from './presence-gone.js'
 import type { PresenceOwner } from './presence-owner.js'
-import { PresenceTable } from './presence.js'
+import { maxPresenceBytes, PresenceTable } from './presence.js'
 
 const limits = { entriesPerConnection: 4 }
 let connections = 0
@@ -27,11 +27,51 @@ const changesOf = (table: PresenceTable): Uint8Array | null => {
 /** What receivers would see of a change, or of a snapshot. */
 const read = (update: Uint8Array | null): Record<number, [clock: number, state: unknown]> =>
   Object.fromEntries(
-    (update === null ? [] : readAwareness(update, 1e6, 1e6)).map(({ clientId, clock, state }) => [
+    (update === null ? [] : readAwareness(update, 1e6, 2e6)).map(({ clientId, clock, state }) => [
       clientId,
       [clock, JSON.parse(state ?? 'null') as unknown],
     ]),
   )
+
+describe('I6: memory', () => {
+  const long = 'x'.repeat(1024 * 1024 - 1_000)
+
+  test('a room shows so much at once, and another state in place of a shorter one as well', () => {
+    const table = new PresenceTable(limits)
+    const owners = Array.from({ length: 5 }, () => connection())
+    const full = owners.map((owner, i) => table.apply(owner, [entry(i, 1, long)], true, 0).full)
+    expect(full).toEqual([false, false, false, false, true])
+    expect(table.size).toBe(4)
+    expect(table.bytes).toBeLessThanOrEqual(maxPresenceBytes)
+    // A shorter one has room, and makes room.
+    expect(table.apply(owners[0]!, [entry(0, 2, 'short')], false, 1).full).toBe(false)
+    expect(table.apply(owners[4]!, [entry(4, 2, long)], true, 1).full).toBe(false)
+    expect(table.apply(owners[0]!, [entry(0, 3, long)], false, 2).full).toBe(true)
+    expect(read(table.snapshot())[0]).toEqual([2, 'short'])
+    for (const owner of owners) table.drop(owner, 3)
+    expect(table.bytes).toBe(0)
+  })
+
+  test('what all rooms may hold together is asked before, with all entries of a frame', () => {
+    const asked: number[] = []
+    const table = new PresenceTable({ ...limits, fits: (more) => asked.push(more) < 3 })
+    const { full } = table.apply(
+      connection(),
+      [1, 2, 3].map((id) => entry(id, 1, 'x')),
+      true,
+      0,
+    )
+    expect([full, table.size]).toEqual([true, 2])
+    expect(asked).toEqual([1, 2, 3].map((count) => count * (asked[0] ?? 0)))
+  })
+
+  test('of other nodes no more is shown either', () => {
+    const table = new PresenceTable({ ...limits, fits: () => false })
+    const told = { clientId: 1, clock: 1, state: '1', user: null, connection: 'far' }
+    table.hear('node', [told], true, 0)
+    expect([table.size, table.bytes]).toEqual([0, 0])
+  })
+})
 
 describe('who may speak for an id', () => {
   test('P31: the first to show an id owns it; P30: what others say of it is ignored', () => {
@@ -87,7 +127,7 @@ describe('leaving and returning', () => {
     const ada = connection('ada')
     table.apply(ada, [entry(1, 1, 'a'), entry(2, 1, 'b')], true, 0)
     changesOf(table)
-    expect(table.apply(ada, [entry(1, 2, null)], false, 1)).toEqual({ left: true })
+    expect(table.apply(ada, [entry(1, 2, null)], false, 1).left).toBe(true)
     expect(read(changesOf(table))).toEqual({ 1: [2, null] })
     expect(table.drop(ada, 2)).toBe(true)
     expect(read(changesOf(table))).toEqual({ 2: [2, null] })

@@ -52,7 +52,14 @@ const raiseEveryMs = 1_000
 export interface PresenceLimits {
   /** Ids that one connection may show in a room. */
   readonly entriesPerConnection: number
+  /** Whether the room may hold so many bytes more of states. Default: yes. */
+  fits?(more: number): boolean
 }
+
+/** Bytes of the states that one room shows, at most: all of them go to everybody who comes. */
+export const maxPresenceBytes = 4 * 1024 * 1024
+/** What an entry takes beside its state. */
+const entryBytes = 256
 
 export class PresenceTable {
   private readonly limits: PresenceLimits
@@ -67,6 +74,7 @@ export class PresenceTable {
   private readonly untold = new Set<number>()
   /** Clocks that owners on other nodes are to go beyond. */
   private readonly raises = new Map<number, BusPresence>()
+  private held = 0
 
   constructor(limits: PresenceLimits) {
     this.limits = limits
@@ -75,6 +83,11 @@ export class PresenceTable {
   /** Ids shown now. */
   get size(): number {
     return this.entries.size
+  }
+
+  /** The memory that it takes, in bytes. An estimate. */
+  get bytes(): number {
+    return this.held
   }
 
   /** Ids that left and are remembered. */
@@ -96,21 +109,25 @@ export class PresenceTable {
    * Takes what a connection says of its own presence, and ignores what it says of others'.
    * @param first whether this is the connection's first presence in the room, sent before it can have heard anybody
    *   else's: only then may it take an id over
-   * @returns whether one of the entries was a leave, which is to be told at once
+   * @returns whether one of the entries was a leave, which is to be told at once; whether one was ignored for want of memory
    */
   apply(
     owner: PresenceOwner,
     entries: readonly AwarenessEntry[],
     first: boolean,
     now: number,
-  ): { left: boolean } {
+  ): { left: boolean; full: boolean } {
     let left = false
+    let full = false
+    const before = this.held
     const claims = first && entries.length === 1
     for (const entry of entries) {
       const current = this.entries.get(entry.clientId)
       if (current === undefined) {
-        if (entry.state !== null && this.mayShow(owner, entry, entries.length, first))
+        if (entry.state === null || !this.mayShow(owner, entry, entries.length, first)) continue
+        if (this.fits(entryBytes + entry.state.length, before))
           this.show(owner, entry, claims ? now : -Infinity, now)
+        else full = true
         continue
       }
       if (current.owner !== owner) {
@@ -123,14 +140,27 @@ export class PresenceTable {
       if (entry.state === null) {
         this.remove(entry.clientId, Math.max(entry.clock, current.clock + 1), null, now)
         left = true
+      } else if (!this.fits(entry.state.length - current.state.length, before)) {
+        full = true
       } else {
         current.clock = current.base = Math.max(entry.clock, current.clock + 1)
-        current.state = entry.state
+        this.setState(current, entry.state)
         noteRaised(current, entry.clock)
         this.changed(entry.clientId)
       }
     }
-    return { left }
+    return { left, full }
+  }
+
+  /** Whether there is room for so much more, when so much was held as memory was last accounted for. */
+  private fits(more: number, before: number): boolean {
+    if (more <= 0) return true
+    return this.held + more <= maxPresenceBytes && this.limits.fits?.(this.held + more - before) !== false
+  }
+
+  private setState(entry: Entry, state: string): void {
+    this.held += state.length - entry.state.length
+    entry.state = state
   }
 
   /**
@@ -261,6 +291,7 @@ export class PresenceTable {
       // Overtaken on its way by its own leave.
       if (gone !== undefined && gone.told !== null && sameConnection(gone, holder) && clock <= gone.told)
         return false
+      if (!this.fits(entryBytes + state.length, this.held)) return false
       const shown = entryOf(holder, this.nextClock(told), clock, state)
       this.add(clientId, shown, now)
       this.checkClock(clientId, shown)
@@ -292,7 +323,7 @@ export class PresenceTable {
     this.give(clientId, current, holder)
     current.clock = Math.max(clock, current.clock + 1)
     current.base = clock
-    current.state = state
+    this.setState(current, state)
     current.raised = []
     this.dirty.add(clientId)
     this.checkClock(clientId, current)
@@ -330,6 +361,7 @@ export class PresenceTable {
 
   private add(clientId: number, shown: Entry, now: number): void {
     this.entries.set(clientId, shown)
+    this.held += entryBytes + shown.state.length
     this.gone.delete(clientId)
     this.own(shown, clientId)
     this.changed(clientId)
@@ -341,6 +373,7 @@ export class PresenceTable {
     if (entry === undefined) return
     const { owner, node } = entry
     this.entries.delete(clientId)
+    this.held -= entryBytes + entry.state.length
     this.raises.delete(clientId)
     this.disown(entry, clientId)
     this.gone.add(clientId, { owner, node, clock, at: now, told }, (id) => {

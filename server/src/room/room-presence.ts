@@ -50,9 +50,16 @@ export class RoomPresence {
     return this.table.size
   }
 
-  /** What a member of this node shows; see `PresenceTable.apply`. */
-  apply(owner: PresenceOwner, entries: readonly AwarenessEntry[], first: boolean): void {
-    this.ticker.changed(this.table.apply(owner, entries, first, performance.now()).left)
+  /** The memory that it takes, in bytes. */
+  get bytes(): number {
+    return this.table.bytes
+  }
+
+  /** What a member of this node shows; see `PresenceTable.apply`. @returns whether there was room for it */
+  apply(owner: PresenceOwner, entries: readonly AwarenessEntry[], first: boolean): boolean {
+    const { left, full } = this.table.apply(owner, entries, first, performance.now())
+    this.ticker.changed(left)
+    return !full
   }
 
   /** A member of this node left. */

@@ -6,7 +6,7 @@ import { Coverage, inspectUpdate } from '../crdt/index.js'
 import { asRoomId } from '../ids.js'
 import { Journal } from '../journal/index.js'
 import { StoreError, type CommitEntry, type CommitResult, type StoredEvent } from '../store/types.js'
-import { FairShares, TenantCounts } from '../tenants/index.js'
+import { FairShares, LoopTurns, TenantCounts } from '../tenants/index.js'
 import { BaseMemory } from './base-memory.js'
 import { BatchEnd } from './batch-end.js'
 import { RoomQuarantine } from './room-quarantine.js'
@@ -107,7 +107,9 @@ const makeRoom = (events: readonly StoredEvent[] = []): Room =>
       workers,
       bases: new BaseMemory(1e9).forTenant(),
       usage: new TenantCounts(0).others,
+      loop: new LoopTurns(new FairShares(100).limit(1e9)).of(''),
       remoteMemory: new FairShares(100).limit(1e9).share(''),
+      memory: new FairShares(100).limit(1e9).share(''),
       batchEnd: new BatchEnd(silentObserver),
       quarantine: new RoomQuarantine(() => undefined),
       observer: silentObserver,

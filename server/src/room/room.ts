@@ -51,6 +51,9 @@ export class Room implements BatchParticipant {
   /** Changes in the journal: updates and messages. */
   private unsettled = 0
   private settling = false
+  /** Bytes of `context.memory`. */
+  private accounted = 0
+  private isDisposed = false
   private readonly watermarks: Watermarks
   private readonly leaveBus: () => void
   /** Why the room has ended, or null. */
@@ -78,6 +81,7 @@ export class Room implements BatchParticipant {
     })
     this.presence = new RoomPresence(loaded.id, context.bus, output, context.observer, {
       entriesPerConnection: context.options.presenceEntriesPerConnection,
+      fits: (more) => context.memory.fits(more),
     })
     this.watermarks = new Watermarks(output, context.options, context.observer, () => this.handed)
     this.acks = new RoomAcks(this.coverage, context.observer)
@@ -107,6 +111,7 @@ export class Room implements BatchParticipant {
       messagePassed: () => this.watermarks.messagePassed(),
       advanced: (bytes) => this.advanced(bytes),
     })
+    this.account()
     this.leaveBus = loaded.listen((message, from) => this.heard(message, from))
     this.presence.ask()
   }
@@ -149,7 +154,16 @@ export class Room implements BatchParticipant {
   }
 
   leave(member: RoomMember): void {
-    if (this.acks.leave(member)) this.presence.drop(member)
+    if (!this.acks.leave(member)) return
+    this.presence.drop(member)
+    this.account()
+  }
+
+  /** What the room holds counts among what its tenant may. */
+  private account(): void {
+    const bytes = this.isDisposed ? 0 : this.coverage.memoryBytes + this.presence.bytes
+    this.context.memory.add(bytes - this.accounted)
+    this.accounted = bytes
   }
 
   /** Whether a change of that size may come in now. To be asked before `change` or `append` (I3). */
@@ -165,14 +179,19 @@ export class Room implements BatchParticipant {
   }
 
   /**
-   * Whether an update may come in as far as what it refers to goes: too much that waits for what never came is not added to
-   * (I6). An update whose dependencies are here is always welcome: it may be what the others wait for.
+   * Whether an update may come in as far as memory goes: too much that waits for what never came is not added to, nor more
+   * authors than all rooms of the tenant may have (I6). An update of known authors whose dependencies are here is always
+   * welcome: it may be what the others wait for.
    */
   admits(inspection: Inspection): boolean {
-    return (
-      this.coverage.waitingBytes <= this.context.options.maxWaitingBytes ||
-      this.coverage.covers(inspection.deps)
-    )
+    const { coverage, context } = this
+    const growth = coverage.growthBy(inspection)
+    if (growth === 0) return true
+    if (!context.memory.fits(growth)) {
+      context.usage.refused++
+      return false
+    }
+    return coverage.waitingBytes <= context.options.maxWaitingBytes || coverage.covers(inspection.deps)
   }
 
   /** Whether the document may take an update in as far as its size goes (P76). To be asked before `change` and `seed`. */
@@ -249,6 +268,8 @@ export class Room implements BatchParticipant {
     const change = new Change(this, member, n, { name, payload, inspection: null }, performance.now())
     this.acks.add(member, change)
     this.journal(change)
+    // Those of one commit go out in one turn, which is too late to hold them back.
+    this.context.loop.delivers(this.output.receivers, payload.length)
   }
 
   /** Acknowledges a change that holds nothing new, after those before it: everything in it is committed. */
@@ -306,9 +327,11 @@ export class Room implements BatchParticipant {
     } else this.events.committed(change, seq)
   }
 
-  /** What the sender shows of itself. */
-  setPresence(member: RoomMember, entries: readonly AwarenessEntry[], first: boolean): void {
-    this.presence.apply(member, entries, first)
+  /** What the sender shows of itself. @returns whether there was room for it */
+  setPresence(member: RoomMember, entries: readonly AwarenessEntry[], first: boolean): boolean {
+    const fits = this.presence.apply(member, entries, first)
+    this.account()
+    return fits
   }
 
   broadcast(member: RoomMember, name: string, payload: Uint8Array): void {
@@ -398,6 +421,9 @@ export class Room implements BatchParticipant {
     this.events.dispose()
     this.watermarks.dispose()
     this.leaveBus()
+    // An ended room may hear of commits still.
+    this.isDisposed = true
+    this.account()
     this.content.dispose()
     this.output.dispose()
   }
@@ -448,6 +474,7 @@ export class Room implements BatchParticipant {
   /** Called by `BatchEnd`. */
   afterBatch(): void {
     this.settling = false
+    this.account()
     this.acks.release()
     this.events.settled()
     this.watermarks.advanced(this.head)
@@ -464,10 +491,13 @@ export class Room implements BatchParticipant {
         this.events.heardCommit(from, message)
         return
       case 'broadcast':
+        // What is lost of these nobody misses (P35), and the other node may have nobody in the room to slow it down.
+        if (this.context.loop.isOver) return
         this.output.broadcast(null, message.author, message.name, message.payload)
         return
       case 'presence':
         this.presence.heard(message, from)
+        this.account()
         return
       case 'presence_wanted':
         this.presence.answer()

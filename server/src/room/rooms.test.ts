@@ -7,7 +7,9 @@ import { Journal } from '../journal/index.js'
 import type { LimitName } from '../limits/index.js'
 import type { CommitEntry, CommitResult, Store } from '../store/types.js'
 import { Rooms, type RoomsOptions } from './rooms.js'
-import { FairShares, TenantCounts } from '../tenants/index.js'
+import { inspectUpdate } from '../crdt/index.js'
+import { manyClients } from '../crdt/testing/attacks.js'
+import { FairShares, LoopTurns, TenantCounts } from '../tenants/index.js'
 import { RoomQuarantine } from './room-quarantine.js'
 import { ScriptedMember, ScriptedOutput, silentObserver } from './testing/scripted.js'
 
@@ -105,6 +107,7 @@ const makeRooms = (options: Partial<RoomsOptions>): void => {
         messageWatermarkInterval: 2_000,
         maxDocumentBytes: 1e9,
       },
+      loop: new LoopTurns(new FairShares(50).limit(1e9)),
       createOutput: () => new ScriptedOutput(),
       opened: () => undefined,
       heard: () => undefined,
@@ -204,6 +207,33 @@ describe('with as many rooms open as there may be', () => {
     expect([first.output.disposed, other.output.disposed]).toEqual([true, false])
     expect((await rooms.open('third', 'r')).room.tenant).toBe('third')
   })
+})
+
+test('I6: what the rooms of a tenant hold of people and authors is bounded, and free again when they close', async () => {
+  makeRooms({ maxBytes: 100_000, maxOpen: 100, idleMs: 0 })
+  const member = new ScriptedMember('aa')
+  const show = (hold: Awaited<ReturnType<typeof rooms.open>>, id: number): boolean => {
+    hold.room.join(member)
+    const state = JSON.stringify('x'.repeat(10_000))
+    return hold.room.setPresence(member, [{ clientId: id, clock: 1, state }], true)
+  }
+  await rooms.open('other', 'r')
+  const shown: boolean[] = []
+  const holds = []
+  for (let i = 0; i < 6; i++) {
+    const hold = await rooms.open('greedy', `r${i}`)
+    holds.push(hold)
+    shown.push(show(hold, i))
+  }
+  expect(shown).toEqual([true, true, true, true, false, false])
+  const many = inspectUpdate(manyClients(500))
+  expect(holds[0]?.room.admits(many)).toBe(false)
+  const other = await rooms.open('other', 'r')
+  expect(other.room.admits(inspectUpdate(manyClients(2_000)))).toBe(false)
+  expect(other.room.admits(many)).toBe(true)
+  expect(show(other, 1)).toBe(true)
+  holds[0]?.room.leave(member)
+  expect(show(holds[5]!, 9)).toBe(true)
 })
 
 describe('P77: joins that the node cannot serve', () => {

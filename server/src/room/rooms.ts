@@ -12,7 +12,10 @@ import type { RoomRow, Store, StoredEvent } from '../store/types.js'
 import type { LimitName } from '../limits/index.js'
 import {
   FairTurns,
+  joinMs,
   type FairShares,
+  type LoopLine,
+  type LoopTurns,
   type Share,
   type SharedLimit,
   type TenantCounts,
@@ -36,6 +39,8 @@ export interface RoomsOptions {
   readonly maxWaitMs: number
   /** Rooms open on this node at once. */
   readonly maxOpen: number
+  /** Bytes of presence and authors that all rooms hold. Default: 512 MiB. */
+  readonly maxBytes?: number
   /** How the tenants share these limits. */
   readonly shares: FairShares
   /** What is counted of each tenant. */
@@ -50,8 +55,10 @@ export interface RoomsDependencies<Output extends RoomOutput> extends Pick<
   readonly journal: Journal
   readonly workers: DocWorkers
   readonly bases: BaseMemory
-  /** Makes the output of a room that is being opened. */
-  createOutput(): Output
+  /** How the tenants share the event loop. */
+  readonly loop: LoopTurns
+  /** Makes the output of a room that is being opened. @param loop whose time it takes to send it */
+  createOutput(loop: LoopLine): Output
   /** A room has been opened: see `Sweep`. */
   opened(): void
   /** Another node says something of a room: see `NodeWatch`. */
@@ -122,6 +129,9 @@ const shedMs = 2_000
 /** Bytes of other nodes' uncommitted updates that all rooms of a node hold together. */
 const maxRemoteBytes = 64 * 1024 * 1024
 
+/** Bytes of presence, of what is known of authors, and of what waits for changes that never came, that all rooms hold together. */
+const maxRoomBytes = 512 * 1024 * 1024
+
 const keyOf = (tenant: string, name: string): string => `${tenant}\0${name}`
 
 export class Rooms<Output extends RoomOutput> {
@@ -131,6 +141,7 @@ export class Rooms<Output extends RoomOutput> {
   private readonly tenants = new Map<string, TenantRooms<Output>>()
   private readonly openRooms: SharedLimit
   private readonly remoteMemory: SharedLimit
+  private readonly memory: SharedLimit
   private readonly turns: FairTurns
   private readonly batchEnd: BatchEnd
 
@@ -140,6 +151,7 @@ export class Rooms<Output extends RoomOutput> {
     const { shares } = options
     this.openRooms = shares.limit(options.maxOpen)
     this.remoteMemory = shares.limit(maxRemoteBytes)
+    this.memory = shares.limit(options.maxBytes ?? maxRoomBytes)
     this.turns = new FairTurns(options.concurrentOpens, shares.limit(options.waitingOpens), options.maxWaitMs)
     this.batchEnd = new BatchEnd(dependencies.observer)
   }
@@ -159,6 +171,9 @@ export class Rooms<Output extends RoomOutput> {
    */
   async open(tenant: string, name: string): Promise<RoomHold<Output>> {
     if (this.dependencies.isLate()) throw this.shed('loop_delay')
+    const loop = this.dependencies.loop.of(tenant)
+    const turn = loop.turn(joinMs)
+    if (turn !== null) await turn
     const key = keyOf(tenant, name)
     const known = this.slots.get(key)
     // A room that was deleted under us is closed; the name may be a new room by now.
@@ -170,6 +185,7 @@ export class Rooms<Output extends RoomOutput> {
     slot.tenant.idle.delete(key)
     try {
       const { room, output } = await slot.opening
+      await loop.turn(joinMs)
       return new Hold(room, output, slot)
     } catch (error) {
       slot.release()
@@ -190,10 +206,8 @@ export class Rooms<Output extends RoomOutput> {
 
   private openSlot(key: string, tenantName: string, name: string): Slot<Output> {
     const tenant = this.tenants.get(tenantName) ?? this.newTenant(tenantName)
-    if (!tenant.share.fits(1) && !evict(tenant) && !this.evictLarger(tenant)) {
-      tenant.context.usage.refused++
-      throw new ProtocolError('overloaded', 'this node has as many rooms open as it may')
-    }
+    if (!tenant.share.fits(1) && !evict(tenant) && !this.evictLarger(tenant)) throw this.full(tenant)
+    if (!tenant.context.memory.fits(1) && !evict(tenant)) throw this.full(tenant)
     this.tenants.set(tenantName, tenant)
     tenant.share.add(1)
     const opening = this.load(tenant, name)
@@ -208,6 +222,11 @@ export class Rooms<Output extends RoomOutput> {
     return slot
   }
 
+  private full({ context }: TenantRooms<Output>): ProtocolError {
+    context.usage.refused++
+    return new ProtocolError('overloaded', 'this node has as many rooms open as it may')
+  }
+
   private newTenant(name: string): TenantRooms<Output> {
     const { journal, bus, store, workers, bases, quarantine, observer, options } = this.dependencies
     this.options.shares.meet(name)
@@ -218,11 +237,13 @@ export class Rooms<Output extends RoomOutput> {
       workers: workers.of(name),
       bases: bases.forTenant(),
       remoteMemory: this.remoteMemory.share(name),
+      memory: this.memory.share(name),
       batchEnd: this.batchEnd,
       quarantine,
       observer,
       options,
       usage: this.options.counts.of(name),
+      loop: this.dependencies.loop.of(name),
     }
     return { name, share: this.openRooms.share(name), idle: new Map(), context }
   }
@@ -291,7 +312,7 @@ export class Rooms<Output extends RoomOutput> {
       // The reason stays in the log: it may name hosts and tables.
       throw new ProtocolError('load_failed', 'the room could not be loaded now; its content is unharmed')
     } finally {
-      this.turns.end()
+      this.turns.end(tenant.name)
     }
   }
 
@@ -349,7 +370,9 @@ export class Rooms<Output extends RoomOutput> {
     await this.checkStillThere(row)
     for (const problem of loaded?.problems ?? [])
       warn(problem, { tenant: tenant.name, room: name, roomId: row.id })
-    const output = this.dependencies.createOutput()
+    const coverage = loaded === null ? new Coverage() : Coverage.restore(loaded.coverage)
+    if (!tenant.context.memory.fits(coverage.memoryBytes)) throw this.full(tenant)
+    const output = this.dependencies.createOutput(tenant.context.loop)
     const room = new Room(
       tenant.name,
       name,
@@ -359,7 +382,7 @@ export class Rooms<Output extends RoomOutput> {
         baseSeq: loaded?.baseSeq ?? 0,
         base: loaded?.base ?? null,
         events: loaded === null ? [] : withPlaceholders(unpackEvents(loaded.events), loaded.quarantined),
-        coverage: loaded === null ? new Coverage() : Coverage.restore(loaded.coverage),
+        coverage,
         listen,
       },
       tenant.context,

@@ -23,7 +23,7 @@ export class FairShares {
 
   /** Where tokens name no tenant there is one, and all of the node is its own. */
   caps(tenant: string): boolean {
-    return tenant !== '' || this.several
+    return this.percent < 100 && (tenant !== '' || this.several)
   }
 
   /** A limit of the node that its tenants share. */
@@ -67,6 +67,11 @@ export class Share {
     if (free < 0) return false
     if (this.used === 0 || !shares.caps(this.tenant)) return true
     return (this.used + more) * (100 - shares.percent) <= free * shares.percent
+  }
+
+  /** Whether others may have a share as well. */
+  get isCapped(): boolean {
+    return this.limit.shares.caps(this.tenant)
   }
 
   /** Whether nobody has anything. */

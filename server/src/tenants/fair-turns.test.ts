@@ -16,7 +16,7 @@ test('I6: a thousand of one tenant cost another the place before its own, not a 
   ask('c')
   for (let i = 0; i < 6; i++) {
     await settled()
-    turns.end()
+    turns.end('a')
   }
   await settled()
   expect(order.join('')).toBe('aabcaba')
@@ -31,7 +31,7 @@ test('I6: no more run than there are places, and a place is never lost', async (
     most = Math.max(most, ++running)
     await settled()
     running--
-    turns.end()
+    turns.end(tenant)
   }
   await Promise.all(Array.from({ length: 30 }, (_, i) => work(`t${i % 3}`)))
   expect([most, running, turns.waiting]).toEqual([2, 0, 0])
@@ -44,10 +44,29 @@ test('I6: those who wait share the limit: one tenant at its share is refused, an
   const waiting = Array.from({ length: 5 }, () => turns.begin('a'))
   expect(await turns.begin('a')).toBe(false)
   const other = turns.begin('b')
-  turns.end()
+  turns.end('a')
   expect(await waiting[0]).toBe(true)
-  turns.end()
+  turns.end('a')
   expect(await other).toBe(true)
+})
+
+test('I6, I7: one tenant leaves places to others, which get theirs at once, however long it keeps its own', async () => {
+  const turns = new FairTurns(4, new FairShares(50).limit(100))
+  const granted: string[] = []
+  const ask = (tenant: string): void => void turns.begin(tenant).then(() => granted.push(tenant))
+  for (let i = 0; i < 4; i++) ask('a')
+  ask('b')
+  await settled()
+  expect(granted).toEqual(['a', 'a', 'b'])
+  // A place that another gives back is not one more of its own.
+  turns.end('b')
+  await settled()
+  expect(granted).toEqual(['a', 'a', 'b'])
+  turns.end('a')
+  await settled()
+  expect(granted).toEqual(['a', 'a', 'b', 'a'])
+  const alone = new FairTurns(2, new FairShares(50).limit(100))
+  expect(await Promise.all([alone.begin(''), alone.begin('')])).toEqual([true, true])
 })
 
 test('a wait that is ended takes no place', async () => {
@@ -58,7 +77,7 @@ test('a wait that is ended takes no place', async () => {
   const next = turns.begin('c')
   abort.abort()
   expect([await given, turns.waiting]).toEqual([false, 1])
-  turns.end()
+  turns.end('a')
   expect(await next).toBe(true)
 })
 
@@ -77,12 +96,12 @@ test('P77: who has waited too long is refused, and who comes behind one that has
     expect([await first, await other]).toEqual([false, false])
     vi.advanceTimersByTime(399)
     expect(turns.waiting).toBe(2)
-    turns.end()
+    turns.end('a')
     expect(await second).toBe(true)
     // The one that is left is refused in its own time.
     vi.advanceTimersByTime(102)
     expect([await third, turns.waiting]).toEqual([false, 0])
-    turns.end()
+    turns.end('a')
     expect(await turns.begin('a')).toBe(true)
   } finally {
     vi.useRealTimers()

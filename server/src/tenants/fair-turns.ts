@@ -14,7 +14,8 @@ interface Line {
 
 /**
  * Places that are given in turns: those who wait stand in a line for each tenant, and the next place goes to the next line. A
- * thousand of one tenant cost another the place before its own, not a thousand.
+ * thousand of one tenant cost another the place before its own, not a thousand. Nor has one tenant all places: who has one may
+ * keep it for a minute.
  */
 export class FairTurns {
   private readonly concurrent: number
@@ -23,6 +24,8 @@ export class FairTurns {
   private readonly lines = new Map<string, Line>()
   private readonly maxWaitMs: number
   private running = 0
+  /** By tenant. */
+  private readonly places = new Map<string, number>()
   private expiry: NodeJS.Timeout | null = null
 
   /**
@@ -47,8 +50,9 @@ export class FairTurns {
    * @returns whether there is one: false when too many wait, when it would take or has taken too long, or the wait was ended
    */
   async begin(tenant: string, signal?: AbortSignal): Promise<boolean> {
-    if (this.running < this.concurrent) {
+    if (this.mayRun(tenant)) {
       this.running++
+      this.take(tenant)
       return true
     }
     const line = this.lines.get(tenant) ?? { share: this.limit.share(tenant), waiting: new Set<Waiting>() }
@@ -76,18 +80,36 @@ export class FairTurns {
     })
   }
 
-  /** Gives a place back. It goes to the next one directly: nobody who comes meanwhile overtakes. */
-  end(): void {
+  /** Gives a place of a tenant back. It goes to the next one directly: nobody who comes meanwhile overtakes. */
+  end(of: string): void {
+    this.running--
+    const left = (this.places.get(of) ?? 0) - 1
+    if (left > 0) this.places.set(of, left)
+    else this.places.delete(of)
     for (const [tenant, line] of this.lines) {
+      if (!this.mayRun(tenant)) continue
       for (const next of line.waiting) {
         this.leave(tenant, line, next)
         // To the end of the lines.
         if (this.lines.delete(tenant)) this.lines.set(tenant, line)
+        this.running++
+        this.take(tenant)
         next.end(true)
         return
       }
     }
-    this.running--
+  }
+
+  private take(tenant: string): void {
+    this.places.set(tenant, (this.places.get(tenant) ?? 0) + 1)
+  }
+
+  /** One place at least is left to the others, where there are several. */
+  private mayRun(tenant: string): boolean {
+    if (this.running >= this.concurrent) return false
+    if (this.concurrent === 1 || !this.limit.shares.caps(tenant)) return true
+    const most = Math.max(1, Math.floor((this.concurrent * this.limit.shares.percent) / 100))
+    return (this.places.get(tenant) ?? 0) < most
   }
 
   /** Refuses those that have waited too long. */

@@ -1,6 +1,8 @@
 import { SignJWT } from 'jose'
+import { pino } from 'pino'
 import postgresJs from 'postgres'
 import { afterAll, beforeAll, expect, test } from 'vitest'
+import { createServer } from '../index.js'
 import { startPostgres, until, type TestPostgres } from '../testing/index.js'
 import { startRedis, type TestRedis } from '../testing/redis.js'
 import { serverProcess, type ServerProcess } from '../testing/server-process.js'
@@ -133,6 +135,40 @@ test('no token, key, password or content is in a log, a metric, an error or a cl
   await expectNoMarks(good)
   expect(server.log).toContain('the database refuses a change')
   await ada.close()
+})
+
+test('I8: an authorization hook that throws tells clients nothing of its words, and the log nothing of tokens', async () => {
+  const mark = 'MARKhookpassword'
+  let log = ''
+  const hooked = await createServer({
+    port: 0,
+    databaseUrl: await postgres.createDatabase(),
+    jwtSecret: marks.secret,
+    authorize: ({ room }) => {
+      if (room === 'late') return Promise.reject(new Error(`no answer of postgres://app:${mark}@database`))
+      throw new Error(`cannot reach postgres://app:${mark}@database`)
+    },
+    logger: pino({ level: 'trace' }, { write: (line: string) => void (log += line) }),
+  })
+  try {
+    const url = hooked.url.replace('http', 'ws')
+    const good = await token()
+    const ada = await WeftBot.open(url, { token: good })
+    for (const room of ['late', 'at once']) {
+      const refused = await ada.joinRefused(room)
+      expect(refused).toMatchObject({ code: 'internal' })
+      expect(JSON.stringify(refused)).not.toContain(mark)
+      const stock = await YjsRaw.connect(url, `${room.replace(' ', '%20')}?token=${good}`)
+      expect(JSON.stringify(await stock.closed)).not.toContain(mark)
+    }
+    expect(await hooked.metrics()).not.toContain(mark)
+    // Its own words are for the operator, to whom they say what is wrong.
+    expect(log).toContain('the authorization hook failed')
+    for (const part of good.split('.').slice(1)) expect(log).not.toContain(part)
+    await ada.close()
+  } finally {
+    await hooked.close()
+  }
 })
 
 test('a start that fails names the setting, and none of its value', async () => {

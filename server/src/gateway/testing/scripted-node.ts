@@ -7,7 +7,7 @@ import { DocWorkers, type CompactedRoom } from '../../compaction/index.js'
 import { Coverage, inspectUpdate } from '../../crdt/index.js'
 import { asRoomId, type Seq } from '../../ids.js'
 import { Journal } from '../../journal/index.js'
-import { FairShares, TenantCounts } from '../../tenants/index.js'
+import { FairShares, LoopTurns, TenantCounts } from '../../tenants/index.js'
 import { BaseMemory, BatchEnd, Room, RoomQuarantine, type RoomOptions } from '../../room/index.js'
 import { ScriptedMember, silentObserver } from '../../room/testing/scripted.js'
 import { StoreError, type CommitEntry, type CommitResult, type StoredEvent } from '../../store/types.js'
@@ -193,7 +193,8 @@ export class ScriptedNode {
         fault: (error) => void this.faults.push(error),
       },
     )
-    this.channel = new RoomChannel(7, this.uws.app, new PublishTurns(), { published: nothing }, nothing)
+    const loop = new LoopTurns(new FairShares(100).limit(1e9)).of('')
+    this.channel = new RoomChannel(7, this.uws.app, new PublishTurns(), { published: nothing }, loop, nothing)
     const coverage = new Coverage()
     for (const { kind, payload } of this.log.events) {
       if (kind === 'update') coverage.add(inspectUpdate(payload))
@@ -217,7 +218,9 @@ export class ScriptedNode {
         workers: this.workers.workers,
         bases: new BaseMemory(1e9).forTenant(),
         usage: new TenantCounts(0).others,
+        loop,
         remoteMemory: new FairShares(100).limit(1e9).share(''),
+        memory: new FairShares(100).limit(1e9).share(''),
         quarantine: new RoomQuarantine(() => undefined),
         batchEnd: new BatchEnd({ ...silentObserver, fault }),
         observer: { ...silentObserver, fault },

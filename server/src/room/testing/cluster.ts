@@ -6,7 +6,7 @@ import { Coverage, inspectUpdate } from '../../crdt/index.js'
 import { asRoomId, type Seq } from '../../ids.js'
 import { Journal } from '../../journal/index.js'
 import type { CommitEntry, CommitResult, StoredEvent } from '../../store/types.js'
-import { FairShares, TenantCounts } from '../../tenants/index.js'
+import { FairShares, LoopTurns, TenantCounts } from '../../tenants/index.js'
 import { BaseMemory } from '../base-memory.js'
 import { BatchEnd } from '../batch-end.js'
 import { RoomQuarantine } from '../room-quarantine.js'
@@ -96,7 +96,9 @@ export class ClusterNode {
         workers: idleWorkers(),
         bases: new BaseMemory(1e9).forTenant(),
         usage: new TenantCounts(0).others,
+        loop: new LoopTurns(new FairShares(100).limit(1e9)).of(''),
         remoteMemory: new FairShares(100).limit(1e9).share(''),
+        memory: new FairShares(100).limit(1e9).share(''),
         quarantine: new RoomQuarantine(() => undefined),
         batchEnd: new BatchEnd({ ...silentObserver, fault: (_message, error) => throws(error) }),
         observer: { ...silentObserver, fault: (_message, error) => throws(error) },
