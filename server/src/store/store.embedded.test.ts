@@ -111,7 +111,7 @@ describe('one data folder, one process', () => {
     const store = await openStore({
       dataDir: dir.path,
       logger: { ...silent, error: (text) => errors.push(text) },
-      queryTimeoutMs: 500,
+      queryTimeoutMs: 2_000,
     })
     const room = await store.openRoom('t', 'dies')
     await store.commit([updateOf(room)])
