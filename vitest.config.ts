@@ -9,6 +9,7 @@ const long = [
   'loadtest/chaos/cluster.test.ts',
   'loadtest/chaos/rolling-restart.test.ts',
   'server/src/operate/rooms.test.ts',
+  'server/src/testing-live/abuse.test.ts',
   'server/src/testing-live/idle-sockets.test.ts',
   'server/src/testing-live/processes.test.ts',
   'server/src/testing-live/presence-faults.test.ts',
