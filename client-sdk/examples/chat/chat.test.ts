@@ -90,3 +90,25 @@ test('who comes later reads the newest messages, and older ones by scrolling up,
   }, 'the oldest are here')
   expect(await said(late)).toEqual(texts)
 })
+
+test('a message that the server refuses stays, and says why', async () => {
+  const ada = await pages.open('?room=refused')
+  await live(ada)
+  await sayAll(ada, ['one', 'x'.repeat(70_000), 'two'])
+  await until(async () => (await states(ada)).filter((state) => state === 'sent').length === 2, 'the others')
+  const refused = (await states(ada)).filter((state) => state !== 'sent')
+  expect(refused).toEqual([expect.stringMatching(/^not sent: .*70.*bytes/)])
+})
+
+test('a room that was deleted and made again begins anew (P20)', async () => {
+  const ada = await pages.open('?room=anew')
+  await live(ada)
+  await say(ada, 'old')
+  await until(async () => (await states(ada)).join() === 'sent', 'it is sent')
+  await pages.recreate('anew', (room) =>
+    room.events.append('message', { name: 'Grace', color: '#000', text: 'new' }),
+  )
+  await until(async () => (await said(ada)).join() === 'new', 'the new log alone')
+  await say(ada, 'newer')
+  await until(async () => (await said(ada)).join() === 'new,newer', 'it goes on')
+})

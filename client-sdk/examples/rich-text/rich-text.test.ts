@@ -1,6 +1,7 @@
 import { fileURLToPath } from 'node:url'
 import type { Locator, Page } from 'playwright-core'
 import { afterAll, afterEach, beforeAll, expect, test } from 'vitest'
+import * as Y from 'yjs'
 import { until } from '../../../server/src/testing/until.js'
 import { ExamplePages } from '../shared/testing/example-pages.js'
 
@@ -49,4 +50,22 @@ test('three pages that open an empty room at once get its first content once (P5
   const headings = await editor(ada).locator('h1').allInnerTexts()
   // With Grace's cursor, and her name on it, at its end.
   expect(headings.map((text) => text.split('\n')[0])).toEqual(['Welcome back'])
+})
+
+test('a room that was deleted and made again has another text in the editor (P20)', async () => {
+  const ada = await pages.open('?room=anew')
+  await ada.locator('h1', { hasText: 'Welcome' }).waitFor()
+  await ada.locator('#status').getByText('Saved').waitFor()
+  await pages.recreate('anew', ({ doc }) => {
+    const paragraph = new Y.XmlElement('paragraph')
+    paragraph.insert(0, [new Y.XmlText('another text')])
+    doc.getXmlFragment('default').insert(0, [paragraph])
+  })
+  await editor(ada).locator('p', { hasText: 'another text' }).waitFor()
+  expect(await editor(ada).locator('h1').count()).toBe(0)
+  await editor(ada).click()
+  await ada.keyboard.press('Control+End')
+  await ada.keyboard.type(', and more')
+  const grace = await pages.open('?room=anew')
+  await editor(grace).locator('p', { hasText: 'another text, and more' }).waitFor()
 })

@@ -41,3 +41,27 @@ test('two pages write one text, see where the other is, and undo their own chang
   expect((await lines(grace))[0]).toContain('her line')
   await ada.locator('#status').getByText('Saved').waitFor()
 })
+
+test('a room that was deleted and made again has another text in the editor (P20)', async () => {
+  const room = '?room=anew'
+  const [ada, grace] = await Promise.all([pages.open(room), pages.open(room)])
+  await ada.locator('#status').getByText('Saved').waitFor()
+  await editor(ada).click()
+  await ada.keyboard.type('old')
+  await until(async () => (await lines(grace))[0]?.includes('old') === true, 'Grace sees it')
+  await ada.locator('#status').getByText('Saved').waitFor()
+  await pages.recreate('anew', ({ doc }) => doc.getText('text').insert(0, 'new'))
+  // The other's cursor may stand in it, with a name.
+  const isNew = async (page: Page): Promise<boolean> => {
+    const shown = (await lines(page)).join()
+    return shown.includes('new') && !shown.includes('old')
+  }
+  await until(async () => (await isNew(ada)) && (await isNew(grace)), 'the new text alone')
+  await editor(ada).click()
+  await ada.keyboard.press('Control+End')
+  await ada.keyboard.type('er')
+  await until(
+    async () => (await lines(grace))[0]?.includes('newer') === true,
+    'Grace sees what is typed in it',
+  )
+})

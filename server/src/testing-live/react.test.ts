@@ -8,6 +8,8 @@ import { startServer, type TestServer } from '../testing/start-server.js'
 import { TcpProxy } from '../testing/tcp-proxy.js'
 import { until } from '../testing/until.js'
 
+const roomsPerConnection = 4
+
 let server: TestServer
 let proxy: TcpProxy
 let browser: Browser
@@ -17,7 +19,10 @@ const pages: ReactPage[] = []
 const clients: Client[] = []
 
 beforeAll(async () => {
-  ;[server, browser] = await Promise.all([startServer(), launchChromium()])
+  ;[server, browser] = await Promise.all([
+    startServer({ maxRoomsPerConnection: roomsPerConnection }),
+    launchChromium(),
+  ])
   proxy = await TcpProxy.start(server.port)
 })
 
@@ -271,6 +276,25 @@ describe.each(reacts)('React %i', (version) => {
     await page.call('show', { cursor: 1 })
     await until(() => JSON.stringify(watched.presence.others).includes('"cursor":1'), 'the cursor')
     expect(namesIn(watched)).toBe('Countess')
+  })
+
+  test('a provider goes from one room to another: what is below starts anew', async () => {
+    const [first, second] = [newRoom(), newRoom()]
+    const page = await openAt('Ada', { rooms: [], pair: [first, second] })
+    await page.says('named', `${first} live `)
+    await page.page.click('#turn')
+    // What has kept the state of another room throws.
+    await page.says('named', `${second} live `)
+    await page.page.click('#turn')
+    await page.says('named', `${first} live `)
+  })
+
+  test('a room that is refused is an error of what waits for it, for its boundary (P13)', async () => {
+    const names = Array.from({ length: roomsPerConnection + 1 }, newRoom)
+    const page = await open('Ada', ...names)
+    await page.says('error', 'too_many_rooms')
+    // React tells of it as well.
+    expect(page.complaints.splice(0).join()).toContain('at most 4 rooms')
   })
 
   test('a name that is none is an error of the component, for its boundary', async () => {

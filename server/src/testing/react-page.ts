@@ -38,6 +38,7 @@ const bundle = async (version: ReactVersion, entry: string, options: BuildOption
 export interface Place {
   readonly rooms: readonly string[]
   readonly byName?: readonly string[]
+  readonly pair?: readonly [string, string]
   readonly calm?: boolean
 }
 

@@ -1,4 +1,5 @@
 /* Pages of a real browser that show an example, driven by a test. */
+import { createClient, type Room } from '@weft/client'
 import type { Browser, Page } from 'playwright-core'
 import { launchChromium } from '../../../../server/src/testing/chromium.js'
 import { startServer, type TestServer } from '../../../../server/src/testing/start-server.js'
@@ -59,6 +60,23 @@ export class ExamplePages {
 
   restore(): void {
     this.proxy.target = this.weft.port
+  }
+
+  /** Deletes a room while the pages are away, and makes it again: they find another document, and another log. */
+  async recreate(name: string, fill: (room: Room) => unknown): Promise<void> {
+    this.cutOff()
+    for (const page of this.pages) await page.locator('#status[data-live="false"]').waitFor()
+    await this.weft.server.control.deleteRoom(name)
+    const client = createClient({ url: this.weft.wsUrl })
+    try {
+      const room = client.room(name)
+      await room.synced()
+      fill(room)
+      await room.saved()
+    } finally {
+      client.close()
+    }
+    this.restore()
   }
 
   /** Closes the pages that a test has opened. */

@@ -61,6 +61,8 @@ export interface Place {
   readonly rooms: readonly string[]
   /** Rooms that are entered by their names, without a provider above: one component for each. */
   readonly byName?: readonly string[]
+  /** Two rooms, of which one is shown. */
+  readonly pair?: readonly [string, string]
   readonly stuck?: boolean
   /** Without what suspends, whose coming back would render everything. */
   readonly calm?: boolean
@@ -207,6 +209,23 @@ const ByName = ({ room: name, guest }: { readonly room: string; readonly guest: 
   )
 }
 
+/** Shows one of two rooms; a provider goes from one to another at once. */
+const OneOf = ({ rooms }: { readonly rooms: readonly [string, string] }): ReactNode => {
+  const [first, second] = [useRoom(rooms[0]), useRoom(rooms[1])]
+  const [turned, turn] = useState(false)
+  const room = turned ? second : first
+  return (
+    <>
+      <button id="turn" onClick={() => turn(!turned)} />
+      {room !== null && (
+        <RoomProvider room={room}>
+          <Named />
+        </RoomProvider>
+      )}
+    </>
+  )
+}
+
 const Named = (): ReactNode => {
   const room = useRoom()
   const [first] = useState(room)
@@ -218,7 +237,7 @@ const Named = (): ReactNode => {
 const Transport = (): ReactNode => <Line id="transport">{useConnection().status}</Line>
 
 const Places = ({ first, name }: { readonly first: Place; readonly name: string }): ReactNode => {
-  const [{ rooms, byName = [], stuck, calm }, setPlace] = useState(first)
+  const [{ rooms, byName = [], pair, stuck, calm }, setPlace] = useState(first)
   // None is entered by the name null, and nothing changes.
   const nowhere = useRoom(null)
   useEffect(() => {
@@ -247,6 +266,7 @@ const Places = ({ first, name }: { readonly first: Place; readonly name: string 
       {byName.map((room, at) => (
         <ByName key={at} room={room} guest={name} />
       ))}
+      {pair !== undefined && <OneOf rooms={pair} />}
       {nowhere !== null && <Line id="error">in no room</Line>}
       {stuck === true && <Forever />}
       <Transport />
