@@ -67,31 +67,25 @@ export const sha256 = (value: string, name: string): string => {
   return value.toLowerCase()
 }
 
-export const origins = (value: string, name: string): readonly string[] =>
-  value
-    .split(',')
-    .map((origin) => origin.trim())
-    .filter((origin) => origin !== '')
-    .map((origin) => {
-      if (origin === '*') return origin
-      if (!URL.canParse(origin) || new URL(origin).origin !== origin) {
-        throw new ConfigError(
-          `${name} must be a list of origins like https://app.example.com, and holds ${JSON.stringify(origin)}.`,
-        )
-      }
-      return origin
-    })
+/** A list with commas between its entries, each of which must be right. */
+const list =
+  (isRight: (entry: string) => boolean, like: string) =>
+  (value: string, name: string): readonly string[] =>
+    value
+      .split(',')
+      .map((entry) => entry.trim())
+      .filter((entry) => entry !== '')
+      .map((entry) => {
+        if (isRight(entry)) return entry
+        throw new ConfigError(`${name} must be a list of ${like}, and holds ${JSON.stringify(entry)}.`)
+      })
 
-export const networks = (value: string, name: string): readonly string[] =>
-  value
-    .split(',')
-    .map((network) => network.trim())
-    .filter((network) => network !== '')
-    .map((network) => {
-      if (parseNetwork(network) === null) {
-        throw new ConfigError(
-          `${name} must be a list of addresses and networks like 10.0.0.0/8, and holds ${JSON.stringify(network)}.`,
-        )
-      }
-      return network
-    })
+export const origins = list(
+  (origin) => origin === '*' || (URL.canParse(origin) && new URL(origin).origin === origin),
+  'origins like https://app.example.com',
+)
+
+export const networks = list(
+  (network) => parseNetwork(network) !== null,
+  'addresses and networks like 10.0.0.0/8',
+)
