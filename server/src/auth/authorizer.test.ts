@@ -85,6 +85,24 @@ describe('the authorization hook', () => {
     expect(many.ask(ada, 'room 9999')).toBe(readPermissions('read'))
   })
 
+  test('I8: what is taken while a question is open counts for it, also when the hook failed in between', async () => {
+    const { asked, authorize, answer } = scripted()
+    const { made } = authorizer((request) => {
+      if (request.room === 'broken') throw new Error('the hook fails')
+      return authorize(request)
+    })
+    const early = made.ask(ada, 'r')
+    await new Promise(setImmediate)
+    made.forget('t', 'ada', null)
+    await expect(made.ask(ada, 'broken')).rejects.toMatchObject({ code: 'internal' })
+    await answer('write')
+    made.forget('t', 'ada', null)
+    await answer('write')
+    await answer('read')
+    expect(await early).toBe(readPermissions('read'))
+    expect(asked).toHaveLength(3)
+  })
+
   test('it hears who wants in, and what the token grants', async () => {
     const { asked, authorize, answer } = scripted()
     const { made } = authorizer(authorize)

@@ -47,6 +47,8 @@ interface Answers {
   readonly keptShare: Share
   readonly open: Map<string, Promise<Permissions | null>>
   readonly openShare: Share
+  /** Questions that have no answer yet, those that count no more (see `forget`) included. */
+  asking: number
 }
 
 /**
@@ -88,7 +90,7 @@ export class Authorizer {
     let of = this.tenants.get(tenant)
     if (of === undefined) {
       const [keptShare, openShare] = [this.kept.share(tenant), this.open.share(tenant)]
-      of = { kept: new Map(), keptShare, open: new Map(), openShare }
+      of = { kept: new Map(), keptShare, open: new Map(), openShare, asking: 0 }
       this.tenants.set(tenant, of)
     }
     return of
@@ -98,6 +100,7 @@ export class Authorizer {
     const asked = this.decide(of, key, request)
     of.open.set(key, asked)
     of.openShare.add(1)
+    of.asking++
     return asked
   }
 
@@ -129,7 +132,8 @@ export class Authorizer {
       throw new ProtocolError('internal', 'the permissions could not be checked now')
     } finally {
       if (of.open.get(key) === own) drop(of.open, of.openShare, key)
-      if (of.kept.size + of.open.size === 0) this.tenants.delete(request.tenant)
+      of.asking--
+      if (of.kept.size + of.asking === 0) this.tenants.delete(request.tenant)
     }
   }
 
