@@ -211,7 +211,7 @@ describe('transitions', () => {
       bulk: fc.boolean(),
     })
     fc.assert(
-      fc.property(fc.array(fc.tuple(event, moment), { maxLength: 60 }), (taken) => {
+      fc.property(fc.array(fc.tuple(event, moment), { maxLength: 60, size: 'max' }), (taken) => {
         let state: ConnectionState = states.idle
         let timer = false
         let up = false

@@ -74,7 +74,7 @@ describe('the outbox', () => {
       { weight: 1, arbitrary: fc.record({ do: fc.constant('release' as const) }) },
     )
     fc.assert(
-      fc.property(fc.array(action, { maxLength: 80 }), (actions) => {
+      fc.property(fc.array(action, { maxLength: 80, size: 'max' }), (actions) => {
         const outbox = createOutbox()
         const stream = updates(actions.length)
         const bytes = new Map<number, Uint8Array>()

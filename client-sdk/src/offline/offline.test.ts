@@ -217,7 +217,7 @@ const action: fc.Arbitrary<Action> = fc.oneof(
 )
 
 test('property: whatever happens to tabs, nothing confirmed is lost and nothing is doubled (I1, P21, P27)', async () => {
-  await fc.assert(fc.asyncProperty(fc.array(action, { minLength: 5, maxLength: 25 }), run), {
+  await fc.assert(fc.asyncProperty(fc.array(action, { minLength: 5, maxLength: 25, size: 'max' }), run), {
     numRuns: 60,
   })
 })

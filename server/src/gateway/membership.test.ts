@@ -342,7 +342,7 @@ test('P17, P28, P29, P36: whatever happens in whatever order, nobody misses anyt
   console.log(`membership: SEED=${seed}`)
   await fc.assert(
     fc.asyncProperty(
-      fc.array(step, { minLength: 5, maxLength: 60 }),
+      fc.array(step, { minLength: 5, maxLength: 60, size: 'max' }),
       fc.constantFrom(0, 1, 3),
       fc.constantFrom(0, 5, 150),
       run,

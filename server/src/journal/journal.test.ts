@@ -238,6 +238,7 @@ describe('failures', () => {
       fc.asyncProperty(
         fc.array(fc.record({ room: fc.nat(rooms - 1), poisoned: fc.boolean(), outage: fc.nat(9) }), {
           maxLength: 40,
+          size: 'max',
         }),
         fc.integer({ min: 1, max: 12 }),
         async (script, maxBatchEntries) => {

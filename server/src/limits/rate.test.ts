@@ -50,7 +50,10 @@ describe('the rate of a connection (P75)', () => {
   })
 
   test('whatever the timing: never over within the average, over once past burst and average', () => {
-    const gaps = fc.array(fc.record({ gap: fc.nat(400), bytes: fc.nat(400) }), { maxLength: 400 })
+    const gaps = fc.array(fc.record({ gap: fc.nat(400), bytes: fc.nat(400) }), {
+      maxLength: 400,
+      size: 'max',
+    })
     fc.assert(
       fc.property(gaps, fc.integer(), (messages, start) => {
         const rate = new MessageRate()

@@ -59,8 +59,8 @@ describe('MemberAcks', () => {
     const change = fc.record({ deps: fc.array(fc.nat(3), { maxLength: 2 }), dropped: fc.boolean() })
     fc.assert(
       fc.property(
-        fc.array(change, { minLength: 1, maxLength: 12 }),
-        fc.array(fc.nat(30), { maxLength: 40 }),
+        fc.array(change, { minLength: 1, maxLength: 12, size: 'max' }),
+        fc.array(fc.nat(30), { maxLength: 40, size: 'max' }),
         (changes, order) => {
           const member = new ScriptedMember()
           const acks = new MemberAcks()

@@ -448,6 +448,7 @@ describe('presence across nodes, over a bus that loses, doubles and reorders', (
   const steps = fc.array(fc.tuple(fc.nat({ max: 18 }), numbers, numbers, numbers), {
     minLength: 5,
     maxLength: 60,
+    size: 'max',
   })
 
   test.each([1, 2, 3])('once all nodes have told all, they show the same (seed %i)', (seed) => {

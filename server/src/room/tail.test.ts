@@ -23,7 +23,7 @@ describe('EventTail', () => {
     fc.assert(
       fc.property(
         fc.nat(20),
-        fc.array(fc.integer({ min: -5, max: 15 }), { maxLength: 60 }),
+        fc.array(fc.integer({ min: -5, max: 15 }), { maxLength: 60, size: 'max' }),
         (start, offsets) => {
           const tail = new EventTail(start)
           const given = new Set<number>()

@@ -12,7 +12,7 @@ describe('UncommittedUpdates', () => {
       fc.record({ add: fc.constant(false), at: fc.nat(300) }),
     )
     fc.assert(
-      fc.property(fc.array(step, { maxLength: 600 }), fc.nat(300), (steps, from) => {
+      fc.property(fc.array(step, { maxLength: 600, size: 'max' }), fc.nat(300), (steps, from) => {
         const updates = new UncommittedUpdates()
         const made: UncommittedUpdate[] = []
         // The plain way, which the list must equal: all that were added, and those that are left.

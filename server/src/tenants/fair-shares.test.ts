@@ -51,22 +51,26 @@ test('where tokens name no tenant, all of the limit is of the one there is; once
 test('I6, property: whatever tenants take and give back, the limit holds, and one that has nothing finds room after any one other', () => {
   const step = fc.record({ tenant: fc.nat(4), amount: fc.integer({ min: -40, max: 60 }) })
   fc.assert(
-    fc.property(fc.integer({ min: 1, max: 99 }), fc.array(step, { maxLength: 60 }), (percent, steps) => {
-      const limit = new FairShares(percent).limit(200)
-      const all = Array.from({ length: 5 }, (_, i) => limit.share(`t${i}`))
-      for (const { tenant, amount } of steps) {
-        const share = all[tenant]
-        if (share === undefined) throw new Error('no such tenant')
-        if (amount < 0) share.add(-Math.min(share.used, -amount))
-        else if (share.fits(amount)) {
-          const had = share.used
-          share.add(amount)
-          // More than its first is within the share, whoever else is there.
-          if (had > 0) expect(share.used * 100).toBeLessThanOrEqual(200 * percent)
+    fc.property(
+      fc.integer({ min: 1, max: 99 }),
+      fc.array(step, { maxLength: 60, size: 'max' }),
+      (percent, steps) => {
+        const limit = new FairShares(percent).limit(200)
+        const all = Array.from({ length: 5 }, (_, i) => limit.share(`t${i}`))
+        for (const { tenant, amount } of steps) {
+          const share = all[tenant]
+          if (share === undefined) throw new Error('no such tenant')
+          if (amount < 0) share.add(-Math.min(share.used, -amount))
+          else if (share.fits(amount)) {
+            const had = share.used
+            share.add(amount)
+            // More than its first is within the share, whoever else is there.
+            if (had > 0) expect(share.used * 100).toBeLessThanOrEqual(200 * percent)
+          }
+          expect(limit.used).toBe(all.reduce((sum, { used }) => sum + used, 0))
+          expect(limit.used).toBeLessThanOrEqual(200)
         }
-        expect(limit.used).toBe(all.reduce((sum, { used }) => sum + used, 0))
-        expect(limit.used).toBeLessThanOrEqual(200)
-      }
-    }),
+      },
+    ),
   )
 })
