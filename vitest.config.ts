@@ -30,7 +30,7 @@ const long = [
   'client-sdk/examples/text-editor/text-editor.test.ts',
 ]
 
-/** They start no server: they share a process, and what it has imported. */
+/** They start no server. */
 const units = [
   '{protocol,drizzle,client-sdk}/src/**/*.test.{ts,tsx}',
   'loadtest/{bench,plot}/**/*.test.ts',
@@ -46,6 +46,8 @@ const shared = {
   testTimeout: 60_000,
   hookTimeout: 120_000,
   pool: 'forks',
+  // Files share a process, and what it has imported: to start one and to import takes as long as most of them run.
+  isolate: false,
 } as const
 const globalSetup = './server/src/testing/test-run.ts'
 const exclude = ['**/node_modules/**', '**/dist/**', ...(isLong ? [] : long), ...(isTimed ? [] : timed)]
@@ -78,7 +80,7 @@ export default defineConfig({
                 globalSetup,
               },
             },
-            { test: { ...shared, name: 'units', include: units, exclude, isolate: false } },
+            { test: { ...shared, name: 'units', include: units, exclude } },
           ],
   },
 })

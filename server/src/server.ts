@@ -242,6 +242,7 @@ const start = async (
   const gateway: Gateway = new Gateway(
     uws,
     config,
+    loop,
     {
       published: (dialect, receivers, bytes, updates) => {
         metrics.deliveries[dialect] += receivers

@@ -123,7 +123,7 @@ const settledRss = async (target: Target): Promise<number> => {
   return residentBytes(target.server.pid)
 }
 
-const largeRooms = 4
+const largeRooms = 17
 
 /**
  * What a room with the large document costs while one client has it open and nobody types. The first such room grows the heaps

@@ -24,7 +24,7 @@ import {
   type us_socket_context_t,
   type UwsModule,
 } from './uws.js'
-import type { LoopLine } from '../tenants/index.js'
+import type { LoopLine, LoopTurns } from '../tenants/index.js'
 import { upgradeToken } from './upgrade-token.js'
 import { WeftSession } from './weft-session.js'
 import { YjsSession } from './yjs-session.js'
@@ -82,6 +82,7 @@ export class Gateway {
   readonly turns = new PublishTurns()
   private readonly uws: UwsModule
   private readonly config: Config
+  private readonly loop: LoopTurns
   private readonly http: HttpHandlers
   private readonly apps = new Apps()
   /** That of the app that listens. */
@@ -98,9 +99,16 @@ export class Gateway {
   private nextSession = 1
   private draining = false
 
-  constructor(uws: UwsModule, config: Config, observer: GatewayObserver, http: HttpHandlers) {
+  constructor(
+    uws: UwsModule,
+    config: Config,
+    loop: LoopTurns,
+    observer: GatewayObserver,
+    http: HttpHandlers,
+  ) {
     this.uws = uws
     this.config = config
+    this.loop = loop
     this.observer = observer
     this.http = http
     this.home = this.createApp()
@@ -115,6 +123,7 @@ export class Gateway {
     const home = this.apps.add(app, {
       paceBytes: Math.min(128 * 1024, maxBackpressureBytes / 2),
       queuedBytes: maxBackpressureBytes,
+      transfers: this.loop.transfers,
     })
     this.webSocket(home, '/v1/connect', 'weft')
     this.webSocket(home, '/yjs/*', 'yjs')

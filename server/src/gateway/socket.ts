@@ -7,10 +7,14 @@
  * - every call on a closed socket throws: `ws` is null from then on.
  */
 import type { CloseCode } from '@weft/protocol'
+import type { LoopLine } from '../tenants/index.js'
 import type { FullWebSocket } from './uws.js'
 
 /** Sends one piece of a paced transfer, and gives what uWS gave. */
 export type Piece = (ws: FullWebSocket<unknown>) => number
+
+/** A transfer sends so many pieces, of 64 KiB at most, before those of other sockets have their turn. */
+const piecesPerTurn = 4
 
 /** Milliseconds that a close frame may wait to be read. */
 const lingerMs = 3_000
@@ -20,6 +24,8 @@ export interface SocketLimits {
   readonly paceBytes: number
   /** Control frames (acks, errors) that may wait for a slow reader; beyond them it is closed as slow. */
   readonly queuedBytes: number
+  /** The part of the event loop that all transfers of the node share: what is large goes in turns. */
+  readonly transfers: LoopLine
   /** Publishes to the sockets of other uWS apps; null while there is one app, which is nearly always. */
   publishElsewhere: ((topic: string, frame: Uint8Array) => void) | null
 }
@@ -59,6 +65,7 @@ export class Socket {
   private behind = false
   private dropNoted = false
   private drainNoted = false
+  private turnNoted = false
   private linger: NodeJS.Timeout | null = null
 
   constructor(ws: FullWebSocket<unknown>, limits: SocketLimits, interleaves: boolean, events: SocketEvents) {
@@ -200,16 +207,24 @@ export class Socket {
     const { ws } = this
     if (ws === null || this.dropNoted) return
     if (this.interleaves) this.flushQueue(ws)
+    if (this.turnNoted) return
+    const { transfers: line } = this.limits
+    let sent = 0
     for (let transfer = this.transfers[0]; transfer !== undefined; transfer = this.transfers[0]) {
       try {
         for (;;) {
           if (ws.getBufferedAmount() >= this.limits.paceBytes) return
+          if (sent === piecesPerTurn || line.isOver) {
+            this.waitTurn(line)
+            return
+          }
           const piece = transfer.pieces.next()
           if (piece.done === true) break
-          if (piece.value(ws) === 2) this.noteDrop()
+          sent++
+          if (line.run(() => piece.value(ws)) === 2) this.noteDrop()
         }
         this.transfers.shift()
-        transfer.end()
+        line.run(transfer.end)
         transfer.done(true)
       } catch (error) {
         if (this.transfers[0] === transfer) this.transfers.shift()
@@ -218,6 +233,17 @@ export class Socket {
       if (this.ws === null) return
     }
     this.flushQueue(ws)
+  }
+
+  /** The transfers of other sockets go on first. */
+  private waitTurn(line: LoopLine): void {
+    this.turnNoted = true
+    line.wait(() => {
+      this.turnNoted = false
+      // It was not the client that kept it waiting.
+      this.lastProgress = performance.now()
+      this.goOn()
+    })
   }
 
   private flushQueue(ws: FullWebSocket<unknown>): void {

@@ -36,9 +36,10 @@ beforeEach(() => {
     getBufferedAmount: () => 0,
     end: (code) => void closes.push(code ?? 0),
   }
+  const loop = new LoopTurns(new FairShares(100).limit(1e9))
   const socket = new Socket(
     ws as FullWebSocket<unknown>,
-    { paceBytes: 1e6, queuedBytes: 1e6, publishElsewhere: null },
+    { paceBytes: 1e6, queuedBytes: 1e6, transfers: loop.transfers, publishElsewhere: null },
     true,
     {
       fellBehind: nothing,
@@ -67,7 +68,7 @@ beforeEach(() => {
       permit: () => mayAll,
     },
     admission: new Admission(readConfig({}), null, nothing),
-    loop: new LoopTurns(new FairShares(100).limit(1e9)),
+    loop,
     rooms: Object.create(Rooms.prototype) as Rooms<RoomChannel>, // no room is joined
     history: Object.create(HistoryReads.prototype) as HistoryReads, // nor asked for its past
     observer: { error: nothing, limited: nothing, fault: nothing, behind: nothing, info: nothing },

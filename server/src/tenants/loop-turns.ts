@@ -31,6 +31,8 @@ const realClock: LoopClock = {
 export class LoopTurns {
   /** Those whose token has yet to be verified: together one more tenant. */
   readonly strangers: LoopLine
+  /** The states that are on their way to clients, of all tenants: however many, and however large, the loop goes on. */
+  readonly transfers: LoopLine
   private readonly waiting: SharedLimit
   private readonly clock: LoopClock
   /** There as long as a room or a connection of the tenant refers to it. */
@@ -45,6 +47,7 @@ export class LoopTurns {
     this.waiting = waiting
     this.clock = clock
     this.strangers = this.newLine('', () => waiting.shares.percent < 100)
+    this.transfers = this.newLine('', () => true)
   }
 
   /** The line of a tenant. */

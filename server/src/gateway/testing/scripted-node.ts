@@ -162,6 +162,7 @@ export class ScriptedNode {
   readonly faults: unknown[] = []
   readonly journal: Journal
   readonly paceBytes = 2_000
+  readonly loop = new LoopTurns(new FairShares(100).limit(1e9))
   readonly maxBackpressure = 8_000
   /** Members without a socket, and another node. */
   private readonly typist = new Typist()
@@ -193,7 +194,7 @@ export class ScriptedNode {
         fault: (error) => void this.faults.push(error),
       },
     )
-    const loop = new LoopTurns(new FairShares(100).limit(1e9)).of('')
+    const loop = this.loop.of('')
     this.channel = new RoomChannel(7, this.uws.app, new PublishTurns(), { published: nothing }, loop, nothing)
     const coverage = new Coverage()
     for (const { kind, payload } of this.log.events) {
@@ -335,7 +336,7 @@ export class ScriptedClient {
     const failed = (error: unknown): void => void this.broken.push(String(error))
     const socket = new Socket(
       this.socket.ws,
-      { paceBytes: node.paceBytes, queuedBytes: 1e6, publishElsewhere: null },
+      { paceBytes: node.paceBytes, queuedBytes: 1e6, transfers: node.loop.transfers, publishElsewhere: null },
       true,
       {
         fellBehind: () => this.member.fellBehind(),
