@@ -1,4 +1,6 @@
+import { relative } from 'node:path'
 import { defineConfig } from 'vitest/config'
+import { BaseSequencer, type TestSpecification } from 'vitest/node'
 
 const resultsFile = process.env.WEFT_TEST_RESULTS
 /** `WEFT_LONG=1` runs these instead of the others. */
@@ -30,6 +32,28 @@ const long = [
   'client-sdk/examples/text-editor/text-editor.test.ts',
 ]
 
+/** Those that take longest begin first: at the end nobody waits for one of them. */
+const slowest = [
+  'loadtest/chaos/kill.test.ts',
+  'server/src/testing-live/real-input.test.ts',
+  'loadtest/chaos/database.test.ts',
+  'server/src/main.test.ts',
+  'server/src/testing-live/ordering.test.ts',
+  'server/src/playground/playground.test.ts',
+  'server/src/store/store.embedded.test.ts',
+  'server/src/gateway/slow-clients.test.ts',
+]
+
+class SlowestFirst extends BaseSequencer {
+  override async sort(files: TestSpecification[]): Promise<TestSpecification[]> {
+    const place = ({ moduleId }: TestSpecification): number => {
+      const index = slowest.indexOf(relative(this.ctx.config.root, moduleId))
+      return index < 0 ? slowest.length : index
+    }
+    return (await super.sort(files)).sort((a, b) => place(a) - place(b))
+  }
+}
+
 /** They start no server. */
 const units = [
   '{protocol,drizzle,client-sdk}/src/**/*.test.{ts,tsx}',
@@ -55,6 +79,7 @@ const exclude = ['**/node_modules/**', '**/dist/**', ...(isLong ? [] : long), ..
 export default defineConfig({
   test: {
     maxWorkers: 2,
+    sequence: { sequencer: SlowestFirst },
     // `.ci/run` adds up what each run counted.
     ...(resultsFile === undefined ? {} : { reporters: ['default', ['json', { outputFile: resultsFile }]] }),
     projects:

@@ -58,7 +58,8 @@ export const serverProcess = async (env: Readonly<Record<string, string>>): Prom
     },
     spawn() {
       if (child !== null) return
-      const started = spawn(process.execPath, [main, 'start'], {
+      // Most live for a second or two: to compile PGlite's hot functions again, and better, takes longer than it saves.
+      const started = spawn(process.execPath, ['--liftoff-only', main, 'start'], {
         env: {
           PATH: process.env['PATH'],
           NODE_ENV: 'production',
