@@ -12,7 +12,20 @@ const tickMs = (receivers: number): number => (receivers <= 50 ? 40 : receivers 
 /** People who leave are gone at once; but when hundreds leave together, this gathers them. */
 const leaveTickMs = 5
 
-/** Gathers presence changes of a room: one frame a tick, leading edge at once. */
+/**
+ * Bytes of a frame, times its receivers, that hold the event loop for some milliseconds: what does not fit goes in further
+ * frames, spread over the tick.
+ */
+const partBytes = 8 * 1024 * 1024
+/** A frame below this size is hardly cheaper. */
+const minFrameBytes = 16 * 1024
+/** Milliseconds that a frame takes for each receiver, and for each byte to each of them. */
+const deliveryMs = 0.008
+const byteMs = 4e-7
+/** Presence leaves the event loop to others for so many times as long as its last frame took. */
+const restFactor = 3
+
+/** Gathers presence changes of a room: a frame a tick, leading edge at once, or several where it would be too large. */
 export class PresenceTicker {
   private readonly table: PresenceTable
   private readonly output: RoomOutput
@@ -20,6 +33,9 @@ export class PresenceTicker {
   private readonly tell: (entries: readonly BusPresence[]) => void
   private timer: NodeJS.Timeout | null = null
   private last = -Infinity
+  /** When the next frame may go. */
+  private next = -Infinity
+  private nextTold = -Infinity
 
   /** @param tell hands what other nodes are to hear of to the bus */
   constructor(
@@ -37,15 +53,8 @@ export class PresenceTicker {
   /** The table may have changed. @param left whether somebody left, which is told at once */
   changed(left: boolean): void {
     if (!this.table.hasChanges) return
-    if (left) this.stop()
-    else if (this.timer !== null) return
-    const wait = this.last + (left ? leaveTickMs : tickMs(this.output.receivers)) - performance.now()
-    if (wait <= 0) this.flush()
-    else
-      this.timer = setTimeout(
-        guarded(this.observer, 'a presence frame', () => this.flush()),
-        wait,
-      )
+    if (left) this.schedule(this.last + leaveTickMs, true)
+    else if (this.timer === null) this.schedule(this.next, false)
   }
 
   /** The room closes: its members have left, which other nodes have to hear. */
@@ -54,17 +63,44 @@ export class PresenceTicker {
     this.tell(this.table.takeTold())
   }
 
+  private schedule(at: number, left: boolean): void {
+    this.stop()
+    const wait = at - performance.now()
+    if (wait <= 0) this.flush(left)
+    else
+      this.timer = setTimeout(
+        guarded(this.observer, 'a presence frame', () => this.flush(left)),
+        wait,
+      )
+  }
+
   private stop(): void {
     if (this.timer !== null) clearTimeout(this.timer)
     this.timer = null
   }
 
-  private flush(): void {
+  /** @param left leaves go at once; states wait for their time */
+  private flush(left: boolean): void {
     this.stop()
-    this.last = performance.now()
-    this.tell(this.table.takeTold())
-    const users = this.table.takeUsers()
-    const update = this.table.takeChanges()
+    const { table } = this
+    const { receivers } = this.output
+    const now = performance.now()
+    const tick = tickMs(receivers)
+    const isDue = now >= this.next
+    this.last = now
+    if (left || now >= this.nextTold) {
+      this.nextTold = now + tick
+      this.tell(table.takeTold())
+    }
+    const { changes } = table
+    const users = table.takeUsers()
+    const update = table.takeChanges(isDue ? Math.max(minFrameBytes, partBytes / receivers) : 0)
+    if (isDue) {
+      const took = receivers * (deliveryMs + (update?.length ?? 0) * byteMs)
+      const part = changes === 0 ? 1 : (changes - table.changes) / changes
+      this.next = now + Math.max(tick * part, took * restFactor)
+    }
     if (update !== null) this.output.presence(update, users)
+    if (table.hasChanges) this.schedule(this.next, false)
   }
 }

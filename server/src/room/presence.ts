@@ -60,6 +60,8 @@ export interface PresenceLimits {
 export const maxPresenceBytes = 4 * 1024 * 1024
 /** What an entry takes beside its state. */
 const entryBytes = 256
+/** What it takes beside its state in a frame, about. */
+const wireBytes = 12
 
 export class PresenceTable {
   private readonly limits: PresenceLimits
@@ -220,12 +222,28 @@ export class PresenceTable {
     return [...this.entries].map(([id, { owner }]) => ({ id, user: owner.user }))
   }
 
-  /** What changed since the last call, as one awareness update, or null. */
-  takeChanges(): Uint8Array | null {
-    if (this.dirty.size === 0) return null
-    const update = writeAwareness([...this.dirty].map((id) => this.read(id)))
-    this.dirty.clear()
-    return update
+  /** Ids of which `takeChanges` has something to tell. */
+  get changes(): number {
+    return this.dirty.size
+  }
+
+  /**
+   * What changed and was not given out yet, as one awareness update, or null: all leaves, and of the states, those first that
+   * wait longest, about so many bytes.
+   */
+  takeChanges(maxBytes = Infinity): Uint8Array | null {
+    const taken: AwarenessEntry[] = []
+    let bytes = 0
+    for (const id of this.dirty) {
+      const entry = this.read(id)
+      if (entry.state !== null) {
+        if (bytes >= maxBytes) continue
+        bytes += entry.state.length + wireBytes
+      }
+      taken.push(entry)
+      this.dirty.delete(id)
+    }
+    return taken.length === 0 ? null : writeAwareness(taken)
   }
 
   /** What other nodes are to hear since the last call. */
