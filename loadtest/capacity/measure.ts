@@ -1,0 +1,198 @@
+import { setTimeout as sleep } from 'node:timers/promises'
+import type { Bench, Cluster } from '../bench/bench.js'
+import { Fleet, type FleetOptions, type Nodes } from '../bench/load/fleet.js'
+import { countsOf } from '../bench/measure/cluster-counts.js'
+import { scrape } from '../bench/measure/metrics.js'
+import { residentBytes } from '../bench/measure/proc.js'
+import { statistic } from '../bench/measure/statistics.js'
+import { measure } from '../bench/measure/window.js'
+import { quiet } from '../bench/scenarios/large-targets.js'
+import type { Target } from '../bench/servers/target.js'
+import { type Load, type Prediction, type UnitCosts, lineThrough, split } from './model.js'
+
+/** What a load took, as {@link Prediction} says it; what was not measured is left out. */
+export type Measurement = Partial<Prediction>
+
+const repetitions = 3
+/** Seconds of typing. */
+const seconds = 4
+const warmUpSeconds = 3
+const settleMs = 2_000
+
+const few = 2
+const many = 20
+/** Rates at which updates share neither frames nor much of a commit. */
+const rates = [400, 1_600] as const
+const smallRooms: FleetOptions = { rooms: 400, membersPerRoom: few, writersPerRoom: few }
+const largeRooms: FleetOptions = { rooms: 40, membersPerRoom: many, writersPerRoom: 2 }
+const largeRates = [100, 400] as const
+
+/** Memory is told from connections in rooms of this size and of two. */
+const crowd = 50
+const counted = 4_000
+
+interface Spent {
+  /** Microseconds of CPU per second. */
+  readonly server: number
+  readonly database: number
+  readonly bytesSent: number
+  readonly deliveries: number
+}
+
+const median = (samples: readonly number[]): number => statistic(samples).median
+
+/** Types at a rate, several times over. */
+const spentAt = async (bench: Bench, fleet: Fleet, target: Target, rate: number): Promise<Spent> => {
+  const samples: Spent[] = []
+  for (let i = 0; i < repetitions; i++) {
+    const sentBefore = (await scrape(target.port)).get('weft_published_bytes_total') ?? NaN
+    const start = performance.now()
+    const { result, cost } = await measure(target, () => fleet.load(rate, seconds))
+    const elapsed = (performance.now() - start) / 1000
+    if (result.lost > 0 || result.nacked > 0) throw new Error(`at ${rate}/s ${result.lost} were lost`)
+    samples.push({
+      server: (cost.serverCpuMs * 1000) / elapsed,
+      database: (cost.databaseCpuMs * 1000) / elapsed,
+      bytesSent: ((await scrape(target.port)).get('weft_published_bytes_total') ?? NaN) - sentBefore,
+      deliveries: result.delivered,
+    })
+    bench.log(`${rate} updates/s: ${Math.round(samples.at(-1)!.server / 1e4)} % of a core`)
+  }
+  return {
+    server: median(samples.map((sample) => sample.server)),
+    database: median(samples.map((sample) => sample.database)),
+    bytesSent: median(samples.map((sample) => sample.bytesSent)),
+    deliveries: median(samples.map((sample) => sample.deliveries)),
+  }
+}
+
+/** The line of a fleet's CPU over the rate. */
+const typing = async (bench: Bench, options: FleetOptions, at: readonly [number, number]) => {
+  const server = await bench.weft()
+  const fleet = await Fleet.connect(server.weft, options)
+  await fleet.load(at[1], warmUpSeconds)
+  const [low, high] = [
+    await spentAt(bench, fleet, server.weft, at[0]),
+    await spentAt(bench, fleet, server.weft, at[1]),
+  ]
+  const rss = await settled(server.weft)
+  fleet.close()
+  await server.stop()
+  return {
+    rss,
+    server: lineThrough([at[0], low.server], [at[1], high.server]),
+    database: lineThrough([at[0], low.database], [at[1], high.database]),
+    deliveryBytes: high.bytesSent / high.deliveries,
+  }
+}
+
+const settled = async (target: Target): Promise<number> => {
+  await quiet(target, 5_000)
+  await sleep(settleMs)
+  return residentBytes(target.server.pid)
+}
+
+const memory = async (bench: Bench) => {
+  const server = await bench.weft()
+  const { weft } = server
+  // Heaps that the first connections grow are used by the later ones.
+  const first = await Fleet.connect(weft, { rooms: crowd, membersPerRoom: crowd, writersPerRoom: 0 })
+  const before = await settled(weft)
+  const { result: crowded, cost } = await measure(weft, () =>
+    Fleet.connect(weft, { rooms: counted / crowd, membersPerRoom: crowd, writersPerRoom: 0 }),
+  )
+  const between = await settled(weft)
+  const pairs = await Fleet.connect(weft, { rooms: counted / few, membersPerRoom: few, writersPerRoom: 0 })
+  const after = await settled(weft)
+  for (const fleet of [first, crowded, pairs]) fleet.close()
+  await server.stop()
+  const roomBytes = Math.max(0, (after - between - (between - before)) / (counted / few - counted / crowd))
+  return {
+    roomBytes,
+    connectionBytes: (between - before) / counted - roomBytes / crowd,
+    join: (cost.serverCpuMs * 1000) / counted,
+  }
+}
+
+const nodesOf = ({ nodes }: Cluster): Nodes => [nodes[0].weft, nodes[1].weft]
+
+/** What two nodes take of an update, and what Redis does. */
+const onTwoNodes = async (bench: Bench, options: FleetOptions, rate: number) => {
+  const cluster = await bench.cluster()
+  const nodes = nodesOf(cluster)
+  const fleet = await Fleet.connect(nodes, options)
+  await fleet.load(rate, warmUpSeconds)
+  const samples: { nodes: number; database: number; redis: number; rss: number }[] = []
+  for (let i = 0; i < repetitions; i++) {
+    const before = await countsOf(cluster)
+    const start = performance.now()
+    const { cost } = await measure(nodes, () => fleet.load(rate, seconds))
+    const elapsed = (performance.now() - start) / 1000
+    const { redisCpuMs } = (await countsOf(cluster)).since(before)
+    samples.push({
+      nodes: (cost.serverCpuMs * 1000) / elapsed,
+      database: (cost.databaseCpuMs * 1000) / elapsed,
+      redis: (redisCpuMs * 1000) / elapsed,
+      rss: cost.rss,
+    })
+  }
+  fleet.close()
+  await Promise.all(cluster.nodes.map((node) => node.stop()))
+  const of = (key: 'nodes' | 'database' | 'redis' | 'rss'): number =>
+    median(samples.map((sample) => sample[key]))
+  return { nodes: of('nodes'), database: of('database'), redis: of('redis'), rss: of('rss') }
+}
+
+/** Measures what one of each costs: about three minutes. */
+export const measureCosts = async (bench: Bench): Promise<UnitCosts> => {
+  const small = await typing(bench, smallRooms, rates)
+  const large = await typing(bench, largeRooms, largeRates)
+  const { update, delivery } = split(small.server.slope, few, large.server.slope, many)
+  const node = Math.max(0, small.server.base)
+  const { roomBytes, connectionBytes, join } = await memory(bench)
+  const across = { rooms: 100, membersPerRoom: few, writersPerRoom: few }
+  const clusterRate = 1_000
+  const both = await onTwoNodes(bench, across, clusterRate)
+  return {
+    node,
+    update,
+    delivery,
+    join,
+    relay: both.nodes / clusterRate - (2 * node) / clusterRate - update - delivery * (few - 1),
+    databaseNode: Math.max(0, small.database.base),
+    databaseUpdate: small.database.slope,
+    redisUpdate: both.redis / clusterRate,
+    processBytes: small.rss - smallRooms.rooms * (few * connectionBytes + roomBytes),
+    connectionBytes,
+    roomBytes,
+    deliveryBytes: large.deliveryBytes,
+  }
+}
+
+/** Runs a load, and tells what it took. */
+export const measureLoad = async (bench: Bench, load: Load): Promise<Measurement> => {
+  const { rooms, membersPerRoom, updatesPerSecond, nodes } = load
+  const options = { rooms, membersPerRoom, writersPerRoom: 1 }
+  if (nodes === 2) {
+    const both = await onTwoNodes(bench, options, updatesPerSecond)
+    return {
+      nodeCpu: both.nodes / 1e6,
+      databaseCpu: both.database / 1e6,
+      redisCpu: both.redis / 1e6,
+      memory: both.rss,
+    }
+  }
+  const server = await bench.weft()
+  const fleet = await Fleet.connect(server.weft, options)
+  await fleet.load(updatesPerSecond, warmUpSeconds)
+  const spent = await spentAt(bench, fleet, server.weft, updatesPerSecond)
+  const memoryUsed = await settled(server.weft)
+  fleet.close()
+  await server.stop()
+  return {
+    nodeCpu: spent.server / 1e6,
+    databaseCpu: spent.database / 1e6,
+    memory: memoryUsed,
+    egress: spent.bytesSent / seconds,
+  }
+}
