@@ -34,6 +34,7 @@ const long = [
 const units = [
   '{protocol,drizzle,client-sdk}/src/**/*.test.{ts,tsx}',
   'loadtest/{bench,plot}/**/*.test.ts',
+  'loadtest/chaos/{options,timeline,verdict}.test.ts',
   'server/playground/**/*.test.ts',
   'server/src/{crdt,journal,limits,room,telemetry,tenants}/**/*.test.ts',
 ]

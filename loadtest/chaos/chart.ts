@@ -1,0 +1,108 @@
+import type { TopLevelSpec } from 'vega-lite'
+import type { Band, ChaosRecord } from './record.js'
+
+const width = 1100
+
+/** What is drawn of the deliveries, from the darkest to the lightest. */
+const lines = [
+  { field: 'p50', title: 'p50', color: '#1b6ca8' },
+  { field: 'p99', title: 'p99', color: '#e08214' },
+  { field: 'max', title: 'max', color: '#b2182b' },
+] as const
+
+/** Above this many, the names of faults would run into each other. */
+const namesSideBySide = 9
+
+/** Delivery latency and acknowledgements over the time of a run, with its faults as shaded bands. */
+export const chartOf = ({ options, environment, bands, points, verdict }: ChaosRecord): TopLevelSpec => {
+  const end = Math.ceil(Math.max(...points.map(({ at }) => at), ...bands.map(({ to }) => to)))
+  const x = timeAxis(end)
+  const shade = {
+    data: { values: [...bands] },
+    mark: { type: 'rect' as const, opacity: 0.16, color: '#555' },
+    encoding: { x: x('from'), x2: { field: 'to' } },
+  }
+  return {
+    title: {
+      text: `Chaos: ${verdict}`,
+      subtitle: [
+        `${options.nodes} nodes; ${options.rooms} rooms, each with the same ${options.typists} SDK clients and a stock y-websocket client; each types every ${options.pace} ms. Shaded: while a fault lasts`,
+        `${environment.cpu}, ${environment.cores} cores, Node ${environment.node}, commit ${environment.commit}, ${environment.date.slice(0, 10)}; all on one machine`,
+      ],
+      subtitleColor: '#555',
+    },
+    data: { values: [...points] },
+    vconcat: [
+      {
+        width,
+        height: 320,
+        layer: [
+          shade,
+          namesOf(bands, x),
+          {
+            transform: [
+              { fold: lines.map(({ field }) => field), as: ['line', 'ms'] },
+              { filter: 'isValid(datum.ms)' },
+              { calculate: 'max(datum.ms, 0.1)', as: 'ms' },
+            ],
+            mark: { type: 'line', strokeWidth: 1.4, interpolate: 'linear' },
+            encoding: {
+              x: x('at'),
+              y: {
+                field: 'ms',
+                type: 'quantitative',
+                title: 'delivery to another node, ms (log scale)',
+                scale: { type: 'log' },
+                axis: { format: '~s', tickCount: 6 },
+              },
+              color: {
+                field: 'line',
+                type: 'nominal',
+                title: 'of the edits typed in 250 ms',
+                sort: lines.map(({ field }) => field),
+                scale: { domain: lines.map(({ title }) => title), range: lines.map(({ color }) => color) },
+              },
+            },
+          },
+        ],
+      },
+      {
+        width,
+        height: 120,
+        layer: [
+          shade,
+          {
+            mark: { type: 'area', color: '#4d9221', opacity: 0.75, interpolate: 'step' },
+            encoding: {
+              x: x('at'),
+              y: { field: 'acksPerSecond', type: 'quantitative', title: 'acks per second' },
+            },
+          },
+        ],
+      },
+    ],
+  }
+}
+
+/** All layers share it. @param end seconds */
+const timeAxis = (end: number) => (field: string) => ({
+  field,
+  type: 'quantitative' as const,
+  title: 'seconds since the start',
+  scale: { domain: [0, end], nice: false },
+  axis: { tickCount: 20, grid: false },
+})
+
+/** The faults' names above their bands. */
+const namesOf = (bands: readonly Band[], x: ReturnType<typeof timeAxis>) => ({
+  data: { values: bands.map(({ from, to, title }) => ({ middle: (from + to) / 2, title })) },
+  mark: {
+    type: 'text' as const,
+    fontSize: 11,
+    color: '#333',
+    ...(bands.length <= namesSideBySide
+      ? { align: 'center' as const, dy: -6 }
+      : { align: 'left' as const, angle: 315, dy: -4 }),
+  },
+  encoding: { x: x('middle'), y: { value: 0 }, text: { field: 'title' } },
+})
