@@ -102,8 +102,7 @@ class Run {
     await until(arrived, 'everybody is in every room', 30_000)
     this.loopDelay.enable()
     this.began = performance.now()
-    crew.start()
-    for (const typist of stock) typist.start(options.pace)
+    await this.startTyping()
     this.say(`${options.typists} SDK and ${stock.length} stock clients type in ${options.rooms} rooms`)
     await this.pause(warmUp)
     this.say(`nothing has failed yet: ${describe(timeline.span(0, this.now))}`)
@@ -120,6 +119,19 @@ class Run {
     this.loopDelay.disable()
     this.crew.close()
     for (const typist of this.stock) typist.close()
+  }
+
+  /** One after the other: typed in step, edits would come in bursts. */
+  private async startTyping(): Promise<void> {
+    const { crew, stock, options } = this
+    const starts = [
+      ...crew.typists.map((typist) => () => typist.start()),
+      ...stock.map((typist) => () => typist.start(options.pace)),
+    ]
+    for (const start of starts) {
+      start()
+      await this.pause(options.pace / starts.length)
+    }
   }
 
   /** The faults to come: every one once a round, each round in an order of its own. */

@@ -61,6 +61,8 @@ export class StockTypist {
   close(): void {
     this.stop()
     this.provider.destroy()
+    // Ends its awareness too, whose timer would keep the process.
+    this.doc.destroy()
   }
 
   private type(): void {
