@@ -48,6 +48,13 @@ export class Balancer {
     return this.routes.get(address)?.port ?? null
   }
 
+  /** Half-open connections whose client has not noticed yet. */
+  get hanging(): number {
+    let count = 0
+    for (const { dead, client } of this.pairs) if (dead && !client.destroyed) count++
+    return count
+  }
+
   /** Resets some of the connections; others hang: both ends believe in them, and nothing goes through. */
   disturb(random: () => number): void {
     for (const pair of [...this.pairs]) {
@@ -95,6 +102,8 @@ export class Balancer {
     this.pairs.add(pair)
     this.routes.set(address, pair)
     const end = (): void => {
+      // A half-open one lasts until its client gives it up.
+      if (pair.dead && !client.destroyed) return
       this.pairs.delete(pair)
       if (this.routes.get(address) === pair) this.routes.delete(address)
       if (pair.dead) return

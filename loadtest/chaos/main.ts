@@ -4,11 +4,11 @@ import { describeEnvironment } from '../bench/report/record.js'
 import { writeSvg } from '../plot/svg.js'
 import { chartOf } from './chart.js'
 import { OptionError, readOptions, usage } from './options.js'
-import { writeChaosRecord, type ChaosRecord } from './record.js'
+import { tableOf, writeChaosRecord, type ChaosRecord } from './record.js'
 import { runChaos } from './run.js'
 
-/** Characters of a complaint that are printed: the record has all of it. */
-const complaintLength = 300
+/** How much is printed of what is wrong: the record has all of it. */
+const [mostWrong, mostCharacters] = [20, 300]
 
 const main = async (): Promise<void> => {
   const options = readOptions(process.argv.slice(2))
@@ -34,12 +34,14 @@ const main = async (): Promise<void> => {
       : resolve(process.env['INIT_CWD'] ?? '.', options.out)
   await writeChaosRecord(`${folder}/chaos.json`, record)
   await writeSvg(`${folder}/chaos.svg`, chartOf(record))
-  console.log(`\n${folder}/chaos.json, ${folder}/chaos.svg`)
+  console.log(`\n${tableOf(record.bands)}\n\n${folder}/chaos.json, ${folder}/chaos.svg`)
   const { p99, max } = record.clientLoopDelay
   console.log(
     `the process with all clients was late by ${p99.toFixed(0)} ms (p99), ${max.toFixed(0)} ms at most`,
   )
-  for (const complaint of record.complaints) console.log(`wrong: ${complaint.slice(0, complaintLength)}`)
+  const wrong = [...record.findings, ...record.complaints]
+  for (const each of wrong.slice(0, mostWrong)) console.log(`wrong: ${each.slice(0, mostCharacters)}`)
+  if (wrong.length > mostWrong) console.log(`wrong: ${wrong.length - mostWrong} more, in chaos.json`)
   console.log(record.verdict)
   process.exitCode = holds ? 0 : 1
 }

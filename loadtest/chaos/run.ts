@@ -7,7 +7,7 @@ import { converge } from './converge.js'
 import { faults, type Fault, type FaultName } from './faults.js'
 import type { ChaosOptions } from './options.js'
 import { randomOf } from './random.js'
-import type { Band, ChaosRecord } from './record.js'
+import { inWords, type Band, type ChaosRecord } from './record.js'
 import { StockTypist } from './stock-typist.js'
 import { Timeline, type Span } from './timeline.js'
 import { Crew } from './typists.js'
@@ -55,7 +55,7 @@ class Run {
   private readonly crew: Crew
   private readonly stock: readonly StockTypist[]
   private readonly loopDelay = monitorEventLoopDelay({ resolution: 10 })
-  private readonly bands: Band[] = []
+  private readonly outages: Omit<Band, 'span'>[] = []
   private readonly complaints: string[] = []
   private began = performance.now()
 
@@ -105,14 +105,20 @@ class Run {
     await this.startTyping()
     this.say(`${options.typists} SDK and ${stock.length} stock clients type in ${options.rooms} rooms`)
     await this.pause(warmUp)
-    this.say(`nothing has failed yet: ${describe(timeline.span(0, this.now))}`)
+    const calmSpan = timeline.span(0, this.now)
+    this.say(`nothing has failed yet: ${describeAcks(calmSpan)}; ${describeDeliveries(calmSpan)}`)
     for (const name of this.order()) {
       await this.hit(name)
       if (interrupt.aborted) break
     }
-    const points = timeline.points()
     this.loopDelay.disable()
-    return { ...(await this.judge()), points, bands: this.bands, options, interrupted: interrupt.aborted }
+    const judged = await this.judge()
+    // By now what was typed in a fault has arrived everywhere.
+    const bands = this.outages.map((outage) => ({
+      ...outage,
+      span: timeline.span(outage.from * 1000, outage.to * 1000),
+    }))
+    return { ...judged, bands, points: timeline.points(), options, interrupted: interrupt.aborted }
   }
 
   close(): void {
@@ -168,7 +174,7 @@ class Run {
       throw thrown
     }
     const to = this.now
-    this.say(`${title}: ends; ${describe(timeline.span(from, to))}`)
+    this.say(`${title}: ends; ${describeAcks(timeline.span(from, to))}`)
     await until(
       () => interrupt.aborted || !timeline.isWaitingSince(to),
       'what was typed is saved',
@@ -176,17 +182,20 @@ class Run {
     ).catch(() =>
       this.complaints.push(`${title}: what was typed was not saved within ${recoveryLimit} ms after it`),
     )
-    const back = this.now
+    const savedAfter = this.now - to
+    await until(
+      () => interrupt.aborted || cluster.balancer.hanging === 0,
+      'nobody hangs',
+      recoveryLimit,
+    ).catch(() =>
+      this.complaints.push(`${title}: half-open connections were not noticed within ${recoveryLimit} ms`),
+    )
     if (!interrupt.aborted)
-      this.say(`${title}: all typed until then is saved, ${inWords(back - to)} after its end`)
-    this.bands.push({
-      name,
-      title,
-      from: from / 1000,
-      to: to / 1000,
-      savedAfter: back - to,
-      span: timeline.span(from, back),
-    })
+      this.say(
+        `${title}: all typed until then is saved, ${inWords(savedAfter)} after its end; ` +
+          describeDeliveries(timeline.span(from, to)),
+      )
+    this.outages.push({ name, title, from: from / 1000, to: to / 1000, savedAfter })
     await this.pause(calm)
   }
 
@@ -195,7 +204,9 @@ class Run {
     await sleep(ms, undefined, { signal: this.interrupt }).catch(() => undefined)
   }
 
-  private async judge(): Promise<Pick<RunResult, 'verdict' | 'holds' | 'complaints' | 'clientLoopDelay'>> {
+  private async judge(): Promise<
+    Pick<RunResult, 'verdict' | 'holds' | 'findings' | 'complaints' | 'clientLoopDelay'>
+  > {
     const { crew, stock, cluster, complaints, loopDelay } = this
     crew.stop()
     for (const typist of stock) typist.stop()
@@ -214,6 +225,7 @@ class Run {
     return {
       verdict: formatVerdict(verdict),
       holds: holds(verdict) && complaints.length === 0,
+      findings: verdict.findings,
       complaints,
       clientLoopDelay: { p99: loopDelay.percentile(99) / 1e6, max: loopDelay.max / 1e6 },
     }
@@ -224,9 +236,8 @@ class Run {
   }
 }
 
-const inWords = (ms: number): string =>
-  ms < 1000 ? `${Math.round(ms)} ms` : `${(ms / 1000).toFixed(ms < 10_000 ? 2 : 1)} s`
+const describeAcks = ({ acksPerSecond, longestAckWait }: Span): string =>
+  `${Math.round(acksPerSecond)} acks/s, longest wait for one ${inWords(longestAckWait)}`
 
-const describe = ({ acksPerSecond, longestAckWait, deliveryP50, deliveryMax }: Span): string =>
-  `${Math.round(acksPerSecond)} acks/s, longest wait for one ${inWords(longestAckWait)}; ` +
+const describeDeliveries = ({ deliveryP50, deliveryMax }: Span): string =>
   `deliveries to other nodes p50 ${inWords(deliveryP50)}, longest ${inWords(deliveryMax)}`

@@ -21,7 +21,7 @@ export interface Point {
 /** What happened between two moments. Latencies in milliseconds. */
 export interface Span {
   readonly acksPerSecond: number
-  /** The longest that an edit or event waited for its acknowledgement, those that still wait included. */
+  /** The longest that an edit or event of then waited for its acknowledgement, those that still wait included. */
   readonly longestAckWait: number
   /** From typing to a client of another node, of what was typed in the span. */
   readonly deliveryP50: number
@@ -89,15 +89,21 @@ export class Timeline implements Watch {
   }
 
   span(from: number, to: number): Span {
-    const acks = this.acks.filter(({ at }) => at >= from && at < to)
+    let acks = 0
     let longestAckWait = 0
-    for (const { wait } of acks) longestAckWait = Math.max(longestAckWait, wait)
-    for (const since of this.waiting.values()) longestAckWait = Math.max(longestAckWait, to - since)
+    for (const { at, wait } of this.acks) {
+      if (at >= from && at < to) acks++
+      if (at >= from && at - wait < to) longestAckWait = Math.max(longestAckWait, wait)
+    }
+    const now = this.clock()
+    for (const since of this.waiting.values()) {
+      if (since < to) longestAckWait = Math.max(longestAckWait, now - since)
+    }
     const latencies = this.buckets
       .slice(Math.floor(from / bucketMs), Math.ceil(to / bucketMs))
       .flatMap((bucket) => bucket.latencies)
     return {
-      acksPerSecond: acks.length / ((to - from) / 1000),
+      acksPerSecond: acks / ((to - from) / 1000),
       longestAckWait,
       deliveryP50: quantile(latencies, 0.5),
       deliveryP99: quantile(latencies, 0.99),

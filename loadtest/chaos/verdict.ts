@@ -27,60 +27,90 @@ export interface Verdict {
    * and edits and events of one author that were acknowledged or logged out of the order in which they were made.
    */
   readonly orderViolations: number
+  /** One sentence for each of them. */
+  readonly findings: readonly string[]
 }
 
 const seqOf = (event: string): number => Number.parseInt(event, 10)
 
 const tokenOf = (event: string): string => event.slice(event.indexOf(' ') + 1)
 
-/** How many there are beyond the first of each. */
-const repeats = (tokens: readonly string[]): number => tokens.length - new Set(tokens).size
+/** Those beyond the first of each. */
+const repeats = (tokens: readonly string[]): string[] => {
+  const seen = new Set<string>()
+  return tokens.filter((token) => seen.size === seen.add(token).size)
+}
 
-/** Numbers of one author that are not above all before them. */
-const setBacks = (tokens: readonly string[]): number => {
+/** Tokens whose number is not above all of their author's before them. */
+const setBacks = (tokens: readonly string[]): string[] => {
   const highest = new Map<string, number>()
-  let count = 0
-  for (const token of tokens) {
+  return tokens.filter((token) => {
     const dot = token.lastIndexOf('.')
     const author = token.slice(0, dot)
     const number = Number(token.slice(dot + 1))
-    const before = highest.get(author) ?? -1
-    if (number < before) count++
-    else highest.set(author, number)
-  }
-  return count
+    const isBack = number < (highest.get(author) ?? -1)
+    if (!isBack) highest.set(author, number)
+    return isBack
+  })
 }
 
-/** Events of a log that one client did not hear, and those that it heard after a later one. */
-const misheard = (heard: readonly string[], log: readonly string[]): number => {
-  const events = new Set(heard)
-  let count = log.filter((event) => !events.has(event)).length
+/** Events that come after a later one. */
+const late = (heard: readonly string[]): string[] => {
   let highest = 0
-  for (const event of heard) {
-    const seq = seqOf(event)
-    if (seq < highest) count++
-    else highest = seq
-  }
-  return count
+  return heard.filter((event) => {
+    const isLate = seqOf(event) < highest
+    highest = Math.max(highest, seqOf(event))
+    return isLate
+  })
 }
 
-const judgeRoom = ({ saved, found, logged, log, heard }: RoomLog): Verdict => {
+const judgeRoom = ({ room, saved, found, logged, log, heard }: RoomLog): Verdict => {
+  const say = (what: string, of: readonly string[]): string[] => of.map((each) => `${room}: ${each} ${what}`)
   const foundTokens = new Set(found)
-  const seqs = new Map(log.map((event) => [tokenOf(event), seqOf(event)]))
   const logTokens = log.map(tokenOf)
-  const missing = saved.filter((token) => !foundTokens.has(token)).length
-  const unlogged = logged.filter((event) => !seqs.has(tokenOf(event))).length
-  const elsewhere = logged.filter((event) => {
-    const seq = seqs.get(tokenOf(event))
-    return seq !== undefined && seq !== seqOf(event)
-  }).length
-  let duplicated = repeats(found) + repeats(logTokens)
-  let orderViolations = elsewhere + setBacks(saved) + setBacks(logged.map(tokenOf)) + setBacks(logTokens)
-  for (const events of heard) {
-    duplicated += repeats(events.map(tokenOf))
-    orderViolations += misheard(events, log)
+  const seqs = new Map(log.map((event) => [tokenOf(event), seqOf(event)]))
+  const lost = [
+    ...say(
+      'was saved, and is not found',
+      saved.filter((token) => !foundTokens.has(token)),
+    ),
+    ...say(
+      'was logged, and is not in the log',
+      logged.filter((event) => !seqs.has(tokenOf(event))),
+    ),
+  ]
+  const duplicated = [
+    ...say('is found twice', repeats(found)),
+    ...say('is in the log twice', repeats(logTokens)),
+    ...heard.flatMap((events) => say('was heard twice by one client', repeats(events.map(tokenOf)))),
+  ]
+  const misheard = heard.flatMap((events) => {
+    const known = new Set(events)
+    return [
+      ...say('was heard late by one client', late(events)),
+      ...say(
+        'was not heard by one client',
+        log.filter((event) => !known.has(event)),
+      ),
+    ]
+  })
+  const order = [
+    ...misheard,
+    ...say(
+      'is what the author was told, and the log has it elsewhere',
+      logged.filter((event) => (seqs.get(tokenOf(event)) ?? seqOf(event)) !== seqOf(event)),
+    ),
+    ...say('was saved after a later edit of its author', setBacks(saved)),
+    ...say('was told to be logged after a later event of its author', setBacks(logged.map(tokenOf))),
+    ...say('is in the log after a later event of its author', setBacks(logTokens)),
+  ]
+  return {
+    acked: saved.length + logged.length,
+    lost: lost.length,
+    duplicated: duplicated.length,
+    orderViolations: order.length,
+    findings: [...lost, ...duplicated, ...order],
   }
-  return { acked: saved.length + logged.length, lost: missing + unlogged, duplicated, orderViolations }
 }
 
 export const judge = (rooms: readonly RoomLog[]): Verdict =>
@@ -90,8 +120,9 @@ export const judge = (rooms: readonly RoomLog[]): Verdict =>
       lost: sum.lost + room.lost,
       duplicated: sum.duplicated + room.duplicated,
       orderViolations: sum.orderViolations + room.orderViolations,
+      findings: [...sum.findings, ...room.findings],
     }),
-    { acked: 0, lost: 0, duplicated: 0, orderViolations: 0 },
+    { acked: 0, lost: 0, duplicated: 0, orderViolations: 0, findings: [] },
   )
 
 /** Something was acknowledged, and every promise was kept. */
