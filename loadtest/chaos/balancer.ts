@@ -48,10 +48,10 @@ export class Balancer {
     return this.routes.get(address)?.port ?? null
   }
 
-  /** Half-open connections whose client has not noticed yet. */
+  /** Clients, by their addresses, whose newest connection is half-open. */
   get hanging(): number {
     let count = 0
-    for (const { dead, client } of this.pairs) if (dead && !client.destroyed) count++
+    for (const { dead } of this.routes.values()) if (dead) count++
     return count
   }
 
@@ -102,9 +102,9 @@ export class Balancer {
     this.pairs.add(pair)
     this.routes.set(address, pair)
     const end = (): void => {
-      // A half-open one lasts until its client gives it up.
-      if (pair.dead && !client.destroyed) return
       this.pairs.delete(pair)
+      // The client of a half-open one hangs until it comes anew, or gives up.
+      if (pair.dead && !client.destroyed) return
       if (this.routes.get(address) === pair) this.routes.delete(address)
       if (pair.dead) return
       client.destroy()
