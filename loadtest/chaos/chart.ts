@@ -10,8 +10,8 @@ const lines = [
   { field: 'p50', color: '#1b6ca8' },
 ] as const
 
-/** Above this many, the names of faults would run into each other. */
-const namesSideBySide = 9
+/** The width of a letter of a fault's name, in pixels, on the wide side. */
+const letter = 6.5
 
 /** Delivery latency and acknowledgements over the time of a run, with its faults as shaded bands. */
 export const chartOf = ({ options, environment, bands, points, verdict }: ChaosRecord): TopLevelSpec => {
@@ -38,7 +38,7 @@ export const chartOf = ({ options, environment, bands, points, verdict }: ChaosR
         height: 320,
         layer: [
           shade,
-          namesOf(bands, x),
+          namesOf(bands, x, width / end),
           {
             transform: [
               { fold: lines.map(({ field }) => field), as: ['line', 'ms'] },
@@ -61,7 +61,7 @@ export const chartOf = ({ options, environment, bands, points, verdict }: ChaosR
               color: {
                 field: 'line',
                 type: 'nominal',
-                title: 'delivery, by 250 ms',
+                title: 'by 250 ms',
                 scale: { domain: lines.map(({ field }) => field), range: lines.map(({ color }) => color) },
               },
               // Where p99 is the max, both are to be seen.
@@ -97,16 +97,24 @@ const timeAxis = (end: number) => (field: string) => ({
   axis: { tickCount: 20, grid: false, format: 'd' },
 })
 
-/** The faults' names above their bands. */
-const namesOf = (bands: readonly Band[], x: ReturnType<typeof timeAxis>) => ({
+/** The faults' names above their bands, aslant when they would run into each other. */
+const namesOf = (bands: readonly Band[], x: ReturnType<typeof timeAxis>, pixelsPerSecond: number) => ({
   data: { values: bands.map(({ from, to, title }) => ({ middle: (from + to) / 2, title })) },
   mark: {
     type: 'text' as const,
     fontSize: 11,
     color: '#333',
-    ...(bands.length <= namesSideBySide
+    ...(areApart(bands, pixelsPerSecond)
       ? { align: 'center' as const, dy: -6 }
       : { align: 'left' as const, angle: 315, dy: -4 }),
   },
   encoding: { x: x('middle'), y: { value: 0 }, text: { field: 'title' } },
 })
+
+const areApart = (bands: readonly Band[], pixelsPerSecond: number): boolean =>
+  bands.every((band, i) => {
+    const next = bands[i + 1]
+    if (!next) return true
+    const between = ((next.from + next.to - band.from - band.to) / 2) * pixelsPerSecond
+    return between > ((band.title.length + next.title.length) / 2) * letter
+  })
