@@ -171,7 +171,8 @@ class Run {
     } catch (thrown) {
       // Ctrl-C reaches the servers too: what a fault does to one that is ending says nothing.
       if (interrupt.aborted) return
-      throw thrown
+      this.complaints.push(`${title}: ${messageOf(thrown)}`)
+      await cluster.restore()
     }
     const to = this.now
     this.say(`${title}: ends; ${describeAcks(timeline.span(from, to))}`)
@@ -219,7 +220,7 @@ class Run {
       const { wrong } = await converge(crew, stock)
       complaints.push(...wrong)
     } catch (thrown) {
-      complaints.push(thrown instanceof Error ? thrown.message : String(thrown))
+      complaints.push(messageOf(thrown))
     }
     const verdict = judge(await crew.logs())
     return {
@@ -235,6 +236,8 @@ class Run {
     this.log(`${(this.now / 1000).toFixed(1).padStart(7)} s  ${line}`)
   }
 }
+
+const messageOf = (thrown: unknown): string => (thrown instanceof Error ? thrown.message : String(thrown))
 
 const describeAcks = ({ acksPerSecond, longestAckWait }: Span): string =>
   `${Math.round(acksPerSecond)} acks/s, longest wait for one ${inWords(longestAckWait)}`
