@@ -4,6 +4,7 @@ import { connect, createServer, type Server, type Socket } from 'node:net'
 interface Pair {
   readonly client: Socket
   readonly server: Socket
+  readonly port: number
   /** Nothing goes through any more, and neither side is told. */
   dead: boolean
 }
@@ -15,6 +16,8 @@ export class Balancer {
   private readonly server: Server
   private readonly backends: readonly number[]
   private readonly pairs = new Set<Pair>()
+  /** The newest connection of each client's address. */
+  private readonly routes = new Map<string, Pair>()
   private turn = 0
 
   private constructor(server: Server, backends: readonly number[]) {
@@ -38,6 +41,18 @@ export class Balancer {
     const address = this.server.address()
     if (address === null || typeof address === 'string') throw new Error('the balancer does not listen')
     return `ws://127.0.0.1:${address.port}`
+  }
+
+  /** The port of the backend that a client is connected to, by the client's address; null when it is not. */
+  backendOf(address: string): number | null {
+    return this.routes.get(address)?.port ?? null
+  }
+
+  /** Clients, by their addresses, whose newest connection is half-open. */
+  get hanging(): number {
+    let count = 0
+    for (const { dead } of this.routes.values()) if (dead) count++
+    return count
   }
 
   /** Resets some of the connections; others hang: both ends believe in them, and nothing goes through. */
@@ -77,15 +92,20 @@ export class Balancer {
     server.once('error', refused)
     server.once('connect', () => {
       server.off('error', refused)
-      this.join(client, server)
+      this.join(client, server, port)
     })
   }
 
-  private join(client: Socket, server: Socket): void {
-    const pair: Pair = { client, server, dead: false }
+  private join(client: Socket, server: Socket, port: number): void {
+    const pair: Pair = { client, server, port, dead: false }
+    const address = client.remoteAddress ?? ''
     this.pairs.add(pair)
+    this.routes.set(address, pair)
     const end = (): void => {
       this.pairs.delete(pair)
+      // The client of a half-open one hangs until it comes anew, or gives up.
+      if (pair.dead && !client.destroyed) return
+      if (this.routes.get(address) === pair) this.routes.delete(address)
       if (pair.dead) return
       client.destroy()
       server.destroy()

@@ -4,17 +4,11 @@
  * `WEFT_SEED` the seed.
  */
 import { setTimeout as sleep } from 'node:timers/promises'
-import {
-  serverProcess,
-  startPostgres,
-  startRedis,
-  until,
-  type ServerProcess,
-  type TestPostgres,
-  type TestRedis,
-} from '@weft/server/testing'
+import { until } from '@weft/server/testing'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest'
-import { Balancer } from './balancer.js'
+import { Cluster } from './cluster.js'
+import { converge } from './converge.js'
+import { faults, type Fault } from './faults.js'
 import { randomOf } from './random.js'
 import { StockTypist } from './stock-typist.js'
 import { Crew } from './typists.js'
@@ -27,37 +21,24 @@ const seed = Number(process.env['WEFT_SEED'] ?? '1')
 const rooms = Array.from({ length: 10 }, (_, i) => `room ${i}`)
 const limit = 60_000 + 4 * outage
 
-let database: TestPostgres
-let redis: TestRedis
-let nodes: ServerProcess[]
-let balancer: Balancer
+let cluster: Cluster
 let crew: Crew
 let stock: StockTypist[]
 let run = 0
 
 beforeAll(async () => {
-  database = await startPostgres()
-  redis = await startRedis()
-  const env = { DATABASE_URL: await database.createDatabase(), REDIS_URL: redis.url }
-  nodes = [await serverProcess(env), await serverProcess(env), await serverProcess(env)]
-  for (const node of nodes) node.spawn()
-  await Promise.all(nodes.map((node) => node.untilUp()))
-  balancer = await Balancer.start(nodes.map(({ port }) => port))
+  cluster = await Cluster.start(3)
 })
 
-afterAll(async () => {
-  await Promise.all(nodes.map((node) => node.kill()))
-  await balancer.close()
-  await redis.dispose()
-  await database.dispose()
-})
+afterAll(() => cluster.stop())
 
 beforeEach(async () => {
   const random = randomOf(seed + ++run)
+  const { url } = cluster.balancer
   const names = rooms.map((room) => `${run}: ${room}`)
-  crew = new Crew(balancer.url, names, random, 250)
+  crew = new Crew(url, names, random, 250)
   crew.add(30)
-  stock = names.slice(0, 6).map((room, i) => new StockTypist(`stock ${i}`, balancer.url, room, random))
+  stock = names.slice(0, 6).map((room, i) => new StockTypist(`stock ${i}`, url, room, random))
   crew.start()
   for (const typist of stock) typist.start(250)
   await typed(200)
@@ -67,15 +48,7 @@ afterEach(async () => {
   for (const typist of stock) typist.close()
   crew.close()
   // A test that failed leaves it as it was.
-  redis.cont()
-  database.resume()
-  await redis.restart().catch(() => undefined)
-  await database.start().catch(() => undefined)
-  for (const node of nodes) {
-    node.resume()
-    node.spawn()
-  }
-  await Promise.all(nodes.map((node) => node.untilUp()))
+  await cluster.restore()
 })
 
 /** Waits until that many more edits were typed. */
@@ -92,22 +65,13 @@ const saved = async (count: number): Promise<void> => {
 
 /** Everybody has the same, everything acknowledged is in it, and everything typed, once. */
 const converges = async (): Promise<void> => {
-  for (const typist of stock) typist.stop()
-  const elsewhere = new Map(stock.map(({ room, typed: tokens }) => [room, tokens]))
-  const { lost, wrong } = await crew.verify(elsewhere)
-  expect({ lost, wrong }).toEqual({ lost: [], wrong: [] })
-  const fresh = await crew.fresh()
-  for (const typist of stock) {
-    const content = fresh.get(typist.room)?.join()
-    await until(() => typist.content.join() === content, `the stock client sees the same in ${typist.room}`)
-  }
+  expect(await converge(crew, stock)).toEqual({ lost: [], wrong: [] })
 }
 
-/** A metric of all nodes together. */
-const sum = async (metric: string): Promise<number> => {
-  let total = 0
-  for (const node of nodes) total += await node.metric(metric)
-  return total
+/** A fault that lasts as long as `during` takes. */
+const hit = async (fault: Fault, during: (share: number) => Promise<void>, node = 0): Promise<void> => {
+  const random = randomOf(seed + 100 * run)
+  await fault.run({ cluster, node: cluster.nodes[node]!, random, during })
 }
 
 const fault = (name: string, body: () => Promise<void>): void => {
@@ -126,77 +90,52 @@ describe('I1, I4: a cluster of three nodes', () => {
   fault(
     'nothing fails: what others commit is told on the bus, and hardly ever read from the log',
     async () => {
-      const before = await sum('weft_log_repairs_total')
-      const committed = await sum('weft_updates_received_total')
+      const before = await cluster.metric('weft_log_repairs_total')
+      const committed = await cluster.metric('weft_updates_received_total')
       await typed(500)
-      const repaired = (await sum('weft_log_repairs_total')) - before
-      expect(repaired).toBeLessThan(((await sum('weft_updates_received_total')) - committed) / 10)
+      const repaired = (await cluster.metric('weft_log_repairs_total')) - before
+      expect(repaired).toBeLessThan(((await cluster.metric('weft_updates_received_total')) - committed) / 10)
     },
   )
 
-  fault('a node is killed, and comes back', async () => {
-    await nodes[0]!.kill()
-    await typed(300)
-    nodes[0]!.spawn()
-  })
+  fault('a node is killed, and comes back', () => hit(faults['node-killed'], () => typed(300)))
 
-  fault('a node is frozen, and wakes up', async () => {
-    nodes[1]!.pause()
-    const frozen = performance.now()
-    // Whatever it was in the middle of, the others' acks go on.
-    await saved(30)
-    expect(performance.now() - frozen).toBeLessThan(4_000)
-    await sleep(Math.max(0, frozenFor - (performance.now() - frozen)))
-    nodes[1]!.resume()
-  })
+  fault('a node is frozen, and wakes up', () =>
+    hit(
+      faults['node-frozen'],
+      async () => {
+        const frozen = performance.now()
+        // Whatever it was in the middle of, the others' acks go on.
+        await saved(30)
+        expect(performance.now() - frozen).toBeLessThan(4_000)
+        await sleep(Math.max(0, frozenFor - (performance.now() - frozen)))
+      },
+      1,
+    ),
+  )
 
-  fault('Redis is killed, and comes back empty', async () => {
-    await redis.kill()
+  const savedThroughout = async (): Promise<void> => {
     await saved(100)
     await sleep(outage)
-    await redis.restart()
-  })
+  }
 
-  fault('Redis is frozen: connections stay open, and nothing is answered', async () => {
-    redis.stop()
-    await saved(100)
-    await sleep(outage)
-    redis.cont()
-  })
+  fault('Redis is killed, and comes back empty', () => hit(faults['redis-killed'], savedThroughout))
 
-  fault('PostgreSQL is killed, and comes back', async () => {
-    await database.kill()
-    await sleep(outage)
-    await database.start()
-  })
+  fault('Redis is frozen: connections stay open, and nothing is answered', () =>
+    hit(faults['redis-frozen'], savedThroughout),
+  )
 
-  fault('PostgreSQL is frozen, and wakes up', async () => {
-    database.pause()
-    await sleep(outage)
-    database.resume()
-  })
+  fault('PostgreSQL is killed, and comes back', () => hit(faults['postgres-killed'], () => sleep(outage)))
+
+  fault('PostgreSQL is frozen, and wakes up', () => hit(faults['postgres-frozen'], () => sleep(outage)))
 
   fault('connections are cut, and some left half-open', async () => {
-    const random = randomOf(seed + 100 * run)
-    for (let i = 0; i < 5; i++) {
-      balancer.disturb(random)
-      await typed(100)
-    }
-    expect(balancer.cuts).toBeGreaterThan(20)
+    const before = cluster.balancer.cuts
+    await hit(faults['connections-cut'], () => typed(100))
+    expect(cluster.balancer.cuts - before).toBeGreaterThan(20)
   })
 
-  test(
-    'a rolling restart: each node stops in good order, and nothing is lost',
-    async () => {
-      for (const node of nodes) {
-        expect(await node.terminate()).toBe(0)
-        await typed(100)
-        node.spawn()
-        await node.untilUp()
-        await saved(100)
-      }
-      await converges()
-    },
-    limit,
+  fault('a rolling restart: each node stops in good order, and nothing is lost', () =>
+    hit(faults['rolling-restart'], () => saved(100)),
   )
 })

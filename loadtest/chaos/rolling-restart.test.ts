@@ -12,8 +12,8 @@ import {
   type TestRedis,
 } from '@weft/server/testing'
 import { afterAll, beforeAll, expect, test } from 'vitest'
-import { WebSocket } from 'ws'
 import { startNginx, type Balancer } from '../../server/deploy/testing/balancer.js'
+import { addressOf, socketFrom } from './addresses.js'
 import { Absences, countBySteps, quantile, type Absence } from './away.js'
 import { randomOf } from './random.js'
 import { StockTypist } from './stock-typist.js'
@@ -58,14 +58,6 @@ afterAll(async () => {
   await database.dispose()
 })
 
-/** nginx hashes clients of the SDK by their address: each has one of its own. */
-const socketFrom = (address: string) =>
-  class extends WebSocket {
-    constructor(url: string) {
-      super(url, { localAddress: address })
-    }
-  }
-
 const row = (cells: readonly (string | number)[]): string => `| ${cells.join(' | ')} |`
 
 const ms = (numbers: readonly number[]): string[] =>
@@ -79,8 +71,8 @@ test('P11: a rolling restart behind nginx: nothing is lost, and nobody is away l
   const crews = rooms.map((room) => new Crew(url, [room], random, 250))
   for (const [i, crew] of crews.entries()) {
     for (let j = 0; j < perRoom; j++) {
-      // The delays of real clients, not the short ones of the other tests.
-      crew.add(1, { WebSocket: socketFrom(`127.0.1.${perRoom * i + j + 1}`), timing: {} })
+      // nginx hashes clients of the SDK by their address: each has one of its own. The delays of real clients, not the short ones of the other tests.
+      crew.add(1, { WebSocket: socketFrom(addressOf(perRoom * i + j)), timing: {} })
     }
   }
   const clients = crews.flatMap(({ typists }) => typists.map(({ client }) => client))

@@ -1,6 +1,13 @@
 import { WebSocket } from 'ws'
 import { WebsocketProvider } from 'y-websocket'
 import * as Y from 'yjs'
+import { watchTokens, type Watch } from './watch.js'
+
+export interface StockTypistOptions {
+  /** Default: that of `ws`. */
+  readonly WebSocket?: new (url: string) => WebSocket
+  readonly watch?: Watch
+}
 
 /** Somebody who types with the stock y-websocket provider. */
 export class StockTypist {
@@ -11,14 +18,23 @@ export class StockTypist {
   readonly provider: WebsocketProvider
   private readonly name: string
   private readonly random: () => number
+  private readonly watch: Watch | undefined
   private timer: NodeJS.Timeout | null = null
 
-  constructor(name: string, url: string, room: string, random: () => number) {
+  constructor(
+    name: string,
+    url: string,
+    room: string,
+    random: () => number,
+    options: StockTypistOptions = {},
+  ) {
     this.name = name
     this.room = room
     this.random = random
+    this.watch = options.watch
+    if (this.watch) watchTokens(this.watch, name, this.doc)
     this.provider = new WebsocketProvider(`${url}/yjs`, encodeURIComponent(room), this.doc, {
-      WebSocketPolyfill: WebSocket as never,
+      WebSocketPolyfill: (options.WebSocket ?? WebSocket) as never,
       disableBc: true,
       maxBackoffTime: 500,
     })
@@ -45,12 +61,15 @@ export class StockTypist {
   close(): void {
     this.stop()
     this.provider.destroy()
+    // Ends its awareness too, whose timer would keep the process.
+    this.doc.destroy()
   }
 
   private type(): void {
     const tokens = this.doc.getArray<string>('tokens')
     const token = `${this.name}.${this.typed.length}`
     this.typed.push(token)
+    this.watch?.typed(this.name, token)
     tokens.insert(Math.floor(this.random() * (tokens.length + 1)), [token])
   }
 }

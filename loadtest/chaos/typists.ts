@@ -1,6 +1,8 @@
 /* People who go on typing whatever happens to the server, and remember what it told them was saved. */
 import { WeftError, createClient, type Client, type ClientOptions, type Room } from '@weft/client'
 import { until } from '@weft/server/testing'
+import type { RoomLog } from './verdict.js'
+import { watchTokens, type Watch } from './watch.js'
 
 /** Short delays: the point is what happens, and not how politely clients wait. */
 const timing = { retryBase: 40, retryMax: 150, connectTimeout: 1_000, welcomeTimeout: 2_000 }
@@ -51,6 +53,7 @@ export class Typist {
     for (const room of this.rooms) {
       const heard: string[] = []
       this.heard.set(room.name, heard)
+      if (crew.watch) watchTokens(crew.watch, name, room.doc)
       room.events.onAny(({ seq, payload }) => heard.push(`${seq} ${String(payload)}`))
       void room.synced().then(() => this.cameAfter.set(room.name, crew.appended(room.name).length))
       room.on('rejected', ({ n, code }) => crew.tally.refused.push(`${name}: ${n} in ${room.name}: ${code}`))
@@ -72,6 +75,8 @@ export class Typist {
     const room = this.rooms[this.n % this.rooms.length]!
     const token = `${this.name}.${this.n++}`
     const tokens = room.doc.getArray<string>('tokens')
+    crew.watch?.typed(this.name, token)
+    crew.watch?.asked(token)
     tokens.insert(Math.floor(crew.random() * (tokens.length + 1)), [token])
     crew.typed(room.name, token)
     room.saved().then(
@@ -85,9 +90,11 @@ export class Typist {
     const { tally } = this.crew
     tally.appended++
     this.crew.appended(room.name).push(token)
+    this.crew.watch?.asked(`said ${token}`)
     room.events.append('said', token).then(
       ({ seq }) => {
         tally.logged++
+        this.crew.watch?.acked(`said ${token}`)
         this.crew.events(room.name).push(`${seq} ${token}`)
       },
       (error: unknown) => tally.refused.push(`the event ${token}: ${String(error)}`),
@@ -101,6 +108,7 @@ export class Crew {
   readonly tally: Tally = { typed: 0, saved: 0, appended: 0, logged: 0, refused: [] }
   readonly random: () => number
   readonly pace: number
+  readonly watch: Watch | undefined
   private readonly url: string
   private readonly roomNames: readonly string[]
   private readonly all = new Map<string, Set<string>>()
@@ -108,8 +116,15 @@ export class Crew {
   private readonly said = new Map<string, { readonly appended: string[]; readonly logged: string[] }>()
 
   /** @param pace milliseconds between two edits of a typist */
-  constructor(url: string, rooms: readonly string[], random: () => number, pace = defaultPace) {
+  constructor(
+    url: string,
+    rooms: readonly string[],
+    random: () => number,
+    pace = defaultPace,
+    watch?: Watch,
+  ) {
     this.url = url
+    this.watch = watch
     this.pace = pace
     this.roomNames = rooms
     this.random = random
@@ -147,6 +162,7 @@ export class Crew {
   saved(room: string, token: string): void {
     this.tally.saved++
     this.acked.get(room)?.add(token)
+    this.watch?.acked(token)
   }
 
   /** Edits and events that nobody was told are saved. */
@@ -263,6 +279,21 @@ export class Crew {
       })
     }
     return wrong
+  }
+
+  /** What people were told, and what one who was never here finds, by room. */
+  async logs(): Promise<RoomLog[]> {
+    const found = await this.fresh()
+    return Promise.all(
+      this.roomNames.map(async (room) => ({
+        room,
+        saved: [...(this.acked.get(room) ?? [])],
+        found: found.get(room) ?? [],
+        logged: this.events(room),
+        log: await this.log(room),
+        heard: this.typists.map(({ heard }) => heard.get(room) ?? []),
+      })),
+    )
   }
 
   /** The events of a room as the server has them. */
