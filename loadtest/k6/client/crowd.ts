@@ -82,7 +82,7 @@ export class Crowd {
     await this.settle()
     const sum = (count: (member: Member) => number): number =>
       this.members.reduce((total, member) => total + count(member), 0)
-    metrics.lost.add(sum((member) => member.missing()))
+    metrics.lost.add(this.missing())
     metrics.unacked.add(sum((member) => member.unacked()))
     metrics.unsynced.add(sum((member) => (member.everSynced ? 0 : 1)))
     metrics.refused.add(0)
@@ -91,6 +91,11 @@ export class Crowd {
     for (const member of this.members) member.stop()
     clearInterval(this.flushing)
     this.counts.flush()
+  }
+
+  /** Updates that should be with the members and are not. */
+  missing(): number {
+    return this.members.reduce((total, member) => total + member.missing(), 0)
   }
 
   async until(condition: () => boolean, patienceMs: number): Promise<void> {
@@ -102,11 +107,14 @@ export class Crowd {
 /** Calls so often a second, on the clock, whatever happens meanwhile, `total` times in all. */
 export const paced = async (perSecond: number, total: number, call: () => void): Promise<void> => {
   const start = Date.now()
+  let lateMs = 0
   for (let done = 0; done < total;) {
     const due = Math.min(total, 1 + Math.floor(((Date.now() - start) / 1000) * perSecond))
+    if (due > done) lateMs = Math.max(lateMs, Date.now() - start - (done / perSecond) * 1000)
     for (; done < due; done++) call()
     if (done < total) await wait(Math.min(1000, Math.max(1, start + (done / perSecond) * 1000 - Date.now())))
   }
+  metrics.paceLate.add(lateMs)
 }
 
 /** Types in a recorded rhythm until the time has come. */

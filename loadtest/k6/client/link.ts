@@ -10,8 +10,8 @@ export interface LinkHandlers {
   asked(vector: ReadonlyMap<number, number>): void
   /** A y-protocols awareness update in `bytes[start..]`. */
   presence(bytes: Uint8Array): void
-  /** The server refused something; the connection may live on. */
-  refused(code: string): void
+  /** The server refused something; the connection may live on. @param n the number of the update that it refused, or null */
+  refused(code: string, n: number | null): void
   closed(code: number, reason: string): void
 }
 

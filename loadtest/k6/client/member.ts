@@ -1,3 +1,4 @@
+import { isRetryable } from '@weft/protocol'
 import { readPresences, writePresence } from '../pure/presence.js'
 import { Receipts } from '../pure/receipts.js'
 import type { Kept, Typist } from '../pure/typist.js'
@@ -42,9 +43,12 @@ export class Member implements LinkHandlers {
   private link: Link | null = null
   private wasSynced = false
   private isStopped = false
+  /** An update was refused for now: later ones wait until it has been sent again. */
+  private isHeld = false
   private failures = 0
   private startedAt = 0
-  private syncBytes = 0
+  /** Of the last sync. */
+  syncBytes = 0
   private presenceClock = 0
   private lastSeen = new Map<number, number>()
 
@@ -83,7 +87,7 @@ export class Member implements LinkHandlers {
     if (this.typist === null) throw new Error('this member does not type')
     const kept = this.typist.press(Date.now())
     this.options.counts.sent++
-    if (this.isSynced) this.link?.update(kept.n, kept.update)
+    if (this.isSynced && !this.isHeld) this.link?.update(kept.n, kept.update)
   }
 
   /** Shows itself, or that it has moved. */
@@ -150,8 +154,20 @@ export class Member implements LinkHandlers {
     }
   }
 
-  refused(code: string): void {
+  refused(code: string, n: number | null): void {
+    // It follows from the refusal of an earlier update.
+    if (code === 'out_of_order') return
     metrics.refused.add(1, { code })
+    const link = this.link
+    if (n === null || this.isHeld || !isRetryable(code)) return
+    this.isHeld = true
+    setTimeout(
+      () => {
+        this.isHeld = false
+        if (this.isSynced && this.link === link) this.sendAll(this.typist?.unsettled ?? [])
+      },
+      retryMs * (1 + Math.random()),
+    )
   }
 
   closed(code: number, reason: string): void {

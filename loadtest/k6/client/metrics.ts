@@ -9,6 +9,8 @@ export const metrics = {
   resyncTime: new Trend('weft_resync_time', true),
   presenceLatency: new Trend('weft_presence_latency', true),
   syncBytes: new Trend('weft_sync_bytes'),
+  /** How late the load machine itself was. */
+  paceLate: new Trend('weft_pace_late', true),
   sent: new Counter('weft_sent'),
   deliveries: new Counter('weft_deliveries'),
   duplicates: new Counter('weft_duplicates'),
@@ -28,16 +30,26 @@ export class Counts implements ReceiptCounts {
   duplicates = 0
   sent = 0
   presences = 0
+  /** Latencies, and those of them beyond the limit, since they were last set to 0. */
+  timed = 0
+  late = 0
+  private readonly limitMs: number
   private readonly every: number
   private skipped = 0
 
-  /** @param every of so many latencies one is recorded */
-  constructor(every: number) {
+  /**
+   * @param every of so many latencies one is recorded
+   * @param limitMs a delivery that takes longer is late
+   */
+  constructor(every: number, limitMs: number) {
     this.every = every
+    this.limitMs = limitMs
     this.flush()
   }
 
   latency(ms: number): void {
+    this.timed++
+    if (ms > this.limitMs) this.late++
     if (++this.skipped < this.every) return
     this.skipped = 0
     metrics.updateLatency.add(ms)

@@ -42,7 +42,7 @@ export const share = (count: number): { from: number; to: number } => {
   return { from: Math.floor((vu * count) / vus), to: Math.floor(((vu + 1) * count) / vus) }
 }
 
-export const makeCounts = (): Counts => new Counts(common.latencyEvery)
+export const makeCounts = (): Counts => new Counts(common.latencyEvery, common.updateP99)
 
 /** The token of client number `id`, or null where the server needs none. */
 export const tokenOf = (id: number): string | null => {

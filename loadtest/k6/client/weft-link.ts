@@ -92,10 +92,11 @@ export class WeftLink implements Link {
         return this.handlers.presence(frame.awareness)
       case 'ping':
         return this.socket.send(encodeClientFrame({ type: 'pong', id: frame.id }))
-      case 'error':
       case 'nack':
+        return this.handlers.refused(frame.code, frame.n)
+      case 'error':
       case 'left':
-        return this.handlers.refused(frame.code)
+        return this.handlers.refused(frame.code, null)
       default:
         return
     }

@@ -40,7 +40,7 @@ export class YjsLink implements Link {
     if (bytes[0] === YMessage.sync) this.sync(bytes)
     else if (bytes[0] === YMessage.awareness)
       this.handlers.presence(bytes.subarray(awarenessDataStart(bytes, 0)))
-    else if (bytes[0] === YMessage.auth) this.handlers.refused('permission_denied')
+    else if (bytes[0] === YMessage.auth) this.handlers.refused('permission_denied', null)
   }
 
   private sync(bytes: Uint8Array): void {

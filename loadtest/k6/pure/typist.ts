@@ -29,12 +29,17 @@ export class Typist {
 
   /** Makes the next update. @param now in milliseconds since 1970 */
   press(now: number): Kept {
-    const clock = this.clock
-    const bytes = new Uint8Array(insertLength(this.client, clock, stampLength))
-    const update = writeInsert(new ByteWriter(bytes), this.client, clock, writeStamp(now)).finish()
+    const update = this.make(now)
     const kept = { n: ++this.count, sentAt: now, update }
     this.kept.push(kept)
     return kept
+  }
+
+  /** The bytes of the next update. */
+  protected make(now: number): Uint8Array {
+    const { client, clock } = this
+    const bytes = new Uint8Array(insertLength(client, clock, stampLength))
+    return writeInsert(new ByteWriter(bytes), client, clock, writeStamp(now)).finish()
   }
 
   /** The server has everything up to number `n`. @returns what of it had been kept until now */

@@ -10,7 +10,7 @@ import {
   summaryTrendStats,
   thresholds,
 } from '../client/setup.js'
-import rhythm from '../pure/rhythm.json'
+import { recordedRhythm } from '../pure/recorded-rhythm.js'
 
 const rooms = settings.integer('ROOMS', 20, { min: 1 })
 const typists = settings.integer('TYPISTS', 3, { min: 1 })
@@ -36,6 +36,6 @@ export default async ({ run }: Run): Promise<void> => {
   await crowd.join(common.settleSeconds * 1000)
   const until = Date.now() + seconds * 1000
   const typing = crowd.members.filter(({ typist }) => typist !== null)
-  await Promise.all([wait(seconds * 1000), ...typing.map((member) => typeInRhythm(member, rhythm, speed, until))])
+  await Promise.all([wait(seconds * 1000), ...typing.map((member) => typeInRhythm(member, recordedRhythm, speed, until))])
   await crowd.finish()
 }

@@ -10,7 +10,7 @@ import {
   summaryTrendStats,
   thresholds,
 } from '../client/setup.js'
-import rhythm from '../pure/rhythm.json'
+import { recordedRhythm } from '../pure/recorded-rhythm.js'
 
 const rooms = settings.integer('ROOMS', 50, { min: 1 })
 const typists = settings.integer('TYPISTS', 2, { min: 1 })
@@ -49,7 +49,7 @@ export default async ({ run }: Run): Promise<void> => {
   await Promise.all([
     wait(seconds * 1000),
     reading.length === 0 || churn === 0 ? null : leave(),
-    ...typing.map((member) => typeInRhythm(member, rhythm, speed, until)),
+    ...typing.map((member) => typeInRhythm(member, recordedRhythm, speed, until)),
   ])
   await crowd.finish()
 }
