@@ -32,6 +32,8 @@ export interface LinkOptions {
   readonly memory: Memory
   /** The clocks that are here, by client: a Yjs state vector. */
   readonly clocks: () => readonly (readonly [client: number, clock: number])[]
+  /** Whether presence is to be read: that costs k6 more than all the rest. */
+  readonly readsPresence: boolean
   readonly handlers: LinkHandlers
 }
 

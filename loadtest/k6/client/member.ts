@@ -71,6 +71,7 @@ export class Member implements LinkHandlers {
         const clocks = this.receipts.clocks()
         return this.typist === null ? clocks : [...clocks, [this.typist.client, this.typist.clock]]
       },
+      readsPresence: this.options.observes === true,
       handlers: this,
     }
     this.link = protocol === 'weft' ? new WeftLink(options) : new YjsLink(options)
@@ -144,7 +145,6 @@ export class Member implements LinkHandlers {
   }
 
   presence(bytes: Uint8Array): void {
-    if (this.options.observes !== true) return
     const now = Date.now()
     for (const [id, at] of readPresences(bytes)) {
       if (id === this.options.id || this.lastSeen.get(id) === at) continue

@@ -67,7 +67,7 @@ export class WeftLink implements Link {
   private message(bytes: Uint8Array): void {
     if (isFrame(bytes, 0, FrameType.updates, 3)) scanUpdatesFrame(bytes, 0, bytes.length, this.visitor)
     else if (isFrame(bytes, 0, FrameType.ack, 4)) this.handlers.acked(ackNumber(bytes, 0))
-    else this.other(bytes)
+    else if (this.options.readsPresence || !isPresence(bytes)) this.other(bytes)
   }
 
   private other(bytes: Uint8Array): void {
@@ -115,6 +115,9 @@ export class WeftLink implements Link {
     this.handlers.synced()
   }
 }
+
+const isPresence = (bytes: Uint8Array): boolean =>
+  isFrame(bytes, 0, FrameType.presences, 3) || isFrame(bytes, 0, FrameType.users, 3)
 
 const concatenated = (pieces: readonly Uint8Array[]): Uint8Array => {
   const whole = new Uint8Array(pieces.reduce((length, piece) => length + piece.length, 0))

@@ -8,11 +8,13 @@ import { Socket } from './socket.js'
 export class YjsLink implements Link {
   private readonly handlers: LinkHandlers
   private readonly socket: Socket
+  private readonly readsPresence: boolean
   private asked: ReadonlyMap<number, number> | null = null
   private hasState = false
 
-  constructor({ url, room, token, clocks, handlers }: LinkOptions) {
+  constructor({ url, room, token, clocks, readsPresence, handlers }: LinkOptions) {
     this.handlers = handlers
+    this.readsPresence = readsPresence
     const query = token === null ? '' : `?token=${encodeURIComponent(token)}`
     this.socket = new Socket(url + yPath(room) + query, {
       open: () => this.socket.send(encodeSync(YSync.step1, writeVector(clocks()))),
@@ -38,9 +40,9 @@ export class YjsLink implements Link {
 
   private message(bytes: Uint8Array): void {
     if (bytes[0] === YMessage.sync) this.sync(bytes)
-    else if (bytes[0] === YMessage.awareness)
-      this.handlers.presence(bytes.subarray(awarenessDataStart(bytes, 0)))
-    else if (bytes[0] === YMessage.auth) this.handlers.refused('permission_denied', null)
+    else if (bytes[0] === YMessage.awareness) {
+      if (this.readsPresence) this.handlers.presence(bytes.subarray(awarenessDataStart(bytes, 0)))
+    } else if (bytes[0] === YMessage.auth) this.handlers.refused('permission_denied', null)
   }
 
   private sync(bytes: Uint8Array): void {
