@@ -33,7 +33,7 @@ const long = [
 /** They start no server: they share a process, and what it has imported. */
 const units = [
   '{protocol,drizzle,client-sdk}/src/**/*.test.{ts,tsx}',
-  'loadtest/{bench,plot}/**/*.test.ts',
+  'loadtest/{bench,k6,plot}/**/*.test.ts',
   'server/playground/**/*.test.ts',
   'server/src/{crdt,journal,limits,room,telemetry,tenants}/**/*.test.ts',
 ]

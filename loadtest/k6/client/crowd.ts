@@ -118,7 +118,12 @@ export const paced = async (perSecond: number, total: number, call: () => void):
 }
 
 /** Types in a recorded rhythm until the time has come. */
-export const typeInRhythm = async (member: Member, rhythm: Rhythm, speed: number, until: number): Promise<void> => {
+export const typeInRhythm = async (
+  member: Member,
+  rhythm: Rhythm,
+  speed: number,
+  until: number,
+): Promise<void> => {
   const gaps = new Gaps(rhythm, Math.random(), speed)
   for (;;) {
     const gap = gaps.next()

@@ -1,27 +1,19 @@
 /*
  * What the codec takes from the platform and k6's runtime does not have. Injected before everything else in a bundle.
  */
+import { _decodeUtf8Polyfill, _encodeUtf8Polyfill } from 'lib0/string'
 
-/** As the standard's, for UTF-8: whole strings only. */
+/** As the standard's, of whole strings. */
 class Utf8Encoder {
   encode(text: string): Uint8Array {
-    const ascii = unescape(encodeURIComponent(text))
-    const bytes = new Uint8Array(ascii.length)
-    for (let i = 0; i < ascii.length; i++) bytes[i] = ascii.charCodeAt(i)
-    return bytes
+    return _encodeUtf8Polyfill(text)
   }
 }
 
-/** As the standard's with `fatal: true`, for UTF-8: whole strings only. */
+/** As the standard's with `fatal: true`, of whole strings in UTF-8. */
 class Utf8Decoder {
   decode(bytes: Uint8Array): string {
-    let ascii = ''
-    for (const byte of bytes) ascii += String.fromCharCode(byte)
-    try {
-      return decodeURIComponent(escape(ascii))
-    } catch {
-      throw new TypeError('The encoded data is not valid UTF-8.')
-    }
+    return _decodeUtf8Polyfill(bytes)
   }
 }
 

@@ -32,7 +32,8 @@ export interface Run {
 }
 
 export const makeRun = (): Run => ({
-  run: common.run === '' ? `${Date.now().toString(36)}-${Math.random().toString(36).slice(2, 8)}` : common.run,
+  run:
+    common.run === '' ? `${Date.now().toString(36)}-${Math.random().toString(36).slice(2, 8)}` : common.run,
 })
 
 /** The part of so many things that this VU takes care of: those from the first number to before the second. */
@@ -73,18 +74,24 @@ export const once = (seconds: number, exec = 'default', vus = common.vus) => ({
   exec,
 })
 
-/** The thresholds of all scripts. The first is what makes a run fail in which nothing happened. */
-export const thresholds = (): Record<string, string[]> => ({
-  weft_deliveries: ['count>0'],
-  weft_lost: ['count==0'],
-  weft_duplicates: ['count==0'],
-  weft_unsynced: ['count==0'],
-  weft_refused: ['count==0'],
-  weft_update_latency: [`p(99)<${common.updateP99}`],
-  weft_sync_time: [`p(95)<${common.syncP95}`],
-  ...(common.protocol === 'weft'
-    ? { weft_unacked: ['count==0'], weft_ack_latency: [`p(99)<${common.ackP99}`] }
-    : {}),
-})
+/**
+ * The thresholds of all scripts, less those of some metrics. The first is what makes a run fail in which nothing happened.
+ * @param without metrics that mean nothing to the script
+ */
+export const thresholds = (...without: string[]): Record<string, string[]> => {
+  const all = {
+    weft_deliveries: ['count>0'],
+    weft_lost: ['count==0'],
+    weft_duplicates: ['count==0'],
+    weft_unsynced: ['count==0'],
+    weft_refused: ['count==0'],
+    weft_update_latency: [`p(99)<${common.updateP99}`],
+    weft_sync_time: [`p(95)<${common.syncP95}`],
+    ...(common.protocol === 'weft'
+      ? { weft_unacked: ['count==0'], weft_ack_latency: [`p(99)<${common.ackP99}`] }
+      : {}),
+  }
+  return Object.fromEntries(Object.entries(all).filter(([metric]) => !without.includes(metric)))
+}
 
 export const summaryTrendStats = ['avg', 'med', 'p(95)', 'p(99)', 'max']

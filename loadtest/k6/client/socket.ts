@@ -24,9 +24,12 @@ export class Socket {
 
   constructor(url: string, handlers: SocketHandlers) {
     this.socket = new WebSocket(url)
+    // The types declare enums that k6 does not have.
+    // eslint-disable-next-line @typescript-eslint/no-unsafe-enum-assignment
     this.socket.binaryType = 'arraybuffer' as typeof this.socket.binaryType
     let failure = ''
     const listen = (name: string, listener: (event: SocketEvent) => void): void =>
+      // eslint-disable-next-line @typescript-eslint/no-unsafe-enum-assignment
       this.socket.addEventListener(name as Parameters<WebSocket['addEventListener']>[0], listener)
     const end = (code: number, reason: string): void => {
       if (this.ended) return

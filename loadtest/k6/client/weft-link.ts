@@ -77,28 +77,34 @@ export class WeftLink implements Link {
     // eslint-disable-next-line @typescript-eslint/switch-exhaustiveness-check
     switch (frame.type) {
       case 'welcome':
-        return this.join()
+        this.join()
+        break
       case 'joined':
         this.room = frame.room
         this.head = frame.head
         memory.epoch = frame.epoch
-        return
+        break
       case 'sync':
-        return this.sync(frame.data, frame.part)
+        this.sync(frame.data, frame.part)
+        break
       case 'watermark':
         memory.after = frame.seq
-        return
+        break
       case 'presences':
-        return this.handlers.presence(frame.awareness)
+        this.handlers.presence(frame.awareness)
+        break
       case 'ping':
-        return this.socket.send(encodeClientFrame({ type: 'pong', id: frame.id }))
+        this.socket.send(encodeClientFrame({ type: 'pong', id: frame.id }))
+        break
       case 'nack':
-        return this.handlers.refused(frame.code, frame.n)
+        this.handlers.refused(frame.code, frame.n)
+        break
       case 'error':
       case 'left':
-        return this.handlers.refused(frame.code, null)
+        this.handlers.refused(frame.code, null)
+        break
       default:
-        return
+        break
     }
   }
 

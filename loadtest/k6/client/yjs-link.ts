@@ -1,5 +1,12 @@
 import { ByteWriter, varUintLength } from '../../bench/wire/bytes.js'
-import { YMessage, YSync, awarenessDataStart, encodeSync, syncDataStart, yPath } from '../../bench/wire/y-wire.js'
+import {
+  YMessage,
+  YSync,
+  awarenessDataStart,
+  encodeSync,
+  syncDataStart,
+  yPath,
+} from '../../bench/wire/y-wire.js'
 import { readVector, writeVector } from '../pure/vector.js'
 import type { Link, LinkHandlers, LinkOptions } from './link.js'
 import { Socket } from './socket.js'

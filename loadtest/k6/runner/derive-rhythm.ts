@@ -20,7 +20,8 @@ if (file === undefined) throw new Error('Give the trace: derive-rhythm TRACE.jso
 const trace = JSON.parse(gunzipSync(readFileSync(file)).toString('utf8')) as Trace
 const seconds = trace.txns.slice(skip, skip + keystrokes + 1).map(({ time }) => Date.parse(time) / 1000)
 const gaps = gapsOf(seconds, longestMs)
-process.stdout.write(`/* Made by runner/derive-rhythm.ts of the trace "sveltecomponent" of josephg/editing-traces, which is licensed CC BY 4.0. */
+process.stdout
+  .write(`/* Made by runner/derive-rhythm.ts of the trace "sveltecomponent" of josephg/editing-traces, which is licensed CC BY 4.0. */
 import type { Rhythm } from './rhythm.js'
 
 /** ${keystrokes} gaps of somebody who wrote a web component: ${keystrokesPerSecond(gaps).toFixed(1)} keystrokes a second, in bursts. */

@@ -19,7 +19,9 @@ const isProgram = (path: string): boolean => {
  */
 export const findK6 = (): string => {
   const given = process.env['K6']
-  const places = given ? [given] : [...(process.env['PATH'] ?? '').split(delimiter), k6Cache].map((folder) => join(folder, 'k6'))
+  const places = given
+    ? [given]
+    : [...(process.env['PATH'] ?? '').split(delimiter), k6Cache].map((folder) => join(folder, 'k6'))
   const found = places.find(isProgram)
   if (found === undefined)
     throw new Error(
@@ -42,7 +44,12 @@ export interface K6Run {
 }
 
 /** Runs a script. @returns k6's exit code: 0, 99 when a threshold failed, others when it could not run */
-export const runK6 = async ({ script, flags, env, isShown }: K6Run): Promise<{ code: number; output: string }> => {
+export const runK6 = async ({
+  script,
+  flags,
+  env,
+  isShown,
+}: K6Run): Promise<{ code: number; output: string }> => {
   const args = ['run', '--no-usage-report', ...flags, join(bundles, `${script}.js`)]
   const child = spawn(findK6(), args, {
     env: { ...process.env, ...env },

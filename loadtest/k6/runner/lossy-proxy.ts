@@ -7,12 +7,15 @@ import { type RawData, WebSocket, WebSocketServer } from 'ws'
 import { isFrame } from '../../bench/wire/weft-wire.js'
 import { YMessage, YSync } from '../../bench/wire/y-wire.js'
 
-/** What it does to some of the updates that a server sends, and to all answers to a join. */
-export type Fault = 'drop' | 'duplicate' | 'delay' | 'drop-acks' | 'no-sync'
+/**
+ * What it does to messages of the server: `drop` and `duplicate` some updates, `delay` everything, let no acknowledgement pass
+ * (`drop-acks`), or no answer to a join (`no-sync`); or nothing.
+ */
+export type Fault = 'drop' | 'duplicate' | 'delay' | 'drop-acks' | 'no-sync' | 'none'
 
 /** Of so many updates one is spoilt. */
 const every = 20
-const delayMs = 600
+const delayMs = 400
 
 const isUpdate = (bytes: Uint8Array): boolean =>
   isFrame(bytes, 0, FrameType.updates, 3) || (bytes[0] === YMessage.sync && bytes[1] === YSync.update)
@@ -52,7 +55,7 @@ export const startProxy = async (target: string, fault: Fault): Promise<Proxy> =
       if (fault === 'drop' && isSpoilt) return
       if (fault === 'drop-acks' && isFrame(bytes, 0, FrameType.ack, 4)) return
       if (fault === 'no-sync' && isSync(bytes)) return
-      if (fault === 'delay' && isSpoilt) setTimeout(() => send(bytes), delayMs)
+      if (fault === 'delay') setTimeout(() => send(bytes), delayMs)
       else send(bytes)
       if (fault === 'duplicate' && isSpoilt) send(bytes)
     })

@@ -13,7 +13,8 @@ const main = async (): Promise<number> => {
   // k6 gets the signal as well, ends its run, and shows the summary.
   process.on('SIGINT', () => undefined)
   if (process.env['URL']) return (await runK6({ script, flags, env: {}, isShown: true })).code
-  const server = await startServer(process.env['DATABASE_URL'] ?? null)
+  const databaseUrl = process.env['DATABASE_URL']
+  const server = await startServer(databaseUrl ? { DATABASE_URL: databaseUrl } : {})
   try {
     return (await runK6({ script, flags, env: { URL: server.url }, isShown: true })).code
   } finally {

@@ -19,15 +19,14 @@ const limits = {
 
 /**
  * Starts a node on a free port of 127.0.0.1, without the limits of an address.
- * @param databaseUrl of the PostgreSQL to use; null for the embedded store, in a folder that goes with the node
+ * @param settings further ones; without `DATABASE_URL` the node has the embedded store, in a folder that goes with it
  */
-export const startServer = async (databaseUrl: string | null): Promise<LoadedServer> => {
+export const startServer = async (settings: Readonly<Record<string, string>>): Promise<LoadedServer> => {
   const folder = await mkdtemp(join(tmpdir(), 'weft-k6-'))
-  const database = databaseUrl === null ? {} : { DATABASE_URL: databaseUrl }
   const server = await startChild({
     script: serverProgram,
     args: ['start'],
-    env: { HOST: '127.0.0.1', DATA_DIR: folder, LOG_LEVEL: 'warn', ...limits, ...database },
+    env: { HOST: '127.0.0.1', DATA_DIR: folder, LOG_LEVEL: 'warn', ...limits, ...settings },
     port: await freePort(),
     cores: null,
     readyPath: '/readyz',

@@ -36,6 +36,9 @@ export default async ({ run }: Run): Promise<void> => {
   await crowd.join(common.settleSeconds * 1000)
   const until = Date.now() + seconds * 1000
   const typing = crowd.members.filter(({ typist }) => typist !== null)
-  await Promise.all([wait(seconds * 1000), ...typing.map((member) => typeInRhythm(member, recordedRhythm, speed, until))])
+  await Promise.all([
+    wait(seconds * 1000),
+    ...typing.map((member) => typeInRhythm(member, recordedRhythm, speed, until)),
+  ])
   await crowd.finish()
 }

@@ -29,12 +29,11 @@ const author = clientOf(authorId)
 const leastBytes = updates * 2 * pairsPerUpdate * stampLength
 /** Updates that are not acknowledged yet, at most. */
 const inFlight = 8
-const { weft_update_latency: _latency, weft_ack_latency: _ack, ...kept } = thresholds()
 
 export const options = {
   setupTimeout: `${Math.ceil(patience + updates)}s`,
   scenarios: { join: once((waves + 1) * (patience + joiners / common.joinRate) + 2 * common.settleSeconds) },
-  thresholds: kept,
+  thresholds: thresholds('weft_update_latency', 'weft_ack_latency'),
   summaryTrendStats,
 }
 
@@ -62,7 +61,9 @@ export const setup = async (): Promise<Run> => {
   }
   await crowd.finish()
   if (typist.count < updates || writer.unacked() > 0)
-    throw new Error(`The document could not be written: ${writer.unacked()} of ${updates} updates are not acknowledged.`)
+    throw new Error(
+      `The document could not be written: ${writer.unacked()} of ${updates} updates are not acknowledged.`,
+    )
   return made
 }
 
@@ -72,7 +73,9 @@ export default async ({ run }: Run): Promise<void> => {
     const crowd = new Crowd()
     const members = crowd.addRoom({ name: nameOf(run), firstId: 1 + from, typists: 0, readers: to - from })
     await crowd.join(patience * 1000)
-    metrics.lost.add(members.filter(({ everSynced, syncBytes }) => everSynced && syncBytes < leastBytes).length)
+    metrics.lost.add(
+      members.filter(({ everSynced, syncBytes }) => everSynced && syncBytes < leastBytes).length,
+    )
     await crowd.finish()
   }
   // To read it all takes k6 long: one does.

@@ -26,13 +26,11 @@ const cutsTypists = settings.choice('CUT_TYPISTS', 'no', ['yes', 'no']) === 'yes
 const perRoom = typists + readers
 const seconds = (storms + 1) * every
 const joinSeconds = (rooms * perRoom) / common.joinRate
-const { weft_duplicates: duplicates, ...others } = thresholds()
 
 export const options = {
   scenarios: { storm: once(joinSeconds + seconds + 2 * common.settleSeconds + 5) },
   thresholds: {
-    ...others,
-    ...(cutsTypists || duplicates === undefined ? {} : { weft_duplicates: duplicates }),
+    ...thresholds(...(cutsTypists ? ['weft_duplicates'] : [])),
     weft_reconnects: [`count>=${storms * rooms * readers}`],
     weft_resync_time: [`p(95)<${resyncP95}`],
   },

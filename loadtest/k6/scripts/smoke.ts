@@ -1,6 +1,14 @@
 /* Two rooms of three who type and one who reads: does it work at all? */
 import { Crowd, paced } from '../client/crowd.js'
-import { type Run, common, makeRun, once, options as settings, summaryTrendStats, thresholds } from '../client/setup.js'
+import {
+  type Run,
+  common,
+  makeRun,
+  once,
+  options as settings,
+  summaryTrendStats,
+  thresholds,
+} from '../client/setup.js'
 
 const seconds = settings.seconds('DURATION', '3s')
 const rate = settings.number('RATE', 10, { min: 0.1 })
@@ -20,8 +28,6 @@ export default async ({ run }: Run): Promise<void> => {
   await crowd.join(common.settleSeconds * 1000)
   for (const member of crowd.members) member.show()
   const typing = crowd.members.filter(({ typist }) => typist !== null)
-  await Promise.all(
-    typing.map((member) => paced(rate, Math.ceil(rate * seconds), () => member.press())),
-  )
+  await Promise.all(typing.map((member) => paced(rate, Math.ceil(rate * seconds), () => member.press())))
   await crowd.finish()
 }
