@@ -61,7 +61,8 @@ export class YjsLink implements Link {
       else if (this.hasState) this.ready(this.asked)
       return
     }
-    this.handlers.update(bytes, start, bytes.length, bytes[1] === YSync.update)
+    // A large state comes as updates, and step 2 after them.
+    this.handlers.update(bytes, start, bytes.length, this.hasState && bytes[1] === YSync.update)
     if (bytes[1] !== YSync.step2 || this.hasState) return
     this.hasState = true
     if (this.asked !== null) this.ready(this.asked)
