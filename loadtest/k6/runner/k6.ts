@@ -50,7 +50,8 @@ export const runK6 = async ({
   env,
   isShown,
 }: K6Run): Promise<{ code: number; output: string }> => {
-  const args = ['run', '--no-usage-report', ...flags, join(bundles, `${script}.js`)]
+  // Without its HTTP API, whose port is one for all runs of a machine.
+  const args = ['run', '--no-usage-report', '--address=', ...flags, join(bundles, `${script}.js`)]
   const child = spawn(findK6(), args, {
     env: { ...process.env, ...env },
     stdio: isShown ? 'inherit' : ['ignore', 'pipe', 'pipe'],

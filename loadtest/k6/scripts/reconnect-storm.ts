@@ -20,7 +20,7 @@ const spread = settings.seconds('SPREAD', '100ms')
 const away = settings.seconds('AWAY', '0ms')
 const rate = settings.number('RATE', 2, { min: 0.1 })
 const resyncP95 = settings.number('RESYNC_P95_MS', 2000, { min: 1 })
-/** Typists send again what was not acknowledged; the server may then relay it twice. */
+/** Typists type on while they are away, and send again what was not acknowledged: the server may then relay it twice. */
 const cutsTypists = settings.choice('CUT_TYPISTS', 'no', ['yes', 'no']) === 'yes'
 
 const perRoom = typists + readers
@@ -30,7 +30,7 @@ const joinSeconds = (rooms * perRoom) / common.joinRate
 export const options = {
   scenarios: { storm: once(joinSeconds + seconds + 2 * common.settleSeconds + 5) },
   thresholds: {
-    ...thresholds(...(cutsTypists ? ['weft_duplicates'] : [])),
+    ...thresholds(...(cutsTypists ? ['weft_duplicates', 'weft_update_latency', 'weft_ack_latency'] : [])),
     weft_reconnects: [`count>=${storms * rooms * readers}`],
     weft_resync_time: [`p(95)<${resyncP95}`],
   },
