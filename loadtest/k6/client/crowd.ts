@@ -69,6 +69,28 @@ export class Crowd {
     await this.until(() => this.members.every(({ isSynced }) => isSynced), patienceMs)
   }
 
+  /** Members that type. */
+  get typing(): Member[] {
+    return this.members.filter(({ typist }) => typist !== null)
+  }
+
+  /** Members that do not type. */
+  get reading(): Member[] {
+    return this.members.filter(({ typist }) => typist === null)
+  }
+
+  /** Every typist types at a steady rate. */
+  async typeSteadily(perSecond: number, seconds: number): Promise<void> {
+    const updates = Math.ceil(perSecond * seconds)
+    await Promise.all(this.typing.map((member) => paced(perSecond, updates, () => member.press())))
+  }
+
+  /** Every typist types in a recorded rhythm, from a place of its own. @param speed 2 halves all gaps */
+  async typeInRhythm(rhythm: Rhythm, speed: number, seconds: number): Promise<void> {
+    const until = Date.now() + seconds * 1000
+    await Promise.all(this.typing.map((member) => typeInRhythm(member, rhythm, speed, until)))
+  }
+
   /** Waits until everything has arrived and is acknowledged, for at most `SETTLE`. */
   async settle(): Promise<void> {
     await this.until(
@@ -118,12 +140,7 @@ export const paced = async (perSecond: number, total: number, call: () => void):
 }
 
 /** Types in a recorded rhythm until the time has come. */
-export const typeInRhythm = async (
-  member: Member,
-  rhythm: Rhythm,
-  speed: number,
-  until: number,
-): Promise<void> => {
+const typeInRhythm = async (member: Member, rhythm: Rhythm, speed: number, until: number): Promise<void> => {
   const gaps = new Gaps(rhythm, Math.random(), speed)
   for (;;) {
     const gap = gaps.next()

@@ -64,14 +64,24 @@ export const tokenOf = (id: number): string | null => {
   return `${signed}.${hmac('sha256', common.tokenSecret, signed, 'base64rawurl')}`
 }
 
-/** A scenario of {@link common}.vus VUs that each run once, for at most so long. */
+/**
+ * A scenario whose VUs each run once.
+ * @param seconds the time it takes, but for what comes before and after the load in every script
+ */
 export const once = (seconds: number, exec = 'default', vus = common.vus) => ({
   executor: 'per-vu-iterations' as const,
   vus,
   iterations: 1,
-  maxDuration: `${Math.ceil(seconds)}s`,
+  maxDuration: `${Math.ceil(seconds + 2 * common.settleSeconds + 5)}s`,
   gracefulStop: '0s',
   exec,
+})
+
+/** The options of a script with one scenario. */
+export const optionsOf = (seconds: number, thresholds: Record<string, string[]>, vus = common.vus) => ({
+  scenarios: { load: once(seconds, 'default', vus) },
+  thresholds,
+  summaryTrendStats,
 })
 
 /**

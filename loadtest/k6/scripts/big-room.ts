@@ -26,7 +26,7 @@ const firstReader = settings.integer('FIRST_READER', 0)
 const updates = Math.ceil(rate * seconds)
 /** The writer begins when the readers have had the time to join. */
 const joinSeconds = readers / common.joinRate + 5
-const wholeSeconds = joinSeconds + seconds + 2 * common.settleSeconds + 5
+const wholeSeconds = joinSeconds + seconds
 const writerId = 0
 
 export const options = {

@@ -6,10 +6,9 @@ import {
   type Run,
   common,
   makeRun,
-  once,
+  optionsOf,
   options as settings,
   share,
-  summaryTrendStats,
   thresholds,
   tokenOf,
 } from '../client/setup.js'
@@ -31,10 +30,11 @@ const leastBytes = updates * 2 * pairsPerUpdate * stampLength
 const inFlight = 8
 
 export const options = {
+  ...optionsOf(
+    (waves + 1) * (patience + joiners / common.joinRate),
+    thresholds('weft_update_latency', 'weft_ack_latency'),
+  ),
   setupTimeout: `${Math.ceil(patience + updates)}s`,
-  scenarios: { join: once((waves + 1) * (patience + joiners / common.joinRate) + 2 * common.settleSeconds) },
-  thresholds: thresholds('weft_update_latency', 'weft_ack_latency'),
-  summaryTrendStats,
 }
 
 const nameOf = (run: string): string => `load/${run}/large`

@@ -1,15 +1,6 @@
-/* One room in which everybody moves the cursor all the time, and two type: what does it do to presence, and to the typing? */
+/* Rooms in which everybody moves the cursor all the time, and two type: what does it do to presence, and to the typing? */
 import { Crowd, paced } from '../client/crowd.js'
-import {
-  type Run,
-  common,
-  makeRun,
-  once,
-  options as settings,
-  share,
-  summaryTrendStats,
-  thresholds,
-} from '../client/setup.js'
+import { type Run, common, optionsOf, options as settings, share, thresholds } from '../client/setup.js'
 
 const rooms = settings.integer('ROOMS', 1, { min: 1 })
 const members = settings.integer('MEMBERS', 100, { min: 2 })
@@ -19,19 +10,14 @@ const presenceRate = settings.number('PRESENCE_RATE', 10, { min: 0.01 })
 const rate = settings.number('RATE', 2, { min: 0.1 })
 const observers = settings.integer('OBSERVERS', 5, { min: 1 })
 const presenceP99 = settings.number('PRESENCE_P99_MS', 1000, { min: 1 })
-const joinSeconds = (rooms * members) / common.joinRate
 
-export const options = {
-  scenarios: { storm: once(joinSeconds + seconds + 2 * common.settleSeconds + 5) },
-  thresholds: {
-    ...thresholds(),
-    weft_presences: ['count>0'],
-    weft_presence_latency: [`p(99)<${presenceP99}`],
-  },
-  summaryTrendStats,
-}
+export const options = optionsOf((rooms * members) / common.joinRate + seconds, {
+  ...thresholds(),
+  weft_presences: ['count>0'],
+  weft_presence_latency: [`p(99)<${presenceP99}`],
+})
 
-export const setup = makeRun
+export { makeRun as setup } from '../client/setup.js'
 
 export default async ({ run }: Run): Promise<void> => {
   const crowd = new Crowd()
@@ -47,12 +33,11 @@ export default async ({ run }: Run): Promise<void> => {
   await crowd.join(common.settleSeconds * 1000)
   let next = 0
   const perSecond = crowd.members.length * presenceRate
-  const typing = crowd.members.filter(({ typist }) => typist !== null)
   await Promise.all([
     paced(perSecond, Math.ceil(perSecond * seconds), () =>
       crowd.members[next++ % crowd.members.length]!.show(),
     ),
-    ...typing.map((member) => paced(rate, Math.ceil(rate * seconds), () => member.press())),
+    crowd.typeSteadily(rate, seconds),
   ])
   await crowd.finish()
 }

@@ -1,25 +1,13 @@
 /* Two rooms of three who type and one who reads: does it work at all? */
-import { Crowd, paced } from '../client/crowd.js'
-import {
-  type Run,
-  common,
-  makeRun,
-  once,
-  options as settings,
-  summaryTrendStats,
-  thresholds,
-} from '../client/setup.js'
+import { Crowd } from '../client/crowd.js'
+import { type Run, common, optionsOf, options as settings, thresholds } from '../client/setup.js'
 
 const seconds = settings.seconds('DURATION', '3s')
 const rate = settings.number('RATE', 10, { min: 0.1 })
 
-export const options = {
-  scenarios: { smoke: once(seconds + 2 * common.settleSeconds + 5, 'default', 1) },
-  thresholds: thresholds(),
-  summaryTrendStats,
-}
+export const options = optionsOf(seconds, thresholds(), 1)
 
-export const setup = makeRun
+export { makeRun as setup } from '../client/setup.js'
 
 export default async ({ run }: Run): Promise<void> => {
   const crowd = new Crowd()
@@ -27,7 +15,6 @@ export default async ({ run }: Run): Promise<void> => {
     crowd.addRoom({ name: `load/${run}/${room}`, firstId: room * 4, typists: 3, readers: 1, observers: 1 })
   await crowd.join(common.settleSeconds * 1000)
   for (const member of crowd.members) member.show()
-  const typing = crowd.members.filter(({ typist }) => typist !== null)
-  await Promise.all(typing.map((member) => paced(rate, Math.ceil(rate * seconds), () => member.press())))
+  await crowd.typeSteadily(rate, seconds)
   await crowd.finish()
 }
