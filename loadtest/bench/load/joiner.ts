@@ -29,7 +29,7 @@ export interface Known {
   /** y-websocket: the client's state vector... */
   readonly vector: Uint8Array
   /** ... and the message that answers the server's step 1. */
-  readonly answer: Buffer
+  readonly answer: Uint8Array
 }
 
 export interface JoinerOptions {

@@ -1,10 +1,11 @@
 import type { Histogram } from '../measure/histogram.js'
+import { visitDecoded } from '../wire/update-decode.js'
 import { type RangeVisitor, UpdateScanner } from '../wire/update-scan.js'
 import { Coverage } from './coverage.js'
 import type { Tally } from './tally.js'
 import type { Typist } from './typist.js'
 
-const scanner = new UpdateScanner()
+const scanner = new UpdateScanner(visitDecoded)
 
 /** A writer whose updates are to arrive. */
 interface Expected {
@@ -35,7 +36,7 @@ export class Receiver implements RangeVisitor {
   }
 
   /** An update arrived, at `now`. */
-  update(bytes: Buffer, start: number, end: number, now: number): void {
+  update(bytes: Uint8Array, start: number, end: number, now: number): void {
     this.now = now
     scanner.scan(bytes, start, end, this)
   }

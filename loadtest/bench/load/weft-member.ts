@@ -34,7 +34,7 @@ export const joinAsWeft = async (options: MemberOptions): Promise<Member> => {
   /** Keystrokes are numbered by their clock; the typist may have typed before this connection. */
   const firstClock = typist?.clock ?? 0
   const visitor = {
-    update: (bytes: Buffer, start: number, end: number): void =>
+    update: (bytes: Uint8Array, start: number, end: number): void =>
       receiver.update(bytes, start, end, connection.readAt),
   }
   const acked = (n: number): void => {

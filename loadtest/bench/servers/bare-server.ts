@@ -16,7 +16,7 @@ interface SocketData {
 const port = Number(process.env['PORT'])
 const stateFile = process.env['BARE_STATE']
 
-const cachedReplies = (file: string): { full: Buffer; inSync: Buffer; step1: Buffer } => {
+const cachedReplies = (file: string): { full: Uint8Array; inSync: Uint8Array; step1: Uint8Array } => {
   const state = readFileSync(file)
   const vector = Y.encodeStateVectorFromUpdate(state)
   return {

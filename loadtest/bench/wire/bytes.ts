@@ -1,9 +1,9 @@
 /** Writes bytes into a buffer of the caller's, which must be large enough. Chainable, allocates nothing. */
 export class ByteWriter {
-  readonly bytes: Buffer
+  readonly bytes: Uint8Array
   at = 0
 
-  constructor(bytes: Buffer) {
+  constructor(bytes: Uint8Array) {
     this.bytes = bytes
   }
 
@@ -28,14 +28,18 @@ export class ByteWriter {
   packedUint(value: number): this {
     if (value < 0x80) return this.byte(value)
     if (value < 0x100) return this.byte(0xcc).byte(value)
-    if (value < 0x1_0000) {
-      this.byte(0xcd)
-      this.at = this.bytes.writeUInt16BE(value, this.at)
-    } else {
-      this.byte(0xce)
-      this.at = this.bytes.writeUInt32BE(value, this.at)
-    }
-    return this
+    if (value < 0x1_0000) return this.byte(0xcd).uint16(value)
+    return this.byte(0xce).uint32(value)
+  }
+
+  /** Two bytes, the high one first. */
+  uint16(value: number): this {
+    return this.byte(value >>> 8).byte(value & 0xff)
+  }
+
+  /** Four bytes, the high one first. */
+  uint32(value: number): this {
+    return this.uint16(value >>> 16).uint16(value & 0xffff)
   }
 
   raw(data: Uint8Array): this {
@@ -45,14 +49,21 @@ export class ByteWriter {
   }
 
   ascii(text: string): this {
-    this.at += this.bytes.write(text, this.at, 'latin1')
+    for (let i = 0; i < text.length; i++) this.bytes[this.at++] = text.charCodeAt(i)
     return this
   }
 
   /** What has been written. */
-  finish(): Buffer {
+  finish(): Uint8Array {
     return this.bytes.subarray(0, this.at)
   }
+}
+
+/** @returns the unsigned integer in the `width` bytes from `at` on, the high one first */
+export const readBigEndian = (bytes: Uint8Array, at: number, width: number): number => {
+  let value = 0
+  for (let i = at; i < at + width; i++) value = value * 256 + bytes[i]!
+  return value
 }
 
 /** The bytes that {@link ByteWriter.varUint} takes for a value. */

@@ -143,7 +143,7 @@ export class Connection {
   }
 
   /** Writes frames that are framed already. The bytes must not change afterwards. */
-  write(frames: Buffer): void {
+  write(frames: Uint8Array): void {
     if (!this.closing) this.socket.write(frames)
   }
 
@@ -154,7 +154,7 @@ export class Connection {
   }
 }
 
-const frame = (opcode: number, payload: Uint8Array): Buffer =>
+const frame = (opcode: number, payload: Uint8Array): Uint8Array =>
   writeFrameHeader(
     new ByteWriter(Buffer.allocUnsafe(frameHeaderLength(payload.length) + payload.length)),
     opcode,

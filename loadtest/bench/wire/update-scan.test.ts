@@ -2,9 +2,10 @@ import { describe, expect, test } from 'vitest'
 import * as Y from 'yjs'
 import { ByteWriter } from './bytes.js'
 import { keystrokeLength, textName, writeKeystroke } from './keystrokes.js'
+import { visitDecoded } from './update-decode.js'
 import { UpdateScanner } from './update-scan.js'
 
-const scanner = new UpdateScanner()
+const scanner = new UpdateScanner(visitDecoded)
 
 /** The clocks of an update, as `client:clock`. */
 const clocksOf = (update: Uint8Array): string[] => {

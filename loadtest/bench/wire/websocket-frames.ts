@@ -170,13 +170,11 @@ export const frameHeaderLength = (payloadLength: number): number =>
 export const writeFrameHeader = (writer: ByteWriter, opcode: number, payloadLength: number): ByteWriter => {
   writer.byte(0x80 | opcode)
   if (payloadLength < 126) writer.byte(0x80 | payloadLength)
-  else if (payloadLength < 0x1_0000) {
-    writer.byte(0x80 | 126)
-    writer.at = writer.bytes.writeUInt16BE(payloadLength, writer.at)
-  } else {
-    writer.byte(0x80 | 127)
-    writer.at = writer.bytes.writeUInt32BE(0, writer.at)
-    writer.at = writer.bytes.writeUInt32BE(payloadLength, writer.at)
-  }
+  else if (payloadLength < 0x1_0000) writer.byte(0x80 | 126).uint16(payloadLength)
+  else
+    writer
+      .byte(0x80 | 127)
+      .uint32(0)
+      .uint32(payloadLength)
   return writer.byte(0).byte(0).byte(0).byte(0)
 }

@@ -10,8 +10,8 @@ export const YSync = { step1: 0, step2: 1, update: 2 } as const
 export const yPath = (room: string): string => `/yjs/${encodeURIComponent(room)}`
 
 /** A sync message: step 1 with a state vector, step 2 or update with an update. */
-export const encodeSync = (kind: number, data: Uint8Array): Buffer =>
-  writeSync(new ByteWriter(Buffer.allocUnsafe(syncLength(data.length))), kind, data.length)
+export const encodeSync = (kind: number, data: Uint8Array): Uint8Array =>
+  writeSync(new ByteWriter(new Uint8Array(syncLength(data.length))), kind, data.length)
     .raw(data)
     .finish()
 
@@ -23,8 +23,13 @@ export const writeSync = (writer: ByteWriter, kind: number, dataLength: number):
   writer.byte(YMessage.sync).byte(kind).varUint(dataLength)
 
 /** @returns where the data of the sync message at `start` begins */
-export const syncDataStart = (bytes: Uint8Array, start: number): number => {
-  let at = start + 2
+export const syncDataStart = (bytes: Uint8Array, start: number): number => afterVarUint(bytes, start + 2)
+
+/** @returns where the data of the awareness message at `start` begins */
+export const awarenessDataStart = (bytes: Uint8Array, start: number): number => afterVarUint(bytes, start + 1)
+
+const afterVarUint = (bytes: Uint8Array, start: number): number => {
+  let at = start
   while ((bytes[at] ?? 0) >= 0x80) at++
   return at + 1
 }
