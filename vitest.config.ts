@@ -57,7 +57,7 @@ class SlowestFirst extends BaseSequencer {
 /** They start no server. */
 const units = [
   '{protocol,drizzle,client-sdk}/src/**/*.test.{ts,tsx}',
-  'loadtest/{bench,capacity,k6,plot}/**/*.test.ts',
+  'loadtest/{bench,capacity,k6,plot,soak}/**/*.test.ts',
   'loadtest/chaos/{options,timeline,verdict}.test.ts',
   'server/playground/**/*.test.ts',
   'server/src/{crdt,journal,limits,room,telemetry,tenants}/**/*.test.ts',
