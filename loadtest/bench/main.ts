@@ -1,15 +1,13 @@
 /*
- * `npm run bench -w loadtest -- [scenario ...] [--quick] [--only bare,weft,weft-yjs] [--json FILE]`
+ * `npm run bench -w loadtest -- [scenario ...] [--quick] [--only bare,weft,y-websocket] [--json FILE]`
  */
 import { parseArgs } from 'node:util'
-import { Bench, type TargetName } from './bench.js'
+import { Bench, type TargetName, targetNames } from './bench.js'
 import { formatScenario } from './report/markdown.js'
 import { describeEnvironment, writeRecord } from './report/record.js'
 import type { ScenarioResult } from './report/result.js'
 import { type Scenario, scenarios } from './scenarios/index.js'
 import { pinSelf } from './servers/cores.js'
-
-const targetNames: readonly TargetName[] = ['bare', 'weft', 'weft-yjs']
 
 const usage = `npm run bench -w loadtest -- [scenario ...] [options]
 
@@ -82,7 +80,8 @@ const main = async (): Promise<void> => {
     for (const scenario of chosen) {
       const start = performance.now()
       try {
-        const result = await scenario.run(bench)
+        const found = await scenario.run(bench)
+        const result = { ...found, notes: [...found.notes, ...bench.takeComplaints()] }
         console.log(formatScenario(result))
         results.push(result)
       } catch (error) {

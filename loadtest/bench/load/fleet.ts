@@ -93,7 +93,9 @@ export class Fleet {
         for (const [writer, other] of typists.entries())
           if (other !== typist) receiver.expect(other, nodeOf(writer) !== node)
         const member = { port: node.port, room: `${name}-${room}`, typist, receiver, tally }
-        joins.push(() => (node.dialect === 'weft' ? joinAsWeft(member) : joinAsYjs(member, node.syncs)))
+        joins.push(() =>
+          node.dialect === 'weft' ? joinAsWeft(member) : joinAsYjs(member, node.dialect, node.syncs),
+        )
       }
     }
     const members: Member[] = []

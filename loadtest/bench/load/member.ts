@@ -1,3 +1,4 @@
+import type { Presence } from '../wire/presence-wire.js'
 import type { Receiver } from './receiver.js'
 import type { Tally } from './tally.js'
 import type { Typist } from './typist.js'
@@ -8,6 +9,8 @@ export interface Member {
   readonly receiver: Receiver
   /** Sends the next `count` keystrokes, each an update of its own, in one write. */
   type(count: number): void
+  /** Shows others where this member's cursor is. */
+  show(presence: Presence): void
   close(): void
 }
 

@@ -11,6 +11,8 @@ export class Tally {
   /** Messages that brought them. */
   frames = 0
   duplicates = 0
+  /** Messages that brought presence. */
+  presenceFrames = 0
   /** Updates that writers had acknowledged (Weft protocol). */
   acked = 0
   nacked = 0
@@ -29,7 +31,15 @@ export class Tally {
   }
 
   reset(): void {
-    this.sent = this.expected = this.delivered = this.frames = this.duplicates = this.acked = this.nacked = 0
+    this.sent =
+      this.expected =
+      this.delivered =
+      this.frames =
+      this.presenceFrames =
+      this.duplicates =
+      this.acked =
+      this.nacked =
+        0
     this.latency.reset()
     this.crossLatency.reset()
     this.ackLatency.reset()

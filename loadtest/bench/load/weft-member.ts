@@ -3,6 +3,7 @@ import { FrameType, PROTOCOL_VERSION, decodeServerFrame, encodeClientFrame } fro
 import { ByteWriter } from '../wire/bytes.js'
 import { Connection } from '../wire/connection.js'
 import { keystrokeLength, writeKeystroke } from '../wire/keystrokes.js'
+import { awarenessUpdate } from '../wire/presence-wire.js'
 import { Opcode, frameHeaderLength, writeFrameHeader } from '../wire/websocket-frames.js'
 import {
   ackNumber,
@@ -93,6 +94,7 @@ export const joinAsWeft = async (options: MemberOptions): Promise<Member> => {
           tally.frames++
           scanUpdatesFrame(bytes, start, end, visitor)
         } else if (isFrame(bytes, start, FrameType.ack, 4)) acked(ackNumber(bytes, start))
+        else if (isFrame(bytes, start, FrameType.presences, 3)) tally.presenceFrames++
         else if (!isFrame(bytes, start, FrameType.watermark, 3)) other(bytes.subarray(start, end))
       },
       closed(code, reason) {
@@ -121,6 +123,9 @@ export const joinAsWeft = async (options: MemberOptions): Promise<Member> => {
         writeKeystroke(writeUpdateFrame(writer, room, n, length), typist.client, clock)
       }
       connection.write(writer.finish())
+    },
+    show(presence) {
+      connection.send(encodeClientFrame({ type: 'presence', room, awareness: awarenessUpdate(presence) }))
     },
     close: () => connection.close(),
   }

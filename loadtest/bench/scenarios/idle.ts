@@ -7,7 +7,7 @@ import { seedRoom } from '../load/seed.js'
 import { hello } from '../load/weft-member.js'
 import { residentBytes } from '../measure/proc.js'
 import { type Column, type Goal, type Row, atMost } from '../report/result.js'
-import type { Target } from '../servers/target.js'
+import type { OwnTarget, Target } from '../servers/target.js'
 import { Connection } from '../wire/connection.js'
 import { weftPath } from '../wire/weft-wire.js'
 import { largeRoom, quiet } from './large-targets.js'
@@ -51,6 +51,12 @@ export const idle: Scenario = {
           const server = await bench.weft()
           return connections({ ...server[dialect], stop: server.stop }, counted, joinRooms)
         },
+      })
+    }
+    for (const name of bench.peers) {
+      contenders.push({
+        name,
+        measure: async () => connections(await bench.peer(name), counted, joinRooms),
       })
     }
     const rows = await alternate(bench, inRooms, contenders, 'perConnection')
@@ -99,11 +105,7 @@ const sayHello: Connect = async (target, count) => {
   return () => open.forEach((connection) => connection.close())
 }
 
-const connections = async (
-  target: Target & { stop(): Promise<void> },
-  counted: number,
-  connect: Connect,
-): Promise<Measured> => {
+const connections = async (target: OwnTarget, counted: number, connect: Connect): Promise<Measured> => {
   const ends: (() => void)[] = []
   try {
     ends.push(await connect(target, warmUp))

@@ -9,11 +9,20 @@ export const YSync = { step1: 0, step2: 1, update: 2 } as const
 /** The path of a room. */
 export const yPath = (room: string): string => `/yjs/${encodeURIComponent(room)}`
 
-/** A sync message: step 1 with a state vector, step 2 or update with an update. */
-export const encodeSync = (kind: number, data: Uint8Array): Buffer =>
-  writeSync(new ByteWriter(Buffer.allocUnsafe(syncLength(data.length))), kind, data.length)
+/**
+ * A sync message: step 1 with a state vector, step 2 or update with an update.
+ * @param prefix what the dialect puts before it
+ */
+export const encodeSync = (kind: number, data: Uint8Array, prefix: Uint8Array = noPrefix): Buffer =>
+  writeSync(
+    new ByteWriter(Buffer.allocUnsafe(prefix.length + syncLength(data.length))).raw(prefix),
+    kind,
+    data.length,
+  )
     .raw(data)
     .finish()
+
+const noPrefix = new Uint8Array(0)
 
 /** The bytes of a sync message around `dataLength` bytes. */
 export const syncLength = (dataLength: number): number => 2 + varUintLength(dataLength) + dataLength

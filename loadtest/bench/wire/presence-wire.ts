@@ -1,0 +1,35 @@
+/*
+ * Presence as y-protocols' awareness writes it: each client's id, clock and state as JSON.
+ */
+import { ByteWriter, varUintLength } from './bytes.js'
+import { YMessage } from './y-wire.js'
+
+/** Where somebody's cursor is. */
+export interface Presence {
+  readonly client: number
+  /** Goes up by one each time. */
+  readonly clock: number
+}
+
+/** An awareness update of one client: a cursor that has moved. */
+export const awarenessUpdate = ({ client, clock }: Presence): Buffer => {
+  const state = `{"user":{"name":"user ${client}","color":"#30bced"},"cursor":{"x":${clock % 1000},"y":${clock % 700}}}`
+  const head = 1 + varUintLength(client) + varUintLength(clock) + varUintLength(state.length)
+  return new ByteWriter(Buffer.allocUnsafe(head + state.length))
+    .byte(1)
+    .varUint(client)
+    .varUint(clock)
+    .varUint(state.length)
+    .ascii(state)
+    .finish()
+}
+
+/** It as a message of y-websocket. */
+export const encodeAwareness = (presence: Presence): Buffer => {
+  const update = awarenessUpdate(presence)
+  return new ByteWriter(Buffer.allocUnsafe(1 + varUintLength(update.length) + update.length))
+    .byte(YMessage.awareness)
+    .varUint(update.length)
+    .raw(update)
+    .finish()
+}
