@@ -56,6 +56,9 @@ export class Fleet {
   private readonly others: number
   private readonly acks: boolean
   private turn = 0
+  /** Of each member: awareness ids and clocks. */
+  private readonly cursors: { readonly client: number; clock: number }[]
+  private shown = 0
 
   private constructor(targets: Nodes, options: FleetOptions, tally: Tally, members: readonly Member[]) {
     this.targets = targets
@@ -63,6 +66,7 @@ export class Fleet {
     this.tally = tally
     this.members = members
     this.writers = members.filter((member) => member.typist !== null)
+    this.cursors = members.map(() => ({ client: randomBytes(4).readUInt32BE(), clock: 0 }))
     this.others = options.membersPerRoom - 1
     this.acks = targets[0].dialect === 'weft'
   }
@@ -146,6 +150,22 @@ export class Fleet {
       ackP50: tally.ackLatency.percentile(0.5),
       ackP99: tally.ackLatency.percentile(0.99),
     }
+  }
+
+  /** Every member shows where its cursor is, in turn, so many times a second in all. */
+  async show(presencesPerSecond: number, seconds: number): Promise<void> {
+    await pace({
+      rate: presencesPerSecond,
+      seconds,
+      fire: (count) => {
+        for (let i = 0; i < count; i++) {
+          const cursor = this.cursors[this.shown % this.cursors.length]!
+          cursor.clock++
+          this.members[this.shown % this.members.length]!.show(cursor)
+          this.shown++
+        }
+      },
+    })
   }
 
   /** The server has ended connections: what is sent now cannot arrive everywhere. */

@@ -13,6 +13,8 @@ export class Tally {
   duplicates = 0
   /** Messages that brought presence. */
   presenceFrames = 0
+  /** Presence states in them. */
+  presences = 0
   /** Updates that writers had acknowledged (Weft protocol). */
   acked = 0
   nacked = 0
@@ -36,6 +38,7 @@ export class Tally {
       this.delivered =
       this.frames =
       this.presenceFrames =
+      this.presences =
       this.duplicates =
       this.acked =
       this.nacked =

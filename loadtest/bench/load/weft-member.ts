@@ -3,11 +3,12 @@ import { FrameType, PROTOCOL_VERSION, decodeServerFrame, encodeClientFrame } fro
 import { ByteWriter } from '../wire/bytes.js'
 import { Connection } from '../wire/connection.js'
 import { keystrokeLength, writeKeystroke } from '../wire/keystrokes.js'
-import { awarenessUpdate } from '../wire/presence-wire.js'
+import { awarenessUpdate, stateCount } from '../wire/presence-wire.js'
 import { Opcode, frameHeaderLength, writeFrameHeader } from '../wire/websocket-frames.js'
 import {
   ackNumber,
   isFrame,
+  presencesStart,
   scanUpdatesFrame,
   updateFrameLength,
   weftPath,
@@ -94,8 +95,10 @@ export const joinAsWeft = async (options: MemberOptions): Promise<Member> => {
           tally.frames++
           scanUpdatesFrame(bytes, start, end, visitor)
         } else if (isFrame(bytes, start, FrameType.ack, 4)) acked(ackNumber(bytes, start))
-        else if (isFrame(bytes, start, FrameType.presences, 3)) tally.presenceFrames++
-        else if (!isFrame(bytes, start, FrameType.watermark, 3)) other(bytes.subarray(start, end))
+        else if (isFrame(bytes, start, FrameType.presences, 3)) {
+          tally.presenceFrames++
+          tally.presences += stateCount(bytes, presencesStart(bytes, start))
+        } else if (!isFrame(bytes, start, FrameType.watermark, 3)) other(bytes.subarray(start, end))
       },
       closed(code, reason) {
         tally.lostConnections++

@@ -4,6 +4,7 @@ import {
   emptyUpdate,
   emptyVector,
   encodeSync,
+  dataStart,
   syncDataStart,
   syncLength,
   writeSync,
@@ -11,7 +12,7 @@ import {
 import { ByteWriter } from '../wire/bytes.js'
 import { Connection } from '../wire/connection.js'
 import { keystrokeLength, writeKeystroke } from '../wire/keystrokes.js'
-import { encodeAwareness } from '../wire/presence-wire.js'
+import { encodeAwareness, stateCount } from '../wire/presence-wire.js'
 import { Opcode, frameHeaderLength, writeFrameHeader } from '../wire/websocket-frames.js'
 import { type Deferred, type Member, type MemberOptions, deferred } from './member.js'
 import { type YjsDialect, yRoute } from './yjs-route.js'
@@ -40,6 +41,7 @@ export const joinAsYjs = async (
         const at = start + prefix.length
         if (bytes[at] === YMessage.awareness) {
           tally.presenceFrames++
+          tally.presences += stateCount(bytes, dataStart(bytes, at + 1))
           return
         }
         if (bytes[at] === YMessage.auth) {

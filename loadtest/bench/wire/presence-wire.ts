@@ -33,3 +33,13 @@ export const encodeAwareness = (presence: Presence): Buffer => {
     .raw(update)
     .finish()
 }
+
+/** @returns how many clients' states the awareness update at `start` holds */
+export const stateCount = (bytes: Uint8Array, start: number): number => {
+  let value = 0
+  for (let at = start, factor = 1; ; at++, factor *= 128) {
+    const byte = bytes[at] ?? 0
+    value += (byte & 0x7f) * factor
+    if (byte < 0x80) return value
+  }
+}

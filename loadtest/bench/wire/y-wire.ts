@@ -32,8 +32,11 @@ export const writeSync = (writer: ByteWriter, kind: number, dataLength: number):
   writer.byte(YMessage.sync).byte(kind).varUint(dataLength)
 
 /** @returns where the data of the sync message at `start` begins */
-export const syncDataStart = (bytes: Uint8Array, start: number): number => {
-  let at = start + 2
+export const syncDataStart = (bytes: Uint8Array, start: number): number => dataStart(bytes, start + 2)
+
+/** @returns where the data begins whose length is written at `from` */
+export const dataStart = (bytes: Uint8Array, from: number): number => {
+  let at = from
   while ((bytes[at] ?? 0) >= 0x80) at++
   return at + 1
 }
