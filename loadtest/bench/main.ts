@@ -7,6 +7,8 @@ import { formatScenario } from './report/markdown.js'
 import { describeEnvironment, writeRecord } from './report/record.js'
 import type { ScenarioResult } from './report/result.js'
 import { type Scenario, scenarios } from './scenarios/index.js'
+import { drawRecord } from './report/draw.js'
+import { peerNames, peerVersions } from './servers/peers.js'
 import { pinSelf } from './servers/cores.js'
 
 const usage = `npm run bench -w loadtest -- [scenario ...] [options]
@@ -61,7 +63,11 @@ const readArguments = (): {
 const main = async (): Promise<void> => {
   const { chosen, quick, only, json, flags } = readArguments()
   const cores = pinSelf()
-  const environment = describeEnvironment({ quick, pinned: cores !== null })
+  const environment = describeEnvironment({
+    quick,
+    pinned: cores !== null,
+    peers: await peerVersions(peerNames.filter((name) => only.includes(name))),
+  })
   const log = (text: string): void => void process.stderr.write(`${text}\n`)
   const bench = new Bench({ quick, only, cores, weftExecArgv: flags, log })
   // A second signal ends at once: the children are killed on exit.
@@ -102,6 +108,7 @@ const main = async (): Promise<void> => {
   const file = json ?? new URL(`../../results/${name}.json`, import.meta.url).pathname
   await writeRecord(file, environment, results)
   log(`record: ${file}`)
+  for (const plot of await drawRecord(file)) log(`plot: ${plot}`)
 }
 
 await main()

@@ -6,7 +6,8 @@ import { seedPeer } from '../load/seed.js'
 import { loopDelayMaxMs } from '../measure/metrics.js'
 import { percentile } from '../measure/statistics.js'
 import { measure } from '../measure/window.js'
-import { type Goal, type Row, atMost } from '../report/result.js'
+import { syncKey, syncShares } from '../report/plots.js'
+import { type Goal, type Row, type Sample, atMost } from '../report/result.js'
 import type { OwnTarget } from '../servers/target.js'
 import { joinColumns } from './join.js'
 import { largeRoom, quiet, startLargeTargets } from './large-targets.js'
@@ -95,9 +96,12 @@ const storm = async (target: OwnTarget, known: Known, spread: number): Promise<M
     await loopDelayMaxMs(target.metricsPort)
     const { result, cost } = await measure(target, async () => {
       const start = performance.now()
+      const inSync: number[] = []
       const joins = Array.from({ length: clients }, async (_, i) => {
         if (spread > 0) await sleep((spread * i) / clients)
-        return joinRoom({ target, room: largeRoom, known })
+        const joined = await joinRoom({ target, room: largeRoom, known })
+        inSync.push(performance.now() - start)
+        return joined
       })
       const { joined, failed, reasons } = await settleJoins(joins)
       const allMs = performance.now() - start
@@ -106,6 +110,7 @@ const storm = async (target: OwnTarget, known: Known, spread: number): Promise<M
       for (const client of joined) client.close()
       return {
         allMs,
+        inSync,
         failed,
         reasons,
         times: joined.map(({ ms }) => ms),
@@ -118,6 +123,7 @@ const storm = async (target: OwnTarget, known: Known, spread: number): Promise<M
       sample: {
         allMs: result.failed > 0 ? null : result.allMs,
         failed: result.failed,
+        ...timeline(result.inSync),
         p50: percentile(result.times, 0.5),
         p99: percentile(result.times, 0.99),
         cpuEach: cost.serverCpuMs / clients,
@@ -132,6 +138,10 @@ const storm = async (target: OwnTarget, known: Known, spread: number): Promise<M
     await target.stop()
   }
 }
+
+/** When so many percent of the clients that got in were in sync, in ms since the first came back. */
+const timeline = (inSync: readonly number[]): Sample =>
+  Object.fromEntries(syncShares.map((share) => [syncKey(share), percentile(inSync, share / 100)]))
 
 const goals = (rows: readonly Row[]): Goal[] =>
   (['weft', 'weft-yjs'] as const)
