@@ -40,6 +40,15 @@ export const cpuTime = (pid: number): CpuTime => {
   return { statMs: (Number(fields[11]) + Number(fields[12])) * tickMs, schedMs: schedNs / 1e6 }
 }
 
+/** CPU time of a process's main thread so far, in ms: of a Node server, its event loop. NaN where the kernel keeps none. */
+export const mainThreadCpuMs = (pid: number): number => {
+  try {
+    return Number(readFileSync(`/proc/${pid}/task/${pid}/schedstat`, 'utf8').split(' ')[0]) / 1e6
+  } catch {
+    return NaN
+  }
+}
+
 /**
  * CPU time between two readings, in ms. The scheduler's count is the finer one, but loses what ended threads used: where the
  * two differ by more than the coarse one's ticks, that one holds.

@@ -1,5 +1,6 @@
 import { acks, embedded } from './acks.js'
 import { cluster } from './cluster.js'
+import { coldJoin } from './cold-join.js'
 import { fanout } from './fanout.js'
 import { idle } from './idle.js'
 import { join } from './join.js'
@@ -16,6 +17,7 @@ export const scenarios: readonly Scenario[] = [
   acks,
   embedded,
   join,
+  coldJoin,
   reconnect,
   idle,
   cluster,
