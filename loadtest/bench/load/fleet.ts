@@ -1,13 +1,12 @@
 import { randomBytes } from 'node:crypto'
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Target } from '../servers/target.js'
+import { joinMember } from './join-member.js'
 import type { Member } from './member.js'
 import { pace } from './pace.js'
 import { Receiver } from './receiver.js'
 import { Tally } from './tally.js'
 import { Typist } from './typist.js'
-import { joinAsWeft } from './weft-member.js'
-import { joinAsYjs } from './yjs-member.js'
 
 export interface FleetOptions {
   readonly rooms: number
@@ -97,9 +96,7 @@ export class Fleet {
         for (const [writer, other] of typists.entries())
           if (other !== typist) receiver.expect(other, nodeOf(writer) !== node)
         const member = { port: node.port, room: `${name}-${room}`, typist, receiver, tally }
-        joins.push(() =>
-          node.dialect === 'weft' ? joinAsWeft(member) : joinAsYjs(member, node.dialect, node.syncs),
-        )
+        joins.push(() => joinMember(node, member))
       }
     }
     const members: Member[] = []

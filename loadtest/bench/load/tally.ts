@@ -18,6 +18,8 @@ export class Tally {
   /** Updates that writers had acknowledged (Weft protocol). */
   acked = 0
   nacked = 0
+  /** Of {@link Member.send}. */
+  sentAcked = 0
   /** Connections that the server ended. */
   lostConnections = 0
   /** Of deliveries by the node that took the update: all of them, where there is one node. */

@@ -10,7 +10,7 @@ import {
   writeSync,
 } from '../wire/y-wire.js'
 import { ByteWriter } from '../wire/bytes.js'
-import { Connection } from '../wire/connection.js'
+import { Connection, framed } from '../wire/connection.js'
 import { keystrokeLength, writeKeystroke } from '../wire/keystrokes.js'
 import { encodeAwareness, stateCount } from '../wire/presence-wire.js'
 import { Opcode, frameHeaderLength, writeFrameHeader } from '../wire/websocket-frames.js'
@@ -71,7 +71,6 @@ export const joinAsYjs = async (
   }
   return {
     typist,
-    receiver,
     type(count) {
       if (typist === null) throw new Error('this member does not type')
       const writer = new ByteWriter(Buffer.allocUnsafe(count * (messageBytes + prefix.length)))
@@ -83,6 +82,11 @@ export const joinAsYjs = async (
         writeKeystroke(writeSync(writer, YSync.update, length), typist.client, clock)
       }
       connection.write(writer.finish())
+    },
+    send(updates) {
+      connection.write(
+        Buffer.concat(updates.map((update) => framed(encodeSync(YSync.update, update, prefix)))),
+      )
     },
     show(presence) {
       connection.send(Buffer.concat([prefix, encodeAwareness(presence)]))

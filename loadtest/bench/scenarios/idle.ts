@@ -6,7 +6,7 @@ import { joinRoom } from '../load/joiner.js'
 import { seedRoom } from '../load/seed.js'
 import { hello } from '../load/weft-member.js'
 import { residentBytes } from '../measure/proc.js'
-import { type Column, type Goal, type Row, atMost } from '../report/result.js'
+import { type Column, type Goal, type Row, atMost, rowOf } from '../report/result.js'
 import type { OwnTarget, Target } from '../servers/target.js'
 import { Connection } from '../wire/connection.js'
 import { weftPath } from '../wire/weft-wire.js'
@@ -26,6 +26,8 @@ const membersPerRoom = 50
 const warmUp = 1000
 const settleMs = 1500
 
+const many = 20_000
+const manyPoint = `${many} idle, ${membersPerRoom} to a room`
 const largeIdle = 'the large document, open and idle'
 const inRooms = `idle, ${membersPerRoom} to a room`
 
@@ -73,6 +75,7 @@ export const idle: Scenario = {
         ])),
       )
       rows.push(...(await largeIdleRoom(bench)))
+      if (!bench.quick && bench.wants('weft')) rows.push(await manyIdle(bench))
     }
     return { scenario: idle.name, title: idle.title, columns, rows, goals: goals(rows), notes: [] }
   },
@@ -125,6 +128,15 @@ const settledRss = async (target: Target): Promise<number> => {
   return residentBytes(target.server.pid)
 }
 
+/** As many as one node is to carry, once: they take as long as all the others. */
+const manyIdle = async (bench: Bench): Promise<Row> => {
+  bench.log(`${manyPoint}, weft`)
+  const server = await bench.weft()
+  const target = { ...server.weft, stop: server.stop }
+  const { sample } = await connections(target, many - warmUp, joinRooms)
+  return rowOf(manyPoint, 'weft', [sample], [])
+}
+
 const largeRooms = 4
 
 /**
@@ -172,6 +184,7 @@ const goals = (rows: readonly Row[]): Goal[] => {
     rows.find((candidate) => candidate.point === point && candidate.target === target)
   return [
     atMost('weft: KB per idle connection in a room', 6, row(inRooms, 'weft'), 'perConnection'),
+    atMost(`weft: KB per connection, ${many} idle`, 6, row(manyPoint, 'weft'), 'perConnection'),
     atMost('weft-yjs: KB per idle connection', 6, row(inRooms, 'weft-yjs'), 'perConnection'),
     atMost('MB of an idle room with the large document', 3, row(largeIdle, 'weft'), 'perRoom'),
   ].filter((goal) => goal !== null)

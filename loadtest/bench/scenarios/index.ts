@@ -7,6 +7,7 @@ import { join } from './join.js'
 import { presence } from './presence.js'
 import { reconnect } from './reconnect.js'
 import { rooms } from './rooms.js'
+import { traces } from './traces.js'
 import type { Scenario } from './scenario.js'
 
 /** Every scenario, in the order in which a whole run takes them. */
@@ -14,6 +15,7 @@ export const scenarios: readonly Scenario[] = [
   fanout,
   rooms,
   presence,
+  traces,
   acks,
   embedded,
   join,
