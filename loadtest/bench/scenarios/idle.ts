@@ -5,7 +5,7 @@ import { Fleet } from '../load/fleet.js'
 import { joinRoom } from '../load/joiner.js'
 import { seedRoom } from '../load/seed.js'
 import { hello } from '../load/weft-member.js'
-import { residentBytes } from '../measure/proc.js'
+import { openFilesLimit, residentBytes } from '../measure/proc.js'
 import { type Column, type Goal, type Row, atMost, rowOf } from '../report/result.js'
 import type { OwnTarget, Target } from '../servers/target.js'
 import { Connection } from '../wire/connection.js'
@@ -26,7 +26,8 @@ const membersPerRoom = 50
 const warmUp = 1000
 const settleMs = 1500
 
-const many = 20_000
+/** As many as one node is to carry; fewer where fewer files may be open. Whole rooms. */
+const many = Math.min(20_000, Math.floor((openFilesLimit() - 500) / membersPerRoom) * membersPerRoom)
 const manyPoint = `${many} idle, ${membersPerRoom} to a room`
 const largeIdle = 'the large document, open and idle'
 const inRooms = `idle, ${membersPerRoom} to a room`
@@ -128,7 +129,7 @@ const settledRss = async (target: Target): Promise<number> => {
   return residentBytes(target.server.pid)
 }
 
-/** As many as one node is to carry, once: they take as long as all the others. */
+/** The many, once: they take as long as all the others. */
 const manyIdle = async (bench: Bench): Promise<Row> => {
   bench.log(`${manyPoint}, weft`)
   const server = await bench.weft()
