@@ -13,8 +13,8 @@ export interface Trace {
   readonly text: string
 }
 
-/** Enough to measure; the longest trace is five times as long. */
-const mostKeystrokes = 50_000
+/** Enough to measure; the longest trace is ten times as long. */
+const mostKeystrokes = 25_000
 const client = 4_000_000_001
 
 /** A recording by its name, or a generated one of 4,000 keystrokes where there is none (see `WEFT_TRACES`). */

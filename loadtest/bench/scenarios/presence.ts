@@ -49,7 +49,7 @@ export const presence: Scenario = {
         await Promise.all([fleet.load(typingRate, 2), fleet.show(clients * ownRate, 2)])
       })
       rows.push(...failed)
-      const seconds = bench.quick ? 3 : 5
+      const seconds = bench.quick ? 2 : 4
       const contenders = crowds.map(({ target, fleet }) => ({
         name: target.name,
         measure: () => storm(fleet, target, clients, seconds),
