@@ -68,7 +68,13 @@ export const plotsOf = (record: RunRecord): Plot[] => {
       marks({ perConnection: 'RSS' }),
       false,
     ),
-    ranges('memory', 'Memory of the server', subtitle, 'MB (log)', marks({ rss: 'RSS' })),
+    ranges(
+      'memory',
+      'Memory of the server',
+      subtitle,
+      'MB (log)',
+      marks({ rss: 'RSS' }, ['rooms', 'join', 'cold-join', 'reconnect', 'idle']),
+    ),
     recovery(record, subtitle),
   ]
   return plots.filter((plot) => plot !== null)

@@ -47,7 +47,7 @@ export const fanout: Scenario = {
         rows.push(
           await most(bench, fleet, target, {
             point: mostPoint,
-            from: searchFrom / (target.name === 'y-websocket' ? 8 : 1),
+            from: searchFrom / (isPeer(target.name) ? 8 : 1),
             to: searchTo,
             updatesPerStep: 1 / readers,
             seconds: bench.quick ? 1 : 1.5,

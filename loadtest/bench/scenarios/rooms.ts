@@ -1,5 +1,6 @@
 import type { Bench } from '../bench.js'
 import { type Goal, type Row, atLeast, atMost } from '../report/result.js'
+import { isPeer } from '../servers/peers.js'
 import { loadColumns, measureLoad, most } from './load-sample.js'
 import { type Scenario, alternate, connectAll, startTargets } from './scenario.js'
 
@@ -31,7 +32,7 @@ export const rooms: Scenario = {
       rows.push(
         await most(bench, fleet, target, {
           point: 'most',
-          from: searchFrom,
+          from: searchFrom / (isPeer(target.name) ? 2 : 1),
           to: searchTo,
           updatesPerStep: 1,
           seconds: bench.quick ? 1.5 : 2.5,
