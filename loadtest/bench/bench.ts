@@ -8,7 +8,8 @@ import { type ServerProcess, freePort, startChild } from './servers/child.js'
 import type { Cores } from './servers/cores.js'
 import { type Database, startDatabase } from './servers/database.js'
 import { type RedisServer, startRedisServer } from './servers/redis.js'
-import type { Target } from './servers/target.js'
+import { type PeerName, installPeer, isPeer, peerNames, peers, probeScript } from './servers/peers.js'
+import type { OwnTarget, Target } from './servers/target.js'
 
 const bareScript = new URL('servers/bare-server.js', import.meta.url).pathname
 const weftScript = new URL('../../../server/dist/main.js', import.meta.url).pathname
@@ -16,7 +17,8 @@ const weftScript = new URL('../../../server/dist/main.js', import.meta.url).path
 const busTimeoutMs = 10_000
 
 /** Which servers take part. */
-export type TargetName = 'bare' | 'weft' | 'weft-yjs'
+export const targetNames = ['bare', 'weft', 'weft-yjs', ...peerNames] as const
+export type TargetName = (typeof targetNames)[number]
 
 export interface BenchOptions {
   readonly quick: boolean
@@ -51,6 +53,13 @@ export interface WeftServer {
   stop(): Promise<void>
 }
 
+/** A running server of others. */
+export interface PeerServer extends OwnTarget {
+  readonly name: PeerName
+  /** Its PostgreSQL database, if it stores. */
+  readonly databaseUrl: string | null
+}
+
 /** Two Weft nodes on one database and one Redis. */
 export interface Cluster {
   readonly nodes: readonly [WeftServer, WeftServer]
@@ -65,6 +74,7 @@ export class Bench {
   private readonly options: BenchOptions
   private readonly servers = new Set<ServerProcess>()
   private readonly folders: string[] = []
+  private readonly complaints: string[] = []
   private database: Promise<Database> | null = null
   private redis: Promise<RedisServer> | null = null
 
@@ -73,6 +83,36 @@ export class Bench {
     this.quick = options.quick
     this.repetitions = options.quick ? 1 : 3
     this.log = options.log
+  }
+
+  /** Starts them all. One that cannot be installed or started is told of, and left out. */
+  async startPeers(): Promise<PeerServer[]> {
+    const started: PeerServer[] = []
+    for (const name of this.peers) {
+      try {
+        started.push(await this.peer(name))
+      } catch (error) {
+        this.complain(name, error)
+      }
+    }
+    return started
+  }
+
+  /** Notes for the scenario's report that a server of others took no part. */
+  complain(name: PeerName, error: unknown): void {
+    const text = error instanceof Error ? error.message : String(error)
+    this.log(`${name}: ${text}`)
+    this.complaints.push(`${name} took no part: ${text.split('\n')[0]!}`)
+  }
+
+  /** What has been noted since it was last asked. */
+  takeComplaints(): string[] {
+    return this.complaints.splice(0)
+  }
+
+  /** How often a server is measured at each point: those of others less often, or a run takes too long. */
+  repetitionsOf(name: string): number {
+    return isPeer(name) ? Math.min(2, this.repetitions) : this.repetitions
   }
 
   wants(name: TargetName): boolean {
@@ -85,7 +125,7 @@ export class Bench {
   }
 
   /** Starts the bare relay. @param state a Yjs update: answer sync steps from a cache instead of relaying */
-  async bare(state?: Uint8Array): Promise<Target & { stop(): Promise<void> }> {
+  async bare(state?: Uint8Array): Promise<OwnTarget> {
     const env: Record<string, string> = {}
     if (state) {
       const file = join(await this.folder(), 'state')
@@ -95,7 +135,39 @@ export class Bench {
     const server = await this.start(bareScript, [], [], env)
     const stop = (): Promise<void> => this.end(server)
     const syncs = state !== undefined
-    return { name: 'bare', dialect: 'yjs', syncs, port: server.port, server, database: null, stop }
+    const { port } = server
+    return { name: 'bare', dialect: 'yjs', syncs, port, metricsPort: port, server, database: null, stop }
+  }
+
+  /** Those of the servers of others that the run wants. */
+  get peers(): readonly PeerName[] {
+    return peerNames.filter((name) => this.wants(name))
+  }
+
+  /**
+   * Starts a server of others, installed if need be.
+   * @param databaseUrl where it keeps its documents, if it stores: of an earlier server, to go on with its data
+   */
+  async peer(name: PeerName, databaseUrl?: string): Promise<PeerServer> {
+    const { dialect, stores } = peers[name]
+    const { script, node } = await installPeer(name, this.log)
+    const database = stores ? await (this.database ??= startDatabase()) : null
+    const url = database === null ? null : (databaseUrl ?? (await database.create()))
+    const metricsPort = await freePort()
+    const env: Record<string, string> = { HOST: '127.0.0.1', PROBE_PORT: String(metricsPort) }
+    if (url !== null) env['DATABASE_URL'] = url
+    const server = await this.start(script, [`--import=${probeScript}`], [], env, node)
+    return {
+      name,
+      dialect,
+      syncs: true,
+      port: server.port,
+      metricsPort,
+      server,
+      database: database?.postmaster ?? null,
+      databaseUrl: url,
+      stop: () => this.end(server),
+    }
   }
 
   async weft(options: WeftOptions = {}): Promise<WeftServer> {
@@ -105,11 +177,23 @@ export class Bench {
       databaseUrl: database === null ? null : await database.create(),
       dataDir: await this.folder(),
     }
-    const env: Record<string, string> = { HOST: '127.0.0.1', DATA_DIR: data.dataDir }
+    // One writer stands for many: a limit for each connection would end the search for the most. The others have none either.
+    const env: Record<string, string> = {
+      HOST: '127.0.0.1',
+      DATA_DIR: data.dataDir,
+      MAX_FRAMES_PER_SECOND: '0',
+      MAX_BYTES_PER_SECOND: '0',
+    }
     if (data.databaseUrl !== null) env['DATABASE_URL'] = data.databaseUrl
     if (options.redisUrl !== undefined) env['REDIS_URL'] = options.redisUrl
     const server = await this.start(weftScript, this.options.weftExecArgv, ['start'], env)
-    const common = { syncs: true, port: server.port, server, database: database?.postmaster ?? null }
+    const common = {
+      syncs: true,
+      port: server.port,
+      metricsPort: server.port,
+      server,
+      database: database?.postmaster ?? null,
+    }
     const suffix = embedded ? ' (embedded)' : ''
     return {
       weft: { ...common, name: `weft${suffix}`, dialect: 'weft' },
@@ -140,10 +224,11 @@ export class Bench {
     execArgv: readonly string[],
     args: readonly string[],
     env: Readonly<Record<string, string>>,
+    node: string | null = null,
   ): Promise<ServerProcess> {
     const { cores } = this.options
     const port = await freePort()
-    const server = await startChild({ script, execArgv, args, env, port, cores, readyPath: '/readyz' })
+    const server = await startChild({ script, execArgv, args, env, node, port, cores, readyPath: '/readyz' })
     this.servers.add(server)
     return server
   }

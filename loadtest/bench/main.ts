@@ -1,69 +1,27 @@
 /*
- * `npm run bench -w loadtest -- [scenario ...] [--quick] [--only bare,weft,weft-yjs] [--json FILE]`
+ * `npm run bench -w loadtest -- [scenario ...] [--quick] [--only bare,weft,y-websocket] [--json FILE]`
  */
-import { parseArgs } from 'node:util'
-import { Bench, type TargetName } from './bench.js'
+import { Bench } from './bench.js'
+import { readOptions, usage } from './options.js'
 import { formatScenario } from './report/markdown.js'
 import { describeEnvironment, writeRecord } from './report/record.js'
 import type { ScenarioResult } from './report/result.js'
-import { type Scenario, scenarios } from './scenarios/index.js'
+import { drawRecord } from './report/draw.js'
+import { peerNames, peerVersions } from './servers/peers.js'
 import { pinSelf } from './servers/cores.js'
 
-const targetNames: readonly TargetName[] = ['bare', 'weft', 'weft-yjs']
-
-const usage = `npm run bench -w loadtest -- [scenario ...] [options]
-
-scenarios  ${scenarios.map(({ name }) => name).join(', ')} (default: all)
---quick    one repetition, shorter: under 5 minutes for all
---only     servers that take part, of ${targetNames.join(',')} (default: all)
---json     where the record goes (default: loadtest/results/<date>.json)
---weft-node-flag  a flag for the Weft server's Node, as --weft-node-flag=--cpu-prof; may be repeated
-`
-
-const readArguments = (): {
-  chosen: readonly Scenario[]
-  quick: boolean
-  only: readonly TargetName[]
-  json: string | undefined
-  flags: readonly string[]
-} => {
-  const { values, positionals } = parseArgs({
-    allowPositionals: true,
-    options: {
-      quick: { type: 'boolean', default: false },
-      only: { type: 'string' },
-      json: { type: 'string' },
-      'weft-node-flag': { type: 'string', multiple: true, default: [] },
-      help: { type: 'boolean', default: false },
-    },
-  })
-  if (values.help) {
-    console.log(usage)
-    process.exit(0)
-  }
-  const chosen = positionals.map((name) => {
-    const scenario = scenarios.find((candidate) => candidate.name === name)
-    if (!scenario) throw new Error(`there is no scenario ${name}\n\n${usage}`)
-    return scenario
-  })
-  const only = (values.only?.split(',') ?? targetNames).map((name) => {
-    const target = targetNames.find((candidate) => candidate === name)
-    if (!target) throw new Error(`there is no server ${name}\n\n${usage}`)
-    return target
-  })
-  return {
-    chosen: chosen.length > 0 ? chosen : scenarios,
-    quick: values.quick,
-    only,
-    json: values.json,
-    flags: values['weft-node-flag'],
-  }
-}
-
 const main = async (): Promise<void> => {
-  const { chosen, quick, only, json, flags } = readArguments()
+  const { chosen, quick, only, json, flags, help } = readOptions(process.argv.slice(2))
+  if (help) {
+    console.log(usage)
+    return
+  }
   const cores = pinSelf()
-  const environment = describeEnvironment({ quick, pinned: cores !== null })
+  const environment = describeEnvironment({
+    quick,
+    pinned: cores !== null,
+    peers: await peerVersions(peerNames.filter((name) => only.includes(name))),
+  })
   const log = (text: string): void => void process.stderr.write(`${text}\n`)
   const bench = new Bench({ quick, only, cores, weftExecArgv: flags, log })
   // A second signal ends at once: the children are killed on exit.
@@ -82,7 +40,8 @@ const main = async (): Promise<void> => {
     for (const scenario of chosen) {
       const start = performance.now()
       try {
-        const result = await scenario.run(bench)
+        const found = await scenario.run(bench)
+        const result = { ...found, notes: [...found.notes, ...bench.takeComplaints()] }
         console.log(formatScenario(result))
         results.push(result)
       } catch (error) {
@@ -103,6 +62,7 @@ const main = async (): Promise<void> => {
   const file = json ?? new URL(`../../results/${name}.json`, import.meta.url).pathname
   await writeRecord(file, environment, results)
   log(`record: ${file}`)
+  for (const plot of await drawRecord(file)) log(`plot: ${plot}`)
 }
 
 await main()

@@ -24,7 +24,7 @@ const main = async (): Promise<void> => {
   process.on('SIGINT', interrupted)
   process.on('SIGTERM', interrupted)
 
-  const environment = describeEnvironment({ quick: false, pinned: false })
+  const environment = describeEnvironment({ quick: false, pinned: false, peers: {} })
   const { holds, ...result } = await runChaos(options, (line) => console.log(line), interrupt.signal)
   const record: ChaosRecord = { environment, ...result }
   // npm runs this in the package's folder, and says where it was called.

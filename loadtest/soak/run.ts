@@ -87,9 +87,9 @@ const look = async (target: Target, at: number, fleets: number): Promise<Sample>
     return {
       at,
       rss: residentBytes(target.server.pid),
-      heap: of('nodejs_heap_size_used_bytes'),
-      descriptors: of('process_open_fds'),
-      handles: of('nodejs_active_handles_total'),
+      heap: of('weft_nodejs_heap_size_used_bytes'),
+      descriptors: of('weft_process_open_fds'),
+      handles: of('weft_nodejs_active_handles_total'),
       connections,
       rooms: of('weft_rooms'),
     }

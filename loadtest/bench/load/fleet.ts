@@ -1,13 +1,12 @@
 import { randomBytes } from 'node:crypto'
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Target } from '../servers/target.js'
+import { joinMember } from './join-member.js'
 import type { Member } from './member.js'
 import { pace } from './pace.js'
 import { Receiver } from './receiver.js'
 import { Tally } from './tally.js'
 import { Typist } from './typist.js'
-import { joinAsWeft } from './weft-member.js'
-import { joinAsYjs } from './yjs-member.js'
 
 export interface FleetOptions {
   readonly rooms: number
@@ -56,6 +55,9 @@ export class Fleet {
   private readonly others: number
   private readonly acks: boolean
   private turn = 0
+  /** Of each member: awareness ids and clocks. */
+  private readonly cursors: { readonly client: number; clock: number }[]
+  private shown = 0
 
   private constructor(targets: Nodes, options: FleetOptions, tally: Tally, members: readonly Member[]) {
     this.targets = targets
@@ -63,6 +65,7 @@ export class Fleet {
     this.tally = tally
     this.members = members
     this.writers = members.filter((member) => member.typist !== null)
+    this.cursors = members.map(() => ({ client: randomBytes(4).readUInt32BE(), clock: 0 }))
     this.others = options.membersPerRoom - 1
     this.acks = targets[0].dialect === 'weft'
   }
@@ -93,7 +96,7 @@ export class Fleet {
         for (const [writer, other] of typists.entries())
           if (other !== typist) receiver.expect(other, nodeOf(writer) !== node)
         const member = { port: node.port, room: `${name}-${room}`, typist, receiver, tally }
-        joins.push(() => (node.dialect === 'weft' ? joinAsWeft(member) : joinAsYjs(member, node.syncs)))
+        joins.push(() => joinMember(node, member))
       }
     }
     const members: Member[] = []
@@ -144,6 +147,22 @@ export class Fleet {
       ackP50: tally.ackLatency.percentile(0.5),
       ackP99: tally.ackLatency.percentile(0.99),
     }
+  }
+
+  /** Every member shows where its cursor is, in turn, so many times a second in all. */
+  async show(presencesPerSecond: number, seconds: number): Promise<void> {
+    await pace({
+      rate: presencesPerSecond,
+      seconds,
+      fire: (count) => {
+        for (let i = 0; i < count; i++) {
+          const cursor = this.cursors[this.shown % this.cursors.length]!
+          cursor.clock++
+          this.members[this.shown % this.members.length]!.show(cursor)
+          this.shown++
+        }
+      },
+    })
   }
 
   /** The server has ended connections: what is sent now cannot arrive everywhere. */

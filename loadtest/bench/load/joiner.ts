@@ -5,9 +5,10 @@ import { FrameType, type JoinedFrame, decodeServerFrame, encodeClientFrame } fro
 import type { Target } from '../servers/target.js'
 import { Connection } from '../wire/connection.js'
 import { isFrame, syncPart, weftPath } from '../wire/weft-wire.js'
-import { YMessage, YSync, emptyVector, encodeSync, syncDataStart, yPath } from '../wire/y-wire.js'
+import { YMessage, YSync, emptyVector, encodeSync, syncDataStart } from '../wire/y-wire.js'
 import { type Deferred, deferred } from './member.js'
 import { hello } from './weft-member.js'
+import { type YjsDialect, yRoute } from './yjs-route.js'
 
 /** One client that has the room's state. */
 export interface Joined {
@@ -18,6 +19,8 @@ export interface Joined {
   readonly frame: JoinedFrame | null
   /** The Yjs updates that came; empty unless they were to be kept. */
   readonly updates: readonly Uint8Array[]
+  /** Sends one message. */
+  send(message: Uint8Array): void
   close(): void
 }
 
@@ -28,7 +31,7 @@ export interface Known {
   readonly after: number
   /** y-websocket: the client's state vector... */
   readonly vector: Uint8Array
-  /** ... and the message that answers the server's step 1. */
+  /** ... and the update that answers the server's step 1. */
   readonly answer: Uint8Array
 }
 
@@ -43,7 +46,7 @@ export interface JoinerOptions {
 
 /** Joins a room. Resolves when its state is here; rejects when the server refuses. */
 export const joinRoom = (options: JoinerOptions): Promise<Joined> =>
-  options.target.dialect === 'weft' ? joinByWeft(options) : joinByYjs(options)
+  options.target.dialect === 'weft' ? joinByWeft(options) : joinByYjs(options, options.target.dialect)
 
 /** What many joins came to. */
 export interface Joins {
@@ -118,33 +121,60 @@ const joinByWeft = async ({ target, room, known, keep = false }: JoinerOptions):
   connection.send(hello())
   await done.promise
   const ms = connection.readAt - start
-  return { ms, bytes: connection.bytesRead, frame: joined, updates, close: () => connection.close() }
+  return {
+    ms,
+    bytes: connection.bytesRead,
+    frame: joined,
+    updates,
+    send: (message) => connection.send(message),
+    close: () => connection.close(),
+  }
 }
 
-const joinByYjs = async ({ target, room, known, keep = false }: JoinerOptions): Promise<Joined> => {
+const joinByYjs = async (
+  { target, room, known, keep = false }: JoinerOptions,
+  dialect: YjsDialect,
+): Promise<Joined> => {
   const start = performance.now()
   const updates: Uint8Array[] = []
   const done: Deferred = deferred()
+  const vector = known?.vector ?? emptyVector
+  const route = yRoute(dialect, room)
+  const { prefix } = route
   const connection = await Connection.open({
     port: target.port,
-    path: yPath(room),
+    path: route.path,
     keepBytes: keep ? wholeBytes : prefixBytes,
     handlers: {
       message(bytes, from, end) {
-        if (bytes[from] !== YMessage.sync) return
-        const kind = bytes[from + 1]
-        if (kind === YSync.step1) {
-          if (known) connection.send(known.answer)
+        const at = from + prefix.length
+        if (bytes[at] === YMessage.auth) {
+          const refused = route.authenticated(bytes, at)
+          if (refused === null) connection.send(encodeSync(YSync.step1, vector, prefix))
+          else done.reject(refused)
           return
         }
-        if (keep) updates.push(Uint8Array.from(bytes.subarray(syncDataStart(bytes, from), end)))
+        if (bytes[at] !== YMessage.sync) return
+        const kind = bytes[at + 1]
+        if (kind === YSync.step1) {
+          if (known) connection.send(encodeSync(YSync.step2, known.answer, prefix))
+          return
+        }
+        if (keep) updates.push(Uint8Array.from(bytes.subarray(syncDataStart(bytes, at), end)))
         if (kind === YSync.step2) done.resolve()
       },
       closed: (code, reason) => done.reject(new Error(`closed with ${code} ${reason}`)),
     },
   })
-  connection.send(encodeSync(YSync.step1, known?.vector ?? emptyVector))
+  connection.send(route.first(vector))
   await done.promise
   const ms = connection.readAt - start
-  return { ms, bytes: connection.bytesRead, frame: null, updates, close: () => connection.close() }
+  return {
+    ms,
+    bytes: connection.bytesRead,
+    frame: null,
+    updates,
+    send: (message) => connection.send(message),
+    close: () => connection.close(),
+  }
 }

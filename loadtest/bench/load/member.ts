@@ -1,14 +1,22 @@
-import type { Receiver } from './receiver.js'
+import type { Presence } from '../wire/presence-wire.js'
 import type { Tally } from './tally.js'
 import type { Typist } from './typist.js'
 
 /** One client in one room. */
 export interface Member {
   readonly typist: Typist | null
-  readonly receiver: Receiver
   /** Sends the next `count` keystrokes, each an update of its own, in one write. */
   type(count: number): void
+  /** Sends updates that were made elsewhere, in one write. Only for a member that does not type. */
+  send(updates: readonly Uint8Array[]): void
+  /** Shows others where this member's cursor is. */
+  show(presence: Presence): void
   close(): void
+}
+
+/** Told of each update that arrives. */
+export interface UpdateSink {
+  update(bytes: Uint8Array, start: number, end: number, now: number): void
 }
 
 /** What a member needs to join. */
@@ -16,7 +24,7 @@ export interface MemberOptions {
   readonly port: number
   readonly room: string
   readonly typist: Typist | null
-  readonly receiver: Receiver
+  readonly receiver: UpdateSink
   readonly tally: Tally
 }
 

@@ -1,12 +1,15 @@
 import { decodeServerFrame, encodeClientFrame } from '@weft/protocol'
+import { setTimeout as sleep } from 'node:timers/promises'
 import * as Y from 'yjs'
 import type { LargeDocument } from '../data/large-document.js'
 import type { Target } from '../servers/target.js'
 import { Connection } from '../wire/connection.js'
 import { textName } from '../wire/keystrokes.js'
 import { weftPath } from '../wire/weft-wire.js'
+import { YSync, encodeSync } from '../wire/y-wire.js'
 import { joinRoom } from './joiner.js'
 import { hello } from './weft-member.js'
+import { yRoute } from './yjs-route.js'
 
 /** Changes that are under way at once. */
 const inFlight = 64
@@ -54,6 +57,28 @@ export const seedRoom = (target: Target, room: string, document: LargeDocument):
       opened.send(hello())
     }, reject)
   })
+
+/** Where the client that seeds a server of others stands while all of it is taken. */
+const seedTimeoutMs = 60_000
+
+/**
+ * Gives a y-websocket or Hocuspocus server a document, in one update. Resolves when a new client gets as many bytes back; the
+ * seeding client stays in the room, so that a server without a store keeps it.
+ */
+export const seedPeer = async (target: Target, room: string, state: Uint8Array): Promise<void> => {
+  if (target.dialect === 'weft') throw new Error('a Weft server is seeded by seedRoom')
+  const { prefix } = yRoute(target.dialect, room)
+  const seeder = await joinRoom({ target, room, known: null })
+  seeder.send(encodeSync(YSync.update, state, prefix))
+  const deadline = performance.now() + seedTimeoutMs
+  for (;;) {
+    const joined = await joinRoom({ target, room, known: null })
+    joined.close()
+    if (joined.bytes >= state.length) return
+    if (performance.now() > deadline) throw new Error(`${target.name} did not take the document`)
+    await sleep(100)
+  }
+}
 
 /** Checks that what a joiner gets is the document. @throws when it is not */
 export const checkRoom = async (target: Target, room: string, document: LargeDocument): Promise<void> => {

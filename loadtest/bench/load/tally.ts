@@ -11,9 +11,15 @@ export class Tally {
   /** Messages that brought them. */
   frames = 0
   duplicates = 0
+  /** Messages that brought presence. */
+  presenceFrames = 0
+  /** Presence states in them. */
+  presences = 0
   /** Updates that writers had acknowledged (Weft protocol). */
   acked = 0
   nacked = 0
+  /** Of {@link Member.send}. */
+  sentAcked = 0
   /** Connections that the server ended. */
   lostConnections = 0
   /** Of deliveries by the node that took the update: all of them, where there is one node. */
@@ -29,7 +35,16 @@ export class Tally {
   }
 
   reset(): void {
-    this.sent = this.expected = this.delivered = this.frames = this.duplicates = this.acked = this.nacked = 0
+    this.sent =
+      this.expected =
+      this.delivered =
+      this.frames =
+      this.presenceFrames =
+      this.presences =
+      this.duplicates =
+      this.acked =
+      this.nacked =
+        0
     this.latency.reset()
     this.crossLatency.reset()
     this.ackLatency.reset()

@@ -1,12 +1,14 @@
 import { randomBytes } from 'node:crypto'
 import { FrameType, PROTOCOL_VERSION, decodeServerFrame, encodeClientFrame } from '@weft/protocol'
 import { ByteWriter } from '../wire/bytes.js'
-import { Connection } from '../wire/connection.js'
+import { Connection, framed } from '../wire/connection.js'
 import { keystrokeLength, writeKeystroke } from '../wire/keystrokes.js'
+import { awarenessUpdate, stateCount } from '../wire/presence-wire.js'
 import { Opcode, frameHeaderLength, writeFrameHeader } from '../wire/websocket-frames.js'
 import {
   ackNumber,
   isFrame,
+  presencesStart,
   scanUpdatesFrame,
   updateFrameLength,
   weftPath,
@@ -31,6 +33,9 @@ export const joinAsWeft = async (options: MemberOptions): Promise<Member> => {
   const { typist, receiver, tally } = options
   const synced: Deferred = deferred()
   let room = 0
+  /** Of {@link Member.send}: how many, and up to which they are acknowledged. */
+  let sent = 0
+  let ackedSent = 0
   /** Keystrokes are numbered by their clock; the typist may have typed before this connection. */
   const firstClock = typist?.clock ?? 0
   const visitor = {
@@ -38,7 +43,11 @@ export const joinAsWeft = async (options: MemberOptions): Promise<Member> => {
       receiver.update(bytes, start, end, connection.readAt),
   }
   const acked = (n: number): void => {
-    if (typist === null) return
+    if (typist === null) {
+      tally.sentAcked += n - ackedSent
+      ackedSent = n
+      return
+    }
     const until = firstClock + n
     for (; typist.acked < until; typist.acked++) {
       tally.acked++
@@ -93,7 +102,10 @@ export const joinAsWeft = async (options: MemberOptions): Promise<Member> => {
           tally.frames++
           scanUpdatesFrame(bytes, start, end, visitor)
         } else if (isFrame(bytes, start, FrameType.ack, 4)) acked(ackNumber(bytes, start))
-        else if (!isFrame(bytes, start, FrameType.watermark, 3)) other(bytes.subarray(start, end))
+        else if (isFrame(bytes, start, FrameType.presences, 3)) {
+          tally.presenceFrames++
+          tally.presences += stateCount(bytes, presencesStart(bytes, start))
+        } else if (!isFrame(bytes, start, FrameType.watermark, 3)) other(bytes.subarray(start, end))
       },
       closed(code, reason) {
         tally.lostConnections++
@@ -107,7 +119,6 @@ export const joinAsWeft = async (options: MemberOptions): Promise<Member> => {
   await synced.promise
   return {
     typist,
-    receiver,
     type(count) {
       if (typist === null) throw new Error('this member does not type')
       const writer = new ByteWriter(Buffer.allocUnsafe(count * messageBytes))
@@ -121,6 +132,15 @@ export const joinAsWeft = async (options: MemberOptions): Promise<Member> => {
         writeKeystroke(writeUpdateFrame(writer, room, n, length), typist.client, clock)
       }
       connection.write(writer.finish())
+    },
+    send(updates) {
+      const frames = updates.map((update) =>
+        framed(encodeClientFrame({ type: 'update', room, n: ++sent, update })),
+      )
+      connection.write(Buffer.concat(frames))
+    },
+    show(presence) {
+      connection.send(encodeClientFrame({ type: 'presence', room, awareness: awarenessUpdate(presence) }))
     },
     close: () => connection.close(),
   }

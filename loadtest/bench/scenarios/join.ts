@@ -4,6 +4,7 @@ import { loopDelayMaxMs } from '../measure/metrics.js'
 import { percentile } from '../measure/statistics.js'
 import { measure } from '../measure/window.js'
 import { type Column, type Goal, type Row, atMost } from '../report/result.js'
+import { isPeer } from '../servers/peers.js'
 import type { Target } from '../servers/target.js'
 import { type LargeTargets, largeRoom, quiet, startLargeTargets } from './large-targets.js'
 import { type Measured, type Scenario, alternate } from './scenario.js'
@@ -35,7 +36,9 @@ export const join: Scenario = {
     const targets = targetsOf(bench, large)
     const rows: Row[] = []
     for (const clients of [1, 100]) {
-      const contenders = targets.map((target) => ({
+      // One at a time tells little more of others, and they are slow.
+      const taking = targets.filter(({ name }) => clients > 1 || !isPeer(name))
+      const contenders = taking.map((target) => ({
         name: target.name,
         measure: () => joinAtOnce(target, clients),
       }))
@@ -56,15 +59,16 @@ export const join: Scenario = {
 const pointOf = (clients: number): string => (clients === 1 ? '1 client' : `${clients} clients at once`)
 
 /** Those of the servers that the run wants, bare first. */
-export const targetsOf = (bench: Bench, { bare, weft }: LargeTargets): Target[] => [
+export const targetsOf = (bench: Bench, { bare, weft, peers }: LargeTargets): Target[] => [
   ...(bare ? [bare] : []),
   ...(weft && bench.wants('weft') ? [weft.weft] : []),
   ...(weft && bench.wants('weft-yjs') ? [weft.yjs] : []),
+  ...peers,
 ]
 
 const joinAtOnce = async (target: Target, clients: number): Promise<Measured> => {
   const rounds = clients === 1 ? singles : 1
-  await loopDelayMaxMs(target.port)
+  await loopDelayMaxMs(target.metricsPort)
   const { result, cost } = await measure(target, async () => {
     const times: number[] = []
     let allMs = 0
@@ -86,7 +90,7 @@ const joinAtOnce = async (target: Target, clients: number): Promise<Measured> =>
     }
     return { times, allMs: allMs / rounds, bytes, failed, reasons }
   })
-  const loopMs = await loopDelayMaxMs(target.port)
+  const loopMs = await loopDelayMaxMs(target.metricsPort)
   const each = clients * rounds
   await quiet(target, 3000)
   return {

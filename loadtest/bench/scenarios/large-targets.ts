@@ -1,9 +1,9 @@
-import type { Bench, WeftServer } from '../bench.js'
+import type { Bench, PeerServer, WeftServer } from '../bench.js'
 import { type LargeDocument, largeDocument } from '../data/large-document.js'
-import { checkRoom, seedRoom } from '../load/seed.js'
+import { checkRoom, seedPeer, seedRoom } from '../load/seed.js'
 import { cpuTime } from '../measure/proc.js'
 import { setTimeout as sleep } from 'node:timers/promises'
-import type { Target } from '../servers/target.js'
+import type { OwnTarget, Target } from '../servers/target.js'
 
 /** The room that the large document is typed into. */
 export const largeRoom = 'bench large document'
@@ -12,9 +12,11 @@ export const largeRoom = 'bench large document'
 export interface LargeTargets {
   readonly document: LargeDocument
   /** The bare server with cached replies, if it takes part. */
-  readonly bare: (Target & { stop(): Promise<void> }) | null
+  readonly bare: OwnTarget | null
   /** The Weft server that was seeded, if it takes part. */
   readonly weft: WeftServer | null
+  /** Servers of others that hold it. Somebody is in the room: what is kept in memory stays. */
+  readonly peers: readonly PeerServer[]
   readonly notes: readonly string[]
 }
 
@@ -26,7 +28,17 @@ export const startLargeTargets = async (bench: Bench): Promise<LargeTargets> => 
       `${document.inSyncUpdate.length} bytes of deletes`,
   ]
   const bare = bench.wants('bare') ? await bench.bare(document.state) : null
-  if (!bench.wantsWeft) return { document, bare, weft: null, notes }
+  const seeded: PeerServer[] = []
+  for (const server of await bench.startPeers()) {
+    bench.log(`seeding ${server.name}`)
+    try {
+      await seedPeer(server, largeRoom, document.state)
+      seeded.push(server)
+    } catch (error) {
+      bench.complain(server.name, error)
+    }
+  }
+  if (!bench.wantsWeft) return { document, bare, weft: null, peers: seeded, notes }
   const weft = await bench.weft()
   bench.log('seeding the large document')
   const start = performance.now()
@@ -36,7 +48,7 @@ export const startLargeTargets = async (bench: Bench): Promise<LargeTargets> => 
   // The room goes idle and is compacted: what follows is measured on a quiet server.
   await quiet(weft.weft, 10_000)
   for (const target of [weft.weft, weft.yjs]) await checkRoom(target, largeRoom, document)
-  return { document, bare, weft, notes }
+  return { document, bare, weft, peers: seeded, notes }
 }
 
 const stepMs = 250

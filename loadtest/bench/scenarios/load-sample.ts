@@ -3,6 +3,7 @@ import type { Fleet, LoadResult } from '../load/fleet.js'
 import { findMost } from '../load/search.js'
 import { type Cost, measure } from '../measure/window.js'
 import { type Column, type Row, type Sample, rowOf } from '../report/result.js'
+import { isPeer } from '../servers/peers.js'
 import type { Target } from '../servers/target.js'
 import type { Measured } from './scenario.js'
 
@@ -78,9 +79,9 @@ export const shortfall = (result: LoadResult, rate: number, p99LimitMs: number):
 }
 
 /**
- * Searches for the most that a fleet's server sustains.
+ * Searches for the most that a fleet's server sustains, and closes the fleet. What a server of others cannot take ends its
+ * search.
  * @param searched goes by steps of `updatesPerStep` updates/s (deliveries, where one update leads to many)
- * @returns the fleet to go on with (a server may have ended connections that it could not serve), and the row
  */
 export const most = async (
   bench: Bench,
@@ -95,23 +96,34 @@ export const most = async (
     readonly per: 'delivery' | 'update'
     readonly p99LimitMs: number
   },
-): Promise<{ fleet: Fleet; row: Row }> => {
+): Promise<Row> => {
   let current = fleet
   const complaints: string[] = []
-  const found = await findMost(searched.from, searched.to, bench.quick ? 0 : 2, async (step) => {
-    if (current.isBroken) current = await current.renew()
-    const rate = step * searched.updatesPerStep
-    const { sample, result } = await measureLoad(current, target, rate, searched.seconds, searched.per)
-    complaints.push(...current.tally.complaints)
-    const short = shortfall(result, rate, searched.p99LimitMs)
-    const shares = `generator ${Math.round(sample['generator'] ?? 0)} %, others ${Math.round(sample['others'] ?? 0)} %`
-    bench.log(
-      `${searched.point}, ${target.name}, ${Math.round(rate)} updates/s: ${short ?? 'held'} (${shares})`,
-    )
-    const hopeless =
-      short !== null && (bench.quick || result.lost > 0 || result.p99 > 3 * searched.p99LimitMs)
-    return { held: short === null, hopeless, value: sample }
-  })
-  if (current.isBroken) current = await current.renew()
-  return { fleet: current, row: rowOf(searched.point, target.name, found ? [found.value] : [], complaints) }
+  /** What was sustained, each higher than the one before. */
+  const sustained: Sample[] = []
+  try {
+    // Coarser for others, whose searches would make the run too long.
+    const halvings = bench.quick ? 0 : isPeer(target.name) ? 1 : 2
+    await findMost(searched.from, searched.to, halvings, async (step) => {
+      if (current.isBroken) current = await current.renew()
+      const rate = step * searched.updatesPerStep
+      const { sample, result } = await measureLoad(current, target, rate, searched.seconds, searched.per)
+      complaints.push(...current.tally.complaints)
+      const short = shortfall(result, rate, searched.p99LimitMs)
+      const shares = `generator ${Math.round(sample['generator'] ?? 0)} %, others ${Math.round(sample['others'] ?? 0)} %`
+      bench.log(
+        `${searched.point}, ${target.name}, ${Math.round(rate)} updates/s: ${short ?? 'held'} (${shares})`,
+      )
+      const hopeless =
+        short !== null && (bench.quick || result.lost > 0 || result.p99 > 3 * searched.p99LimitMs)
+      if (short === null) sustained.push(sample)
+      return { held: short === null, hopeless, value: sample }
+    })
+  } catch (error) {
+    if (!isPeer(target.name)) throw error
+    complaints.push(`the search ended: ${error instanceof Error ? error.message : String(error)}`)
+  } finally {
+    current.close()
+  }
+  return rowOf(searched.point, target.name, sustained.slice(-1), complaints)
 }

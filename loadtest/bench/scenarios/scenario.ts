@@ -1,4 +1,7 @@
 import type { Bench } from '../bench.js'
+import { Fleet, type FleetOptions } from '../load/fleet.js'
+import { isPeer } from '../servers/peers.js'
+import type { Target } from '../servers/target.js'
 import { type Row, type Sample, type ScenarioResult, reference, rowOf } from '../report/result.js'
 
 /** One kind of measurement. */
@@ -32,12 +35,22 @@ export const alternate = async (
 ): Promise<Row[]> => {
   const samples = contenders.map((): Sample[] => [])
   const complaints = contenders.map((): string[] => [])
+  const failed = new Set<Contender>()
   for (let repetition = 0; repetition < bench.repetitions; repetition++) {
     for (const [i, contender] of contenders.entries()) {
-      bench.log(`${point}, ${contender.name}, ${repetition + 1} of ${bench.repetitions}`)
-      const measured = await contender.measure()
-      samples[i]!.push(measured.sample)
-      complaints[i]!.push(...(measured.complaints ?? []))
+      const repetitions = bench.repetitionsOf(contender.name)
+      if (repetition >= repetitions || failed.has(contender)) continue
+      bench.log(`${point}, ${contender.name}, ${repetition + 1} of ${repetitions}`)
+      try {
+        const measured = await contender.measure()
+        samples[i]!.push(measured.sample)
+        complaints[i]!.push(...(measured.complaints ?? []))
+      } catch (error) {
+        // A server of others that cannot take this is told of in its row; the rest goes on.
+        if (!isPeer(contender.name)) throw error
+        failed.add(contender)
+        complaints[i]!.push(`failed: ${messageOf(error)}`)
+      }
     }
   }
   const against = samples[contenders.findIndex(({ name }) => name === reference)]
@@ -54,13 +67,50 @@ export const alternate = async (
   )
 }
 
-/** Starts the servers that the run wants, bare first. */
-export const startTargets = async (bench: Bench) => {
+const messageOf = (error: unknown): string =>
+  (error instanceof Error ? error.message : String(error)).split('\n')[0]!
+
+/** Clients of one server. */
+export interface Crowd {
+  readonly target: Target
+  fleet: Fleet
+}
+
+/**
+ * Connects the same clients to each server.
+ * @param point the point of the row that tells of a server of others that could not take them
+ * @param warmUp what is done with them before they are measured
+ */
+export const connectAll = async (
+  targets: readonly Target[],
+  options: FleetOptions,
+  point: string,
+  warmUp: (fleet: Fleet) => Promise<unknown>,
+): Promise<{ crowds: Crowd[]; failed: Row[] }> => {
+  const crowds: Crowd[] = []
+  const failed: Row[] = []
+  for (const target of targets) {
+    try {
+      const fleet = await Fleet.connect(target, options)
+      await warmUp(fleet)
+      crowds.push({ target, fleet })
+    } catch (error) {
+      if (!isPeer(target.name)) throw error
+      failed.push(rowOf(point, target.name, [], [`failed: ${messageOf(error)}`]))
+    }
+  }
+  return { crowds, failed }
+}
+
+/** Starts the servers that the run wants, bare first, those of others last. */
+export const startTargets = async (bench: Bench): Promise<Target[]> => {
   const targets = bench.wants('bare') ? [await bench.bare()] : []
+  const others = await bench.startPeers()
   const server = bench.wantsWeft ? await bench.weft() : null
   return [
     ...targets,
     ...(server && bench.wants('weft') ? [server.weft] : []),
     ...(server && bench.wants('weft-yjs') ? [server.yjs] : []),
+    ...others,
   ]
 }

@@ -17,6 +17,8 @@ export interface ServerProcess {
 export interface ChildOptions {
   /** Flags of Node itself. */
   readonly execArgv?: readonly string[]
+  /** Another Node than this process's. */
+  readonly node?: string | null
   readonly script: string
   readonly args?: readonly string[]
   readonly env: Readonly<Record<string, string>>
@@ -37,7 +39,12 @@ process.on('exit', () => {
 
 /** Starts a Node server on the server's core and waits until it is ready. */
 export const startChild = async (options: ChildOptions): Promise<ServerProcess> => {
-  const node = [process.execPath, ...(options.execArgv ?? []), options.script, ...(options.args ?? [])]
+  const node = [
+    options.node ?? process.execPath,
+    ...(options.execArgv ?? []),
+    options.script,
+    ...(options.args ?? []),
+  ]
   // taskset replaces itself with the server: the pid is the server's.
   const command = options.cores ? ['taskset', '-c', String(options.cores.server), ...node] : node
   const child = spawn(command[0]!, command.slice(1), {

@@ -154,6 +154,9 @@ export class Connection {
   }
 }
 
+/** @returns a binary message as {@link Connection.write} takes it */
+export const framed = (payload: Uint8Array): Uint8Array => frame(Opcode.binary, payload)
+
 const frame = (opcode: number, payload: Uint8Array): Uint8Array =>
   writeFrameHeader(
     new ByteWriter(Buffer.allocUnsafe(frameHeaderLength(payload.length) + payload.length)),

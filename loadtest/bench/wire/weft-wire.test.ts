@@ -3,7 +3,13 @@ import { describe, expect, test } from 'vitest'
 import { largestWeftMessage } from '../load/weft-member.js'
 import { largestYjsMessage } from '../load/yjs-member.js'
 import { ByteWriter } from './bytes.js'
-import { ackNumber, scanUpdatesFrame, updateFrameLength, writeUpdateFrame } from './weft-wire.js'
+import {
+  ackNumber,
+  presencesStart,
+  scanUpdatesFrame,
+  updateFrameLength,
+  writeUpdateFrame,
+} from './weft-wire.js'
 import { YSync, encodeSync, syncDataStart } from './y-wire.js'
 
 const numbers = [1, 127, 128, 255, 256, 65_535, 65_536, 0xffff_ffff]
@@ -35,6 +41,12 @@ describe('Weft frames in place', () => {
     expect(found.length).toBe(count)
     expect(found.every((update, i) => updates[i]!.equals(update))).toBe(true)
   })
+})
+
+test.each([1, 200, 300, 70_000])('the awareness update of a PRESENCES frame, %i bytes', (length) => {
+  const awareness = Buffer.alloc(length, 5)
+  const bytes = Buffer.from(encodeServerFrame({ type: 'presences', room: 300, awareness }))
+  expect(bytes.subarray(presencesStart(bytes, 0)).equals(awareness)).toBe(true)
 })
 
 test.each([0, 127, 128, 20_000])('the data of a sync message of %i bytes', (length) => {

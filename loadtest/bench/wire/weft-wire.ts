@@ -78,3 +78,11 @@ export const syncPart = (bytes: Uint8Array, start: number): number => {
   packedUint(bytes)
   return packedUint(bytes)
 }
+
+/** @returns where the awareness update of a PRESENCES frame begins */
+export const presencesStart = (bytes: Buffer, start: number): number => {
+  cursor = start + 2
+  packedUint(bytes)
+  const wide = 1 << (bytes[cursor]! - 0xc4)
+  return cursor + 1 + wide
+}

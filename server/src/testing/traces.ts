@@ -1,8 +1,9 @@
 /*
- * Editing traces: recorded keystrokes of real people from `../shared/traces` beside the repository, and generated ones of
+ * Editing traces: recorded keystrokes of real people from `WEFT_TRACES` (default: `../shared/traces` beside the repository), and generated ones of
  * the same form where that folder is absent. Positions count Unicode code points.
  */
 import { existsSync, readFileSync } from 'node:fs'
+import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { gunzipSync } from 'node:zlib'
 import * as Y from 'yjs'
@@ -28,10 +29,11 @@ export interface ConcurrentTrace {
   }[]
 }
 
-const folder = new URL('../../../../shared/traces/', import.meta.url)
+const folder =
+  process.env['WEFT_TRACES'] ?? fileURLToPath(new URL('../../../../shared/traces/', import.meta.url))
 
 const read = (name: string): unknown => {
-  const path = fileURLToPath(new URL(`${name}.json.gz`, folder))
+  const path = join(folder, `${name}.json.gz`)
   return existsSync(path) ? JSON.parse(gunzipSync(readFileSync(path)).toString()) : null
 }
 
