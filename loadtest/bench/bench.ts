@@ -21,7 +21,10 @@ export const targetNames = ['bare', 'weft', 'weft-yjs', ...peerNames] as const
 export type TargetName = (typeof targetNames)[number]
 
 export interface BenchOptions {
+  /** Shorter stretches, and fewer points. */
   readonly quick: boolean
+  /** How often each server is measured at each point. */
+  readonly repetitions: number
   readonly only: readonly TargetName[]
   readonly cores: Cores | null
   /** Node flags for the Weft server, for profiling it. */
@@ -81,7 +84,7 @@ export class Bench {
   constructor(options: BenchOptions) {
     this.options = options
     this.quick = options.quick
-    this.repetitions = options.quick ? 1 : 3
+    this.repetitions = options.repetitions
     this.log = options.log
   }
 
@@ -112,7 +115,7 @@ export class Bench {
 
   /** How often a server is measured at each point: those of others less often, or a run takes too long. */
   repetitionsOf(name: string): number {
-    return isPeer(name) ? Math.min(2, this.repetitions) : this.repetitions
+    return isPeer(name) ? Math.max(1, this.repetitions - 1) : this.repetitions
   }
 
   wants(name: TargetName): boolean {

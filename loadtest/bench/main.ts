@@ -6,6 +6,7 @@ import { readOptions, usage } from './options.js'
 import { formatScenario } from './report/markdown.js'
 import { describeEnvironment, writeRecord } from './report/record.js'
 import type { ScenarioResult } from './report/result.js'
+import { scenarios } from './scenarios/index.js'
 import { drawRecord } from './report/draw.js'
 import { peerNames, peerVersions } from './servers/peers.js'
 import { pinSelf } from './servers/cores.js'
@@ -23,7 +24,9 @@ const main = async (): Promise<void> => {
     peers: await peerVersions(peerNames.filter((name) => only.includes(name))),
   })
   const log = (text: string): void => void process.stderr.write(`${text}\n`)
-  const bench = new Bench({ quick, only, cores, weftExecArgv: flags, log })
+  // All of it is to take less than 20 minutes.
+  const repetitions = quick ? 1 : chosen.length === scenarios.length ? 2 : 3
+  const bench = new Bench({ quick, repetitions, only, cores, weftExecArgv: flags, log })
   // A second signal ends at once: the children are killed on exit.
   const interrupted = (): void => {
     process.once('SIGINT', () => process.exit(130))

@@ -6,7 +6,7 @@ import { Bench } from '../bench/bench.js'
 import { formatNumber } from '../bench/report/markdown.js'
 import { pinSelf } from '../bench/servers/cores.js'
 import { measureCosts, measureLoad } from './measure.js'
-import { type Load, type Prediction, type UnitCosts, error, predict } from './model.js'
+import { type Habit, type Load, type Prediction, type UnitCosts, carried, error, predict } from './model.js'
 
 /** What the predictions are checked on: other rooms, members and rates than the costs were taken from. */
 const checks: readonly { readonly title: string; readonly load: Load }[] = [
@@ -32,6 +32,7 @@ const units: readonly { readonly key: keyof UnitCosts; readonly text: string; re
   { key: 'processBytes', text: 'a node', unit: 'bytes' },
   { key: 'connectionBytes', text: 'a connection in a room', unit: 'bytes' },
   { key: 'roomBytes', text: 'an open room', unit: 'bytes' },
+  { key: 'commits', text: 'group commits of a node at 1,600 updates/s', unit: 'each second' },
   { key: 'deliveryBytes', text: 'an update on the wire to one member', unit: 'bytes' },
 ]
 
@@ -42,6 +43,29 @@ const parts: readonly { readonly key: keyof Prediction; readonly text: string; r
   { key: 'memory', text: 'memory of the nodes, MB', scale: 1e-6 },
   { key: 'egress', text: 'to clients, MB/s', scale: 1e-6 },
 ]
+
+/** Rooms of four, in which each person types two keystrokes a second for a tenth of the time. */
+const habit: Habit = { membersPerRoom: 4, updatesPerSecond: 0.2 }
+/** How much of its core a node may use on the average. */
+const budget = 0.6
+/** Nodes, and the cells that they are divided into. */
+const sizes = [
+  [1, 1],
+  [10, 1],
+  [1000, 1],
+  [1000, 100],
+] as const
+
+const carriedTable = (costs: UnitCosts): string =>
+  [
+    '| nodes | cells | people | updates/s | MB a node | to clients, MB/s | PostgreSQL, cores | Redis, cores | notices/s at a node |',
+    '|---:|---:|---:|---:|---:|---:|---:|---:|---:|',
+    ...sizes.map(([nodes, cells]) => {
+      const all = carried(costs, habit, nodes, cells, budget)
+      const cell = (value: number, digits = 0): string => formatNumber(value, digits)
+      return `| ${cell(nodes)} | ${cell(cells)} | ${cell(all.people)} | ${cell(all.updatesPerSecond)} | ${cell(all.memoryPerNode / 1e6)} | ${cell(all.egress / 1e6)} | ${cell(all.databaseCpu, 1)} | ${cell(all.redisCpu, 1)} | ${cell(all.notices / nodes)} |`
+    }),
+  ].join('\n')
 
 const costTable = (costs: UnitCosts): string =>
   [
@@ -55,13 +79,21 @@ const costTable = (costs: UnitCosts): string =>
 
 const main = async (): Promise<void> => {
   const log = (text: string): void => void process.stderr.write(`${text}\n`)
-  const bench = new Bench({ quick: false, only: ['weft'], cores: pinSelf(), weftExecArgv: [], log })
+  const bench = new Bench({
+    quick: false,
+    repetitions: 3,
+    only: ['weft'],
+    cores: pinSelf(),
+    weftExecArgv: [],
+    log,
+  })
   const interrupted = (): void => void bench.dispose().finally(() => process.exit(130))
   process.once('SIGINT', interrupted)
   process.once('SIGTERM', interrupted)
   try {
     const costs = await measureCosts(bench)
     console.log(`${costTable(costs)}\n`)
+    console.log(`${carriedTable(costs)}\n`)
     console.log('| configuration | part | predicted | measured | error |\n|---|---|---:|---:|---:|')
     for (const { title, load } of checks) {
       const predicted = predict(costs, load)

@@ -37,6 +37,8 @@ interface Spent {
   readonly database: number
   readonly bytesSent: number
   readonly deliveries: number
+  /** Per second. */
+  readonly commits: number
 }
 
 const median = (samples: readonly number[]): number => statistic(samples).median
@@ -45,24 +47,36 @@ const median = (samples: readonly number[]): number => statistic(samples).median
 const spentAt = async (bench: Bench, fleet: Fleet, target: Target, rate: number): Promise<Spent> => {
   const samples: Spent[] = []
   for (let i = 0; i < repetitions; i++) {
-    const sentBefore = (await scrape(target.port)).get('weft_published_bytes_total') ?? NaN
+    const before = await counters(target)
     const start = performance.now()
     const { result, cost } = await measure(target, () => fleet.load(rate, seconds))
     const elapsed = (performance.now() - start) / 1000
+    const after = await counters(target)
     if (result.lost > 0 || result.nacked > 0) throw new Error(`at ${rate}/s ${result.lost} were lost`)
     samples.push({
       server: (cost.serverCpuMs * 1000) / elapsed,
       database: (cost.databaseCpuMs * 1000) / elapsed,
-      bytesSent: ((await scrape(target.port)).get('weft_published_bytes_total') ?? NaN) - sentBefore,
+      bytesSent: after.bytes - before.bytes,
       deliveries: result.delivered,
+      commits: (after.commits - before.commits) / elapsed,
     })
     bench.log(`${rate} updates/s: ${Math.round(samples.at(-1)!.server / 1e4)} % of a core`)
   }
+  const of = (key: keyof Spent): number => median(samples.map((sample) => sample[key]))
   return {
-    server: median(samples.map((sample) => sample.server)),
-    database: median(samples.map((sample) => sample.database)),
-    bytesSent: median(samples.map((sample) => sample.bytesSent)),
-    deliveries: median(samples.map((sample) => sample.deliveries)),
+    server: of('server'),
+    database: of('database'),
+    bytesSent: of('bytesSent'),
+    deliveries: of('deliveries'),
+    commits: of('commits'),
+  }
+}
+
+const counters = async (target: Target): Promise<{ bytes: number; commits: number }> => {
+  const metrics = await scrape(target.port)
+  return {
+    bytes: metrics.get('weft_published_bytes_total') ?? NaN,
+    commits: metrics.get('weft_journal_batch_entries_count') ?? NaN,
   }
 }
 
@@ -83,6 +97,7 @@ const typing = async (bench: Bench, options: FleetOptions, at: readonly [number,
     server: lineThrough([at[0], low.server], [at[1], high.server]),
     database: lineThrough([at[0], low.database], [at[1], high.database]),
     deliveryBytes: high.bytesSent / high.deliveries,
+    commits: high.commits,
   }
 }
 
@@ -166,6 +181,7 @@ export const measureCosts = async (bench: Bench): Promise<UnitCosts> => {
     connectionBytes,
     roomBytes,
     deliveryBytes: large.deliveryBytes,
+    commits: small.commits,
   }
 }
 

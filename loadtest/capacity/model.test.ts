@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { error, lineThrough, predict, split, type UnitCosts } from './model.js'
+import { carried, error, lineThrough, predict, split, type UnitCosts } from './model.js'
 
 const costs: UnitCosts = {
   node: 5_000,
@@ -11,6 +11,7 @@ const costs: UnitCosts = {
   databaseUpdate: 15,
   redisUpdate: 8,
   processBytes: 100e6,
+  commits: 100,
   connectionBytes: 5_000,
   roomBytes: 10_000,
   deliveryBytes: 50,
@@ -41,4 +42,17 @@ test('unit costs are told apart by two rates, and by two sizes of rooms', () => 
   expect(() => lineThrough([100, 7], [100, 8])).toThrow(RangeError)
   expect(split(40, 2, 220, 20)).toEqual({ update: 30, delivery: 10 })
   expect(error(110, 100)).toBeCloseTo(0.1)
+})
+
+test('what nodes carry: their budget divided by what a person costs; cells hear nothing of each other', () => {
+  const habit = { membersPerRoom: 4, updatesPerSecond: 0.5 }
+  const one = carried(costs, habit, 1, 1, 0.605)
+  // 600 ms a second, of which a person takes 0.5 x (30 + 3 x 10) microseconds.
+  expect(one).toMatchObject({ people: 20_000, updatesPerSecond: 10_000, redisCpu: 0, notices: 0 })
+  const whole = carried(costs, habit, 100, 1, 0.605)
+  const divided = carried(costs, habit, 100, 10, 0.605)
+  expect(whole.people).toBe(1_500_000)
+  expect([whole.notices, divided.notices]).toEqual([100 * 99 * 100, 10 * 10 * 9 * 100])
+  expect(divided.databaseCpu).toBeCloseTo(whole.databaseCpu)
+  expect(() => carried(costs, habit, 1, 1, 0.001)).toThrow(RangeError)
 })

@@ -32,6 +32,8 @@ export interface UnitCosts {
   readonly redisUpdate: number
   /** A node that has been busy, without its connections and rooms. */
   readonly processBytes: number
+  /** Group commits of a node that takes many updates, per second. */
+  readonly commits: number
   readonly connectionBytes: number
   readonly roomBytes: number
   /** Sent to a member for an update, TCP and IP headers left out. */
@@ -107,3 +109,58 @@ export const split = (
 
 /** How far a prediction is from what was measured, as a share of the latter: 0.1 is 10 % too much. */
 export const error = (predicted: number, measured: number): number => predicted / measured - 1
+
+/** What people do on the average, all day. */
+export interface Habit {
+  readonly membersPerRoom: number
+  /** Of each person. */
+  readonly updatesPerSecond: number
+}
+
+/** What so many nodes carry, and what that asks of the rest. */
+export interface Carried {
+  readonly people: number
+  readonly updatesPerSecond: number
+  readonly memoryPerNode: number
+  readonly egress: number
+  /** Cores of PostgreSQL, of all that there are. */
+  readonly databaseCpu: number
+  /** Cores of Redis, where every update goes through it to one other node. */
+  readonly redisCpu: number
+  /** Commit notices that arrive at nodes, per second: each node hears of those of all others. */
+  readonly notices: number
+}
+
+/**
+ * What nodes carry of which each may use so much of its core.
+ * @param cells deployments of their own, with a database and a Redis each, that the nodes are divided into
+ * @throws {RangeError} when a node has nothing left for people
+ */
+export const carried = (
+  costs: UnitCosts,
+  habit: Habit,
+  nodes: number,
+  cells: number,
+  budget: number,
+): Carried => {
+  const { membersPerRoom, updatesPerSecond } = habit
+  const relay = nodes === 1 ? 0 : costs.relay
+  const each = updatesPerSecond * (costs.update + costs.delivery * (membersPerRoom - 1) + relay)
+  const left = budget * perCore - costs.node
+  if (left <= 0) throw new RangeError('a node has nothing left for people')
+  const people = Math.floor(left / each) * nodes
+  const updates = people * updatesPerSecond
+  const perCell = nodes / cells
+  return {
+    people,
+    updatesPerSecond: updates,
+    memoryPerNode:
+      costs.processBytes +
+      (people / nodes) * costs.connectionBytes +
+      (people / nodes / membersPerRoom) * costs.roomBytes,
+    egress: updates * (membersPerRoom - 1) * costs.deliveryBytes,
+    databaseCpu: (nodes * costs.databaseNode + updates * costs.databaseUpdate) / perCore,
+    redisCpu: nodes === 1 ? 0 : (updates * costs.redisUpdate) / perCore,
+    notices: cells * perCell * (perCell - 1) * costs.commits,
+  }
+}

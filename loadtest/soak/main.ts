@@ -53,6 +53,7 @@ const main = async (): Promise<void> => {
   process.once('SIGTERM', () => interrupt.abort())
   const bench = new Bench({
     quick: false,
+    repetitions: 1,
     only: ['weft', 'weft-yjs'],
     cores: pinSelf(),
     weftExecArgv: [],

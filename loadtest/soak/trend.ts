@@ -33,16 +33,22 @@ export const warmUpShare = 0.4
 
 /** What each may grow by: what a collector leaves lying about, and what is on its way at the moment of a sample. */
 const allowances: Readonly<Record<Held, (first: number) => number>> = {
-  rss: (first) => Math.max(16e6, first * 0.05),
-  heap: (first) => Math.max(8e6, first * 0.1),
+  rss: (first) => Math.max(24e6, first * 0.05),
+  heap: (first) => Math.max(12e6, first * 0.1),
   descriptors: () => 4,
   handles: () => 4,
   connections: () => 0,
   rooms: () => 0,
 }
 
+/** Memory swings between collections: what stays is its lowest. Of all else the median counts. */
+const valueOf = (held: Held, samples: readonly Sample[]): number => {
+  const { min, median } = statistic(samples.map((sample) => sample[held]))
+  return held === 'rss' || held === 'heap' ? min : median
+}
+
 /**
- * Compares the medians of the first and the last third of what follows the warm-up.
+ * Compares the first and the last third of what follows the warm-up.
  * @throws {RangeError} with too few samples to tell
  */
 export const trendsOf = (samples: readonly Sample[]): Trend[] => {
@@ -51,9 +57,8 @@ export const trendsOf = (samples: readonly Sample[]): Trend[] => {
   const third = Math.floor(counted.length / 3)
   if (third < 3) throw new RangeError(`${counted.length} samples after the warm-up tell nothing`)
   return (Object.keys(allowances) as Held[]).map((held) => {
-    const [first, last] = [counted.slice(0, third), counted.slice(-third)].map(
-      (part) => statistic(part.map((sample) => sample[held])).median,
-    ) as [number, number]
+    const first = valueOf(held, counted.slice(0, third))
+    const last = valueOf(held, counted.slice(-third))
     const allowed = allowances[held](first)
     return { held, first, last, allowed, isFlat: last - first <= allowed }
   })
