@@ -1,6 +1,7 @@
 import { existsSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 
+export * from './limits.js'
 export * from './schema.js'
 
 const beside = fileURLToPath(new URL('./migrations', import.meta.url))

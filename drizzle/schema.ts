@@ -21,9 +21,6 @@ const moment = (name: string) => timestamp(name, { withTimezone: true })
 /** `events.kind`. */
 export const eventKinds = { update: 0, message: 1 } as const
 
-/** The most bytes of `snapshots.state` in one row: 1 MiB. */
-export const maxSnapshotPartBytes = 1024 * 1024
-
 /** One row a room. A deleted room keeps its row, so that its epoch still fences late commits. */
 export const rooms = pgTable(
   'rooms',

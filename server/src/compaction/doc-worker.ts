@@ -14,7 +14,7 @@ import {
   toStoreError,
   writeSnapshot,
   type Sql,
-} from '../store/index.js'
+} from '../store/worker.js'
 import type { RoomId, Seq } from '../ids.js'
 import type { StoreConnection } from '../store/types.js'
 import { addsNothing as checkAddsNothing } from './adds-nothing.js'

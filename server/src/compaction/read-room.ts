@@ -6,7 +6,7 @@ import {
   readLatestSnapshot,
   readSnapshotSeqs,
   type Sql,
-} from '../store/index.js'
+} from '../store/worker.js'
 import type { StoredEvent } from '../store/types.js'
 import { DocWorkerError } from './errors.js'
 

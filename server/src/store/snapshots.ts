@@ -1,5 +1,5 @@
 import { randomInt } from 'node:crypto'
-import { maxSnapshotPartBytes } from '@weft/drizzle'
+import { maxSnapshotPartBytes } from '@weft/drizzle/limits'
 import type { RoomId, Seq } from '../ids.js'
 import { base64 } from './events.js'
 import { openClient, type Sql } from './sql.js'
