@@ -11,12 +11,12 @@ import { type Habit, type Load, type Prediction, type UnitCosts, carried, error,
 /** What the predictions are checked on: other rooms, members and rates than the costs were taken from. */
 const checks: readonly { readonly title: string; readonly load: Load }[] = [
   {
-    title: 'one node: 200 rooms of 6, 800 updates/s',
-    load: { rooms: 200, membersPerRoom: 6, updatesPerSecond: 800, nodes: 1 },
+    title: 'one node: 300 rooms of 6, 3,000 updates/s',
+    load: { rooms: 300, membersPerRoom: 6, updatesPerSecond: 3_000, nodes: 1 },
   },
   {
-    title: 'two nodes: 100 rooms of 4, 800 updates/s',
-    load: { rooms: 100, membersPerRoom: 4, updatesPerSecond: 800, nodes: 2 },
+    title: 'two nodes: 200 rooms of 4, 2,000 updates/s',
+    load: { rooms: 200, membersPerRoom: 4, updatesPerSecond: 2_000, nodes: 2 },
   },
 ]
 
@@ -28,11 +28,16 @@ const units: readonly { readonly key: keyof UnitCosts; readonly text: string; re
   { key: 'relay', text: 'an update to one other node, on both sides', unit: 'µs of node CPU' },
   { key: 'databaseUpdate', text: 'an update in PostgreSQL', unit: 'µs of its CPU' },
   { key: 'databaseNode', text: 'a node that commits, each second', unit: 'µs of PostgreSQL CPU' },
+  {
+    key: 'redisNode',
+    text: 'a node that commits, each second: notices, heartbeats',
+    unit: 'µs of Redis CPU',
+  },
   { key: 'redisUpdate', text: 'an update through Redis to one other node', unit: 'µs of its CPU' },
   { key: 'processBytes', text: 'a node', unit: 'bytes' },
   { key: 'connectionBytes', text: 'a connection in a room', unit: 'bytes' },
   { key: 'roomBytes', text: 'an open room', unit: 'bytes' },
-  { key: 'commits', text: 'group commits of a node at 1,600 updates/s', unit: 'each second' },
+  { key: 'commits', text: 'group commits of a node at 12,000 updates/s', unit: 'each second' },
   { key: 'deliveryBytes', text: 'an update on the wire to one member', unit: 'bytes' },
 ]
 

@@ -16,16 +16,19 @@ export type Measurement = Partial<Prediction>
 const repetitions = 3
 /** Seconds of typing. */
 const seconds = 4
-const warmUpSeconds = 3
+const warmUpSeconds = 4
 const settleMs = 2_000
 
 const few = 2
 const many = 20
-/** Rates at which updates share neither frames nor much of a commit. */
-const rates = [400, 1_600] as const
+/** Rates at which a server's code has been compiled for good, and updates of a room do not share frames. */
+const rates = [4_000, 12_000] as const
 const smallRooms: FleetOptions = { rooms: 400, membersPerRoom: few, writersPerRoom: few }
 const largeRooms: FleetOptions = { rooms: 40, membersPerRoom: many, writersPerRoom: 2 }
-const largeRates = [100, 400] as const
+/** On two nodes, which share a core. */
+const across: FleetOptions = { rooms: 400, membersPerRoom: few, writersPerRoom: few }
+const acrossRates = [1_000, 4_000] as const
+const largeRates = [400, 1_600] as const
 
 /** Memory is told from connections in rooms of this size and of two. */
 const crowd = 50
@@ -131,31 +134,36 @@ const memory = async (bench: Bench) => {
 
 const nodesOf = ({ nodes }: Cluster): Nodes => [nodes[0].weft, nodes[1].weft]
 
-/** What two nodes take of an update, and what Redis does. */
-const onTwoNodes = async (bench: Bench, options: FleetOptions, rate: number) => {
+/** What a load on two nodes takes, at each of the rates: microseconds of CPU per second, and bytes. */
+const onTwoNodes = async (bench: Bench, options: FleetOptions, at: readonly number[]) => {
   const cluster = await bench.cluster()
   const nodes = nodesOf(cluster)
   const fleet = await Fleet.connect(nodes, options)
-  await fleet.load(rate, warmUpSeconds)
-  const samples: { nodes: number; database: number; redis: number; rss: number }[] = []
-  for (let i = 0; i < repetitions; i++) {
-    const before = await countsOf(cluster)
-    const start = performance.now()
-    const { cost } = await measure(nodes, () => fleet.load(rate, seconds))
-    const elapsed = (performance.now() - start) / 1000
-    const { redisCpuMs } = (await countsOf(cluster)).since(before)
-    samples.push({
-      nodes: (cost.serverCpuMs * 1000) / elapsed,
-      database: (cost.databaseCpuMs * 1000) / elapsed,
-      redis: (redisCpuMs * 1000) / elapsed,
-      rss: cost.rss,
-    })
+  await fleet.load(Math.max(...at), warmUpSeconds)
+  const found: { nodes: number; database: number; redis: number; rss: number }[] = []
+  for (const rate of at) {
+    const samples: typeof found = []
+    for (let i = 0; i < repetitions; i++) {
+      const before = await countsOf(cluster)
+      const start = performance.now()
+      const { cost } = await measure(nodes, () => fleet.load(rate, seconds))
+      const elapsed = (performance.now() - start) / 1000
+      const { redisCpuMs } = (await countsOf(cluster)).since(before)
+      samples.push({
+        nodes: (cost.serverCpuMs * 1000) / elapsed,
+        database: (cost.databaseCpuMs * 1000) / elapsed,
+        redis: (redisCpuMs * 1000) / elapsed,
+        rss: cost.rss,
+      })
+    }
+    const of = (key: 'nodes' | 'database' | 'redis' | 'rss'): number =>
+      median(samples.map((sample) => sample[key]))
+    found.push({ nodes: of('nodes'), database: of('database'), redis: of('redis'), rss: of('rss') })
+    bench.log(`two nodes, ${rate} updates/s: ${Math.round(of('nodes') / 1e4)} % of a core`)
   }
   fleet.close()
   await Promise.all(cluster.nodes.map((node) => node.stop()))
-  const of = (key: 'nodes' | 'database' | 'redis' | 'rss'): number =>
-    median(samples.map((sample) => sample[key]))
-  return { nodes: of('nodes'), database: of('database'), redis: of('redis'), rss: of('rss') }
+  return found
 }
 
 /** Measures what one of each costs: about three minutes. */
@@ -165,18 +173,20 @@ export const measureCosts = async (bench: Bench): Promise<UnitCosts> => {
   const { update, delivery } = split(small.server.slope, few, large.server.slope, many)
   const node = Math.max(0, small.server.base)
   const { roomBytes, connectionBytes, join } = await memory(bench)
-  const across = { rooms: 100, membersPerRoom: few, writersPerRoom: few }
-  const clusterRate = 1_000
-  const both = await onTwoNodes(bench, across, clusterRate)
+  const [low, high] = await onTwoNodes(bench, across, acrossRates)
+  if (low === undefined || high === undefined) throw new RangeError('two rates are measured')
+  const nodes = lineThrough([acrossRates[0], low.nodes], [acrossRates[1], high.nodes])
+  const redis = lineThrough([acrossRates[0], low.redis], [acrossRates[1], high.redis])
   return {
     node,
     update,
     delivery,
     join,
-    relay: both.nodes / clusterRate - (2 * node) / clusterRate - update - delivery * (few - 1),
+    relay: nodes.slope - update - delivery * (few - 1),
     databaseNode: Math.max(0, small.database.base),
     databaseUpdate: small.database.slope,
-    redisUpdate: both.redis / clusterRate,
+    redisNode: Math.max(0, redis.base / 2),
+    redisUpdate: redis.slope,
     processBytes: small.rss - smallRooms.rooms * (few * connectionBytes + roomBytes),
     connectionBytes,
     roomBytes,
@@ -190,7 +200,8 @@ export const measureLoad = async (bench: Bench, load: Load): Promise<Measurement
   const { rooms, membersPerRoom, updatesPerSecond, nodes } = load
   const options = { rooms, membersPerRoom, writersPerRoom: 1 }
   if (nodes === 2) {
-    const both = await onTwoNodes(bench, options, updatesPerSecond)
+    const [both] = await onTwoNodes(bench, options, [updatesPerSecond])
+    if (both === undefined) throw new RangeError('one rate is measured')
     return {
       nodeCpu: both.nodes / 1e6,
       databaseCpu: both.database / 1e6,

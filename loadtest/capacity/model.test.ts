@@ -9,6 +9,7 @@ const costs: UnitCosts = {
   relay: 20,
   databaseNode: 20_000,
   databaseUpdate: 15,
+  redisNode: 1_000,
   redisUpdate: 8,
   processBytes: 100e6,
   commits: 100,
@@ -31,10 +32,10 @@ test('several nodes: an update goes once to each other node that has members of 
   const load = { rooms: 10, membersPerRoom: 4, updatesPerSecond: 100, nodes: 2 }
   const one = predict(costs, { ...load, nodes: 1 })
   expect(predict(costs, load).nodeCpu - one.nodeCpu).toBeCloseTo((5_000 + 100 * 20) / 1e6)
-  expect(predict(costs, load).redisCpu).toBeCloseTo((100 * 8) / 1e6)
+  expect(predict(costs, load).redisCpu).toBeCloseTo((2 * 1_000 + 100 * 8) / 1e6)
   expect(predict(costs, load).databaseCpu - one.databaseCpu).toBeCloseTo(20_000 / 1e6)
   // More nodes than members do not hear more.
-  expect(predict(costs, { ...load, nodes: 50 }).redisCpu).toBeCloseTo((3 * 100 * 8) / 1e6)
+  expect(predict(costs, { ...load, nodes: 50 }).redisCpu).toBeCloseTo((50 * 1_000 + 3 * 100 * 8) / 1e6)
 })
 
 test('unit costs are told apart by two rates, and by two sizes of rooms', () => {

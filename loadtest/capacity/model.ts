@@ -28,7 +28,8 @@ export interface UnitCosts {
   /** PostgreSQL: per second for each node that commits, and per update. */
   readonly databaseNode: number
   readonly databaseUpdate: number
-  /** Redis, per update that goes to one other node, with its part of the commit notices. */
+  /** Redis: per second for each node that commits (its notices and heartbeats), and per update. */
+  readonly redisNode: number
   readonly redisUpdate: number
   /** A node that has been busy, without its connections and rooms. */
   readonly processBytes: number
@@ -67,7 +68,7 @@ export const predict = (costs: UnitCosts, load: Load): Prediction => {
         elsewhere * costs.relay) /
       perCore,
     databaseCpu: (nodes * costs.databaseNode + updatesPerSecond * costs.databaseUpdate) / perCore,
-    redisCpu: (elsewhere * costs.redisUpdate) / perCore,
+    redisCpu: nodes === 1 ? 0 : (nodes * costs.redisNode + elsewhere * costs.redisUpdate) / perCore,
     memory:
       nodes * costs.processBytes +
       rooms * membersPerRoom * costs.connectionBytes +
@@ -160,7 +161,7 @@ export const carried = (
       (people / nodes / membersPerRoom) * costs.roomBytes,
     egress: updates * (membersPerRoom - 1) * costs.deliveryBytes,
     databaseCpu: (nodes * costs.databaseNode + updates * costs.databaseUpdate) / perCore,
-    redisCpu: nodes === 1 ? 0 : (updates * costs.redisUpdate) / perCore,
+    redisCpu: nodes === 1 ? 0 : (nodes * costs.redisNode + updates * costs.redisUpdate) / perCore,
     notices: cells * perCell * (perCell - 1) * costs.commits,
   }
 }
