@@ -54,6 +54,9 @@ class SlowestFirst extends BaseSequencer {
   }
 }
 
+/** It puts another module in the place of one, in a process of its own. */
+const mocking = ['server/src/gateway/membership.test.ts']
+
 /** They start no server. */
 const units = [
   '{protocol,drizzle,client-sdk}/src/**/*.test.{ts,tsx}',
@@ -73,6 +76,7 @@ const shared = {
   pool: 'forks',
   // Files share a process, and what it has imported: to start one and to import takes as long as most of them run.
   isolate: false,
+  unstubGlobals: true,
 } as const
 const globalSetup = './server/src/testing/test-run.ts'
 const exclude = ['**/node_modules/**', '**/dist/**', ...(isLong ? [] : long), ...(isTimed ? [] : timed)]
@@ -102,11 +106,12 @@ export default defineConfig({
                 ...shared,
                 name: 'servers',
                 include: ['{protocol,drizzle,server,client-sdk,loadtest}/**/*.test.{ts,tsx}'],
-                exclude: [...exclude, ...units],
+                exclude: [...exclude, ...units, ...mocking],
                 globalSetup,
               },
             },
             { test: { ...shared, name: 'units', include: units, exclude } },
+            { test: { ...shared, name: 'mocking', include: mocking, exclude, isolate: true } },
           ],
   },
 })

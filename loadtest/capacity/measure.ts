@@ -146,8 +146,10 @@ const onTwoNodes = async (bench: Bench, options: FleetOptions, at: readonly numb
     for (let i = 0; i < repetitions; i++) {
       const before = await countsOf(cluster)
       const start = performance.now()
-      const { cost } = await measure(nodes, () => fleet.load(rate, seconds))
+      const { result, cost } = await measure(nodes, () => fleet.load(rate, seconds))
       const elapsed = (performance.now() - start) / 1000
+      if (result.lost > 0 || result.nacked > 0)
+        throw new Error(`on two nodes, at ${rate}/s ${result.lost} were lost, and ${result.nacked} refused`)
       const { redisCpuMs } = (await countsOf(cluster)).since(before)
       samples.push({
         nodes: (cost.serverCpuMs * 1000) / elapsed,

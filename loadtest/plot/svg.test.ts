@@ -19,5 +19,6 @@ test('a plot is an SVG document with its title, a mark for each value, and a leg
   })
   expect(svg).toMatch(/^<svg [^>]*xmlns="http:\/\/www\.w3\.org\/2000\/svg"/)
   for (const text of ['Latency &amp; load', '>weft<', '>bare<']) expect(svg).toContain(text)
-  expect(svg.match(/aria-roledescription="point"/g)).toHaveLength(2)
+  const marks = /<g class="mark-symbol role-mark[^>]*>(.*?)<\/g>/s.exec(svg)?.[1]
+  expect(marks?.match(/<path /g)).toHaveLength(2)
 })

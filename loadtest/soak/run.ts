@@ -15,6 +15,8 @@ const stretchSeconds = 1.5
 const visitors = 20
 const visitedRooms = 40
 const goneTimeoutMs = 5_000
+/** A slow machine takes longer, rather than tell nothing. */
+const leastSamples = 16
 
 export interface Soaked {
   readonly samples: readonly Sample[]
@@ -39,7 +41,7 @@ export const soak = async (
   const samples: Sample[] = []
   let [sent, lost, visits, failedVisits] = [0, 0, 0, 0]
   const start = performance.now()
-  while (performance.now() - start < minutes * 60_000 && !stop.aborted) {
+  while ((performance.now() - start < minutes * 60_000 || samples.length < leastSamples) && !stop.aborted) {
     for (const fleet of fleets) {
       const target = fleet === fleets[0] ? server.weft : server.yjs
       const [typed, failed] = await Promise.all([

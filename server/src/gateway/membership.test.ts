@@ -144,6 +144,7 @@ describe('the initial state', () => {
     const client = new ScriptedClient(node, { mode: 'full' })
     const resumed = ScriptedClient.resume(node, stateAt(node.log, 4))
     await until(() => client.member.isLive && resumed.member.isLive, 'they are live')
+    expect(merge.mock.calls.length).toBeGreaterThan(0)
     expect(Math.max(0, ...merge.mock.calls.map(([updates]) => updates.length))).toBeLessThanOrEqual(64)
     for (const { keys, broken } of [client, resumed]) {
       expect(keys).toBe(508)

@@ -13,7 +13,7 @@ import type { FullWebSocket } from './uws.js'
 /** Sends one piece of a paced transfer, and gives what uWS gave. */
 export type Piece = (ws: FullWebSocket<unknown>) => number
 
-/** A transfer sends so many pieces, of 64 KiB at most, before those of other sockets have their turn. */
+/** A transfer sends so many pieces (of an initial state: of 64 KiB at most) before those of other sockets have their turn. */
 const piecesPerTurn = 4
 
 /** Milliseconds that a close frame may wait to be read. */
@@ -91,7 +91,8 @@ export class Socket {
 
   /** Something waits for the client to read. */
   get isWaiting(): boolean {
-    return this.behind || this.transfers.length > 0 || this.buffered > 0
+    // A transfer that waits for its turn does not wait for the client.
+    return this.behind || (this.transfers.length > 0 && !this.turnNoted) || this.buffered > 0
   }
 
   /** Sends a frame that must arrive: it waits if it has to. */

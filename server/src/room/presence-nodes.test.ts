@@ -49,16 +49,16 @@ describe('presence across nodes', () => {
     const ada = connection()
     a.apply(ada, [entry(1, 3, 'x')], true, 0)
     pass(a, 'a', 0, b)
-    expect(read(b.takeChanges())).toEqual({ 1: [3, 'x'] })
+    expect(read(b.takeChanges()?.update ?? null)).toEqual({ 1: [3, 'x'] })
     expect(b.takeTold()).toEqual([])
     // Stock clients renew: the same state under the next clock.
     a.apply(ada, [entry(1, 4, 'x')], false, 15_000)
     pass(a, 'a', 15_000, b)
-    expect(read(b.takeChanges())).toEqual({ 1: [4, 'x'] })
+    expect(read(b.takeChanges()?.update ?? null)).toEqual({ 1: [4, 'x'] })
     a.apply(ada, [entry(1, 5, null)], false, 15_001)
     const told = pass(a, 'a', 15_001)
     expect(b.hear('a', told, false, 15_001)).toEqual({ left: true })
-    expect(read(b.takeChanges())).toEqual({ 1: [5, null] })
+    expect(read(b.takeChanges()?.update ?? null)).toEqual({ 1: [5, null] })
     expect(b.takeTold()).toEqual([])
   })
 
@@ -148,10 +148,10 @@ describe('presence across nodes', () => {
     a.apply(connection(), [entry(1, 3, 'x')], true, 0)
     pass(a, 'a', 0, b, c)
     expect(b.dropNode('a', 1)).toBe(true)
-    expect(read(b.takeChanges())).toEqual({ 1: [4, null] })
+    expect(read(b.takeChanges()?.update ?? null)).toEqual({ 1: [4, null] })
     // Node a was frozen, not dead, and its client is still there with the same clock.
     b.hear('a', a.whole(), true, 2)
-    expect(read(b.takeChanges())).toEqual({ 1: [5, 'x'] })
+    expect(read(b.takeChanges()?.update ?? null)).toEqual({ 1: [5, 'x'] })
     pass(b, 'b', 2, a, c)
     pass(a, 'a', 2, b, c)
     for (const table of [a, b, c]) expect(read(table.snapshot())).toEqual({ 1: [6, 'x'] })
@@ -165,10 +165,10 @@ describe('presence across nodes', () => {
     pass(a, 'a', 0, b, c)
     a.drop(old, 1)
     pass(a, 'a', 1, b, c)
-    const left = read(c.takeChanges())[1]?.[0]
+    const left = read(c.takeChanges()?.update ?? null)[1]?.[0]
     b.apply(connection(), [entry(1, 3, 'x')], true, 2)
     pass(b, 'b', 2, a, c)
-    expect(read(c.takeChanges())).toEqual({ 1: [(left ?? 0) + 1, 'x'] })
+    expect(read(c.takeChanges()?.update ?? null)).toEqual({ 1: [(left ?? 0) + 1, 'x'] })
   })
 
   test('what is not in all that a node shows has left; what other nodes show stays', () => {
@@ -359,7 +359,7 @@ class Cluster {
   private flush(node: Name): void {
     const entries = this.tables[node].takeTold()
     if (entries.length > 0) this.send(node, { entries, whole: false })
-    const update = this.tables[node].takeChanges()
+    const update = this.tables[node].takeChanges()?.update ?? null
     for (const [key, [clock, state]] of Object.entries(read(update))) {
       const id = Number(key)
       const last = this.announced.get(`${node}${id}`) ?? -1

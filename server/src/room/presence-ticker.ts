@@ -22,6 +22,8 @@ const minFrameBytes = 16 * 1024
 /** Milliseconds that a frame takes for each receiver, and for each byte to each of them. */
 const deliveryMs = 0.008
 const byteMs = 4e-7
+/** Timers fire a little early now and then. */
+const timerSlackMs = 2
 /** Presence leaves the event loop to others for so many times as long as its last frame took. */
 const restFactor = 3
 
@@ -86,21 +88,24 @@ export class PresenceTicker {
     const { receivers } = this.output
     const now = performance.now()
     const tick = tickMs(receivers)
-    const isDue = now >= this.next
+    const isDue = now >= this.next - timerSlackMs
     this.last = now
-    if (left || now >= this.nextTold) {
+    if (left || now >= this.nextTold - timerSlackMs) {
       this.nextTold = now + tick
       this.tell(table.takeTold())
     }
     const { changes } = table
-    const users = table.takeUsers()
-    const update = table.takeChanges(isDue ? Math.max(minFrameBytes, partBytes / receivers) : 0)
-    if (isDue) {
-      const took = receivers * (deliveryMs + (update?.length ?? 0) * byteMs)
-      const part = changes === 0 ? 1 : (changes - table.changes) / changes
-      this.next = now + Math.max(tick * part, took * restFactor)
+    const taken = table.takeChanges(isDue ? Math.max(minFrameBytes, partBytes / receivers) : 0)
+    if (taken !== null) {
+      const { update, users } = taken
+      if (isDue) {
+        const took = receivers * (deliveryMs + update.length * byteMs)
+        const part = (changes - table.changes) / changes
+        this.next = now + Math.max(tick * part, took * restFactor)
+      }
+      this.output.presence(update, users)
     }
-    if (update !== null) this.output.presence(update, users)
-    if (table.hasChanges) this.schedule(this.next, false)
+    if (table.changes > 0) this.schedule(this.next, false)
+    else if (table.hasChanges) this.schedule(this.nextTold, false)
   }
 }

@@ -21,7 +21,7 @@ const entry = (clientId: number, clock: number, state: unknown): AwarenessEntry 
 /** What members and other nodes are to be told. */
 const changesOf = (table: PresenceTable): Uint8Array | null => {
   table.takeTold()
-  return table.takeChanges()
+  return table.takeChanges()?.update ?? null
 }
 
 /** What receivers would see of a change, or of a snapshot. */

@@ -60,6 +60,14 @@ export interface PresenceLimits {
 export const maxPresenceBytes = 4 * 1024 * 1024
 /** What an entry takes beside its state. */
 const entryBytes = 256
+/** What members are to be told. */
+export interface PresenceChanges {
+  /** An awareness update. */
+  readonly update: Uint8Array
+  /** Whose the ids in it are that it shows for the first time, again, or under another user: told before it (P58). */
+  readonly users: readonly PresenceUser[]
+}
+
 /** What it takes beside its state in a frame, about. */
 const wireBytes = 12
 
@@ -203,20 +211,6 @@ export class PresenceTable {
     return true
   }
 
-  /** Whose the ids are that `takeChanges` is about to show for the first time, again, or under another user (P58). */
-  takeUsers(): PresenceUser[] {
-    const users: PresenceUser[] = []
-    for (const id of this.dirty) {
-      const user = this.entries.get(id)?.owner.user
-      if (user === undefined) this.announced.delete(id)
-      else if (this.announced.get(id) !== user) {
-        this.announced.set(id, user)
-        users.push({ id, user })
-      }
-    }
-    return users
-  }
-
   /** Whose the ids in `snapshot` are. */
   users(): PresenceUser[] {
     return [...this.entries].map(([id, { owner }]) => ({ id, user: owner.user }))
@@ -228,11 +222,12 @@ export class PresenceTable {
   }
 
   /**
-   * What changed and was not given out yet, as one awareness update, or null: all leaves, and of the states, those first that
-   * wait longest, about so many bytes.
+   * What changed and was not given out yet: all leaves, and of the states, those first that wait longest, about so many bytes.
+   * @returns null when there is nothing
    */
-  takeChanges(maxBytes = Infinity): Uint8Array | null {
+  takeChanges(maxBytes = Infinity): PresenceChanges | null {
     const taken: AwarenessEntry[] = []
+    const users: PresenceUser[] = []
     let bytes = 0
     for (const id of this.dirty) {
       const entry = this.read(id)
@@ -242,8 +237,14 @@ export class PresenceTable {
       }
       taken.push(entry)
       this.dirty.delete(id)
+      const user = this.entries.get(id)?.owner.user
+      if (user === undefined) this.announced.delete(id)
+      else if (this.announced.get(id) !== user) {
+        this.announced.set(id, user)
+        users.push({ id, user })
+      }
     }
-    return taken.length === 0 ? null : writeAwareness(taken)
+    return taken.length === 0 ? null : { update: writeAwareness(taken), users }
   }
 
   /** What other nodes are to hear since the last call. */

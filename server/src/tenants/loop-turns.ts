@@ -10,6 +10,8 @@ const sliceMs = 4
 /** What a frame costs for each socket that gets it, and for each byte, in milliseconds: uWS writes them when the turn is over. */
 const deliveryMs = 0.002
 const byteMs = 1e-6
+/** How much of the loop the states have that are on their way to clients, where one of them took long. */
+const transferPercent = 50
 /** What a token takes to verify, in milliseconds. */
 export const verifyMs = 0.2
 /** What each half of a join costs in pieces that nobody measures, in milliseconds: to open the room, and to send its state. */
@@ -46,24 +48,24 @@ export class LoopTurns {
   constructor(waiting: SharedLimit, clock: LoopClock = realClock) {
     this.waiting = waiting
     this.clock = clock
-    this.strangers = this.newLine('', () => waiting.shares.percent < 100)
-    this.transfers = this.newLine('', () => true)
+    const { percent } = waiting.shares
+    this.strangers = this.newLine('', { isShared: () => percent < 100, percent })
+    this.transfers = this.newLine('', { isShared: () => true, percent: transferPercent })
   }
 
   /** The line of a tenant. */
   of(tenant: string): LoopLine {
     const known = this.lines.get(tenant)?.deref()
     if (known !== undefined) return known
-    const line = this.newLine(tenant, () => this.waiting.shares.caps(tenant))
+    const { shares } = this.waiting
+    const line = this.newLine(tenant, { isShared: () => shares.caps(tenant), percent: shares.percent })
     this.lines.set(tenant, new WeakRef(line))
     this.gone.register(line, tenant)
     return line
   }
 
-  private newLine(tenant: string, isShared: () => boolean): LoopLine {
-    const { waiting, clock } = this
-    const share = { isShared, percent: waiting.shares.percent }
-    return new LoopLine(waiting.share(tenant), share, clock, (line) => {
+  private newLine(tenant: string, share: LoopShare): LoopLine {
+    return new LoopLine(this.waiting.share(tenant), share, this.clock, (line) => {
       this.busy.push(line)
       if (this.busy.length === 1) this.clock.afterTurn(this.endTurn)
     })
