@@ -105,7 +105,11 @@ const main = async (resultsFile: string | undefined): Promise<number> => {
   try {
     for (const { script, env } of passing) {
       const { code, output, verdicts } = await run(script, { ...patient, URL: server.url, ...env })
-      check(`${script} over ${env.PROTOCOL} ends with 0 (${verdicts.size} thresholds)`, code === 0 && verdicts.size > 0, output)
+      check(
+        `${script} over ${env.PROTOCOL} ends with 0 (${verdicts.size} thresholds)`,
+        code === 0 && verdicts.size > 0,
+        output,
+      )
       for (const [rule, holds] of verdicts) check(`${script} over ${env.PROTOCOL}: ${rule}`, holds)
     }
     for (const { fault, protocol, metrics, env = {} } of spoilt) {
