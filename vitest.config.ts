@@ -76,7 +76,6 @@ const shared = {
   pool: 'forks',
   // Files share a process, and what it has imported: to start one and to import takes as long as most of them run.
   isolate: false,
-  unstubGlobals: true,
 } as const
 const globalSetup = './server/src/testing/test-run.ts'
 const exclude = ['**/node_modules/**', '**/dist/**', ...(isLong ? [] : long), ...(isTimed ? [] : timed)]

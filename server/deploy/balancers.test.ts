@@ -38,6 +38,7 @@ afterEach(async () => {
 afterAll(async () => {
   await Promise.all(nodes.map((node) => node.kill()))
   await postgres.dispose()
+  vi.unstubAllGlobals()
 })
 
 /** Open connections of stock clients on each node that runs. */

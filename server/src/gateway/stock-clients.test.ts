@@ -54,6 +54,7 @@ afterEach(() => {
 afterAll(async () => {
   expect(server.faults).toEqual([])
   await server.dispose()
+  vi.unstubAllGlobals()
 })
 
 describe('documents', () => {
