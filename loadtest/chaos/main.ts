@@ -1,6 +1,6 @@
 /* `npm run chaos -- [options]`: see options.ts. */
-import { resolve } from 'node:path'
 import { describeEnvironment } from '../bench/report/record.js'
+import { resultsFolder } from '../bench/report/results-folder.js'
 import { writeSvg } from '../plot/svg.js'
 import { chartOf } from './chart.js'
 import { OptionError, readOptions, usage } from './options.js'
@@ -27,11 +27,7 @@ const main = async (): Promise<void> => {
   const environment = describeEnvironment({ quick: false, pinned: false, peers: {} })
   const { holds, ...result } = await runChaos(options, (line) => console.log(line), interrupt.signal)
   const record: ChaosRecord = { environment, ...result }
-  // npm runs this in the package's folder, and says where it was called.
-  const folder =
-    options.out === null
-      ? new URL('../../results', import.meta.url).pathname
-      : resolve(process.env['INIT_CWD'] ?? '.', options.out)
+  const folder = resultsFolder(options.out)
   await writeChaosRecord(`${folder}/chaos.json`, record)
   await writeSvg(`${folder}/chaos.svg`, chartOf(record))
   console.log(`\n${tableOf(record.bands)}\n\n${folder}/chaos.json, ${folder}/chaos.svg`)

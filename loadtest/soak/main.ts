@@ -1,11 +1,11 @@
 /*
  * `npm run soak -w loadtest -- [--minutes N] [--out FOLDER]`: whether a server that works for long holds more and more.
  */
-import { resolve } from 'node:path'
 import { parseArgs } from 'node:util'
 import { Bench } from '../bench/bench.js'
 import { formatNumber } from '../bench/report/markdown.js'
 import { pinSelf } from '../bench/servers/cores.js'
+import { resultsFolder } from '../bench/report/results-folder.js'
 import { writeSvg } from '../plot/svg.js'
 import { chartOf } from './chart.js'
 import { soak } from './run.js'
@@ -71,11 +71,7 @@ const main = async (): Promise<void> => {
       },
       interrupt.signal,
     )
-    // npm runs this in the package's folder, and says where it was called.
-    const folder =
-      options.out === null
-        ? new URL('../../results', import.meta.url).pathname
-        : resolve(process.env['INIT_CWD'] ?? '.', options.out)
+    const folder = resultsFolder(options.out)
     await writeSvg(`${folder}/soak.svg`, chartOf(samples))
     const trends = trendsOf(samples)
     console.log('\n| | then | in the end | may grow by | |\n|---|---:|---:|---:|---|')
