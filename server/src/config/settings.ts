@@ -364,7 +364,7 @@ export const settings = [
     'COMPACT_BYTES',
     String(256 * 1024),
     bytes(1_024),
-    'a room is compacted past max(this, base / 4)',
+    'a room is compacted past max(this, base / 4); an event counts its payload and 128 bytes',
   ),
   setting(
     'docWorkers',

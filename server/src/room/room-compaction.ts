@@ -13,6 +13,12 @@ const retryMs = 30_000
  */
 const maxTypes = 1_000
 
+/**
+ * What an event takes in memory and in the log beside its payload, as far as it counts towards a compaction. A keystroke is some 35
+ * bytes, and takes some 800 in memory: by payloads alone a room held 7,000 of them.
+ */
+const eventOverhead = 128
+
 /** Knows when a room's tail is due to be merged into a new snapshot, and has it done: one at a time. */
 export class RoomCompaction {
   private readonly room: {
@@ -28,14 +34,17 @@ export class RoomCompaction {
   private readonly minBytes: number
   /** Shared types made here since the newest snapshot. */
   private types = 0
-  /** Payload bytes committed since the newest snapshot. */
+  /** Committed since the newest snapshot: payloads, and {@link eventOverhead} for each event. */
   private tailBytes: number
   private running: Promise<void> | null = null
   /** `performance.now()` before which it is not tried again. */
   private notBefore = 0
   private measuredAt = -Infinity
 
-  /** @param minBytes the tail is compacted past max(this, base / 4) bytes */
+  /**
+   * @param minBytes the tail is compacted past max(this, base / 4) bytes
+   * @param tail what is committed after the newest snapshot
+   */
   constructor(
     room: RoomCompaction['room'],
     content: RoomContent,
@@ -43,7 +52,7 @@ export class RoomCompaction {
     observer: RoomObserver,
     quarantine: RoomQuarantine,
     minBytes: number,
-    tailBytes: number,
+    tail: { readonly bytes: number; readonly length: number },
   ) {
     this.room = room
     this.content = content
@@ -51,12 +60,13 @@ export class RoomCompaction {
     this.observer = observer
     this.quarantine = quarantine
     this.minBytes = minBytes
-    this.tailBytes = tailBytes
+    this.tailBytes = 0
+    this.grew(tail.bytes, tail.length)
   }
 
-  /** The tail has grown. */
-  grew(bytes: number): void {
-    this.tailBytes += bytes
+  /** The tail has grown, by so many payload bytes. */
+  grew(bytes: number, events: number): void {
+    this.tailBytes += bytes + events * eventOverhead
   }
 
   /** The tail is compacted past so many bytes. */

@@ -52,7 +52,7 @@ export interface RoomEventsOptions {
   /** A durable message has been handed to the output. */
   messagePassed(): void
   /** `head` has moved, or more is covered: acks, watermarks and compaction may be due. */
-  advanced(bytes: number): void
+  advanced(bytes: number, events: number): void
 }
 
 export class RoomEvents {
@@ -195,7 +195,7 @@ export class RoomEvents {
     }
     for (const shed of this.remote.shed()) this.uncommitted.delete(shed)
     this.watchOrphans()
-    if (covered) this.options.advanced(0)
+    if (covered) this.options.advanced(0, 0)
   }
 
   /** Another node has committed. */
@@ -212,7 +212,7 @@ export class RoomEvents {
     }
     for (const event of messages) if (event.kind === 'message') this.pass(this.tail.add(event), null)
     this.knownHead = Math.max(this.knownHead, head)
-    this.options.advanced(0)
+    this.options.advanced(0, 0)
   }
 
   dispose(): void {
@@ -253,7 +253,7 @@ export class RoomEvents {
     // One that the tail had to let go of is relayed again when it comes from the log: who joins meanwhile has not got it.
     if (relayed !== null && this.tail.isAhead(relayed)) this.relayedAhead.add(relayed)
     if (events.length > 0) this.answerReaching()
-    if (bytes > 0) this.options.advanced(bytes)
+    if (events.length > 0) this.options.advanced(bytes, events.length)
   }
 
   private answerReaching(): void {
@@ -287,7 +287,7 @@ export class RoomEvents {
       this.contradict(end, told)
       for (const { seq, answer } of waiting) if (seq > end) answer(true)
     }
-    if (!this.disposed) this.options.advanced(0)
+    if (!this.disposed) this.options.advanced(0, 0)
   }
 
   /** The log ended before what this node had been told: a false notice is not asked for again. The sweep tells the truth. */

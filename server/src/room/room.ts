@@ -92,7 +92,7 @@ export class Room implements BatchParticipant {
       context.observer,
       context.quarantine,
       context.options.compactBytes,
-      this.tail.bytes,
+      this.tail,
     )
     this.events = new RoomEvents({
       roomId: loaded.id,
@@ -109,7 +109,7 @@ export class Room implements BatchParticipant {
         context.journal.isCalm(ms) && this.ended === null && context.journal.hasRoom(adoptBytes),
       adopt: (update, inspection) => this.adopt(update, inspection),
       messagePassed: () => this.watermarks.messagePassed(),
-      advanced: (bytes) => this.advanced(bytes),
+      advanced: (bytes, events) => this.advanced(bytes, events),
     })
     this.account()
     this.leaveBus = loaded.listen((message, from) => this.heard(message, from))
@@ -465,9 +465,9 @@ export class Room implements BatchParticipant {
     }
   }
 
-  /** `head` has moved by so many bytes, or more is covered than before. */
-  private advanced(bytes: number): void {
-    this.compaction.grew(bytes)
+  /** `head` has moved by so many events of so many bytes, or more is covered than before. */
+  private advanced(bytes: number, events: number): void {
+    this.compaction.grew(bytes, events)
     this.afterThis()
   }
 
