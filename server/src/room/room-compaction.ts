@@ -35,7 +35,7 @@ export class RoomCompaction {
   /** Shared types made here since the newest snapshot. */
   private types = 0
   /** Committed since the newest snapshot: payloads, and {@link eventOverhead} for each event. */
-  private tailBytes: number
+  private tailBytes = 0
   private running: Promise<void> | null = null
   /** `performance.now()` before which it is not tried again. */
   private notBefore = 0
@@ -60,11 +60,10 @@ export class RoomCompaction {
     this.observer = observer
     this.quarantine = quarantine
     this.minBytes = minBytes
-    this.tailBytes = 0
     this.grew(tail.bytes, tail.length)
   }
 
-  /** The tail has grown, by so many payload bytes. */
+  /** The tail has grown, by so many events of so many payload bytes. */
   grew(bytes: number, events: number): void {
     this.tailBytes += bytes + events * eventOverhead
   }

@@ -51,7 +51,7 @@ export interface RoomEventsOptions {
   adopt(update: Uint8Array, inspection: Inspection): void
   /** A durable message has been handed to the output. */
   messagePassed(): void
-  /** `head` has moved, or more is covered: acks, watermarks and compaction may be due. */
+  /** `head` has moved, by so many events of so many payload bytes, or more is covered: acks, watermarks and compaction may be due. */
   advanced(bytes: number, events: number): void
 }
 
@@ -252,8 +252,9 @@ export class RoomEvents {
     }
     // One that the tail had to let go of is relayed again when it comes from the log: who joins meanwhile has not got it.
     if (relayed !== null && this.tail.isAhead(relayed)) this.relayedAhead.add(relayed)
-    if (events.length > 0) this.answerReaching()
-    if (events.length > 0) this.options.advanced(bytes, events.length)
+    if (events.length === 0) return
+    this.answerReaching()
+    this.options.advanced(bytes, events.length)
   }
 
   private answerReaching(): void {
