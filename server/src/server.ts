@@ -376,6 +376,8 @@ const start = async (
       info: (message, details) => log.debug(details, message),
     },
   }
+  // Who is let in has their room read by one of them.
+  await workers.ready()
   const port = await gateway.listen(context)
   const tlsWatch = await TlsWatch.start(config, {
     changed: async () => {

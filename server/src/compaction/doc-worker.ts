@@ -39,6 +39,10 @@ function connect(connection: StoreConnection): Sql {
   return sql
 }
 
+export function ready(): Promise<TaskResult<null>> {
+  return answer(() => null)
+}
+
 export function load({
   connection,
   roomId,

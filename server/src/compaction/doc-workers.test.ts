@@ -27,6 +27,15 @@ function typed(length: number): Uint8Array {
   return Y.encodeStateAsUpdate(doc)
 }
 
+test('a server that waits for a thread finds one; threads that cannot start, or are closing, are told of', async () => {
+  const closing = start()
+  await closing.ready()
+  await closing.close()
+  await expect(closing.ready()).rejects.toMatchObject({ code: 'closed' })
+  const broken = start({ memoryMb: 1 })
+  await expect(broken.ready()).rejects.toMatchObject({ code: 'crashed' })
+})
+
 describe('byte results', () => {
   test('diff: what the state vector lacks, in shared memory, from parts in any kind of memory', async () => {
     const doc = new Y.Doc()

@@ -52,6 +52,14 @@ export class DocWorkers extends DocTasks {
     return new DocTasks(this.threads, tenant)
   }
 
+  /**
+   * Resolves when a thread has started, which takes a quarter of a second of a core: a server that lets clients in before has
+   * all of them wait for it. @throws {DocWorkerError} when the threads cannot start
+   */
+  async ready(): Promise<void> {
+    await this.threads.run('', 'ready', null, this.threads.timeoutMs)
+  }
+
   /** Tasks that run or wait. */
   get pending(): number {
     return this.threads.tasks

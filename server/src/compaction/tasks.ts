@@ -40,6 +40,8 @@ export interface CompactedRoom {
 
 /** The tasks by name: the exports of `doc-worker.ts`, which tinypool calls. */
 export interface Tasks {
+  /** Nothing: it shows that a thread is there. */
+  ready: { input: null; output: null }
   load: { input: RoomTask & { readonly upTo: Seq | null }; output: LoadedRoom }
   /** `plain`: merged without a document, and so without garbage collection. */
   compact: { input: RoomTask & { readonly plain: boolean }; output: CompactedRoom | null }

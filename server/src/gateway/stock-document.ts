@@ -94,33 +94,33 @@ export class StockDocument {
 
   /** The client's answer to our step 1; one that adds nothing is neither relayed nor journaled (P40). */
   private async stepTwo(update: Uint8Array): Promise<void> {
-    const { member } = this
     this.checkSize(update)
-    if (!member.permissions.write) {
-      // Whoever only reads sends one as well: no word about what is known.
-      if (await this.addsNothing(update)) this.settle('step2', null)
-      else this.dialect.deny('step2')
-    } else if ((await member.room.content.knownNothing(update)) === true) {
-      // In a reconnect storm everybody in sync sends the same bytes: only the first is looked at.
-      this.settle('step2', null)
-    } else {
-      const checked = await this.inspect(update)
-      const nothing =
-        checked.inspection.empty ||
-        (member.room.knowsStructs(checked.inspection) &&
-          (await member.room.content.addsNothing(checked.update)))
-      if (nothing) this.settle('step2', checked.inspection)
-      else this.accept('step2', checked.update, checked.inspection)
-    }
+    // In a reconnect storm everybody in sync sends the same bytes: only the first is looked at, so before anything is awaited.
+    const known = this.member.room.content.nothings.same(update)
+    if (known !== undefined && (await known)) this.settle('step2', null)
+    else await this.lookAtStepTwo(update)
     this.showPresence(false)
   }
 
-  private async addsNothing(update: Uint8Array): Promise<boolean> {
-    const { room } = this.member
-    if ((await room.content.knownNothing(update)) === true) return true
-    const checked = await this.inspect(update)
-    if (checked.inspection.empty) return true
-    return room.knowsStructs(checked.inspection) && (await room.content.addsNothing(checked.update))
+  private async lookAtStepTwo(update: Uint8Array): Promise<void> {
+    const { member } = this
+    const { room } = member
+    const { nothings } = room.content
+    const looked = await nothings.find(update, async () => {
+      // Other changes may come in as large a storm: they take turns.
+      const known = await member.channel.loop.inTurn(() => nothings.has(update))
+      if (known) return { update, inspection: null, nothing: true }
+      const checked = await this.inspect(update)
+      const { inspection } = checked
+      const nothing =
+        inspection.empty ||
+        (room.knowsStructs(inspection) && (await room.content.addsNothing(checked.update)))
+      return { ...checked, nothing }
+    })
+    // Whoever only reads sends one as well: no word about what is known.
+    if (looked.nothing) this.settle('step2', member.permissions.write ? looked.inspection : null)
+    else if (member.permissions.write) this.accept('step2', looked.update, looked.inspection)
+    else this.dialect.deny('step2')
   }
 
   private change(update: Uint8Array): Promise<void> | null {
@@ -142,7 +142,7 @@ export class StockDocument {
   private async inspect(update: Uint8Array): Promise<{ update: Uint8Array; inspection: Inspection }> {
     return isLarge(update)
       ? await this.member.room.inspectLarge(update)
-      : { update, inspection: inspectUpdate(update) }
+      : { update, inspection: await this.member.channel.loop.inTurn(() => inspectUpdate(update)) }
   }
 
   private take(update: Uint8Array, inspection: Inspection): void {

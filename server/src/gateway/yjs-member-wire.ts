@@ -1,7 +1,7 @@
 import type { Access, ErrorCode } from '@weft/protocol'
 import type { MembershipWire } from './membership.js'
 import type { Piece, Socket } from './socket.js'
-import { emptyUpdate, encodeStep2, encodeUpdate, updateHeader } from './yjs-wire.js'
+import { emptyUpdate, encodeSharedUpdate, encodeStep2, encodeUpdate, updateHeader } from './yjs-wire.js'
 
 /** Bytes of a large update in one fragment of its message. */
 const fragmentBytes = 64 * 1024
@@ -52,7 +52,8 @@ export class YjsWire implements MembershipWire {
 
   *update(update: Uint8Array): Generator<Piece> {
     if (update.length <= fragmentBytes) {
-      const frame = encodeUpdate(update, this.address)
+      const frame =
+        this.address === undefined ? encodeSharedUpdate(update) : encodeUpdate(update, this.address)
       yield (ws) => ws.send(frame, true)
       return
     }

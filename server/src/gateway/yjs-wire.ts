@@ -57,12 +57,21 @@ const readMessage = (decoder: decoding.Decoder): YjsMessage => {
 /** What goes before a message: the document's name on sockets that carry several (Hocuspocus). */
 const noAddress = new Uint8Array(0)
 
+/** @param header numbers below 128, one byte each */
 const withBytes = (address: Uint8Array, header: readonly number[], bytes: Uint8Array): Uint8Array => {
-  const encoder = encoding.createEncoder()
-  encoding.writeUint8Array(encoder, address)
-  for (const part of header) encoding.writeVarUint(encoder, part)
-  encoding.writeVarUint8Array(encoder, bytes)
-  return encoding.toUint8Array(encoder)
+  const start = address.length + header.length
+  let lengthBytes = 1
+  for (let rest = bytes.length; rest > 127; rest = Math.floor(rest / 128)) lengthBytes++
+  const frame = new Uint8Array(start + lengthBytes + bytes.length)
+  frame.set(address)
+  frame.set(header, address.length)
+  let at = start
+  for (let rest = bytes.length; ; rest = Math.floor(rest / 128)) {
+    frame[at++] = rest > 127 ? (rest % 128) + 128 : rest
+    if (rest <= 127) break
+  }
+  frame.set(bytes, at)
+  return frame
 }
 
 export const encodeStep1 = (stateVector: Uint8Array, address: Uint8Array = noAddress): Uint8Array =>
@@ -73,6 +82,15 @@ export const encodeUpdate = (update: Uint8Array, address: Uint8Array = noAddress
   withBytes(address, [0, 2], update)
 export const encodeAwareness = (awareness: Uint8Array, address: Uint8Array = noAddress): Uint8Array =>
   withBytes(address, [1], awareness)
+
+/** The last one: after a restart everybody in sync gets the same answer. */
+let shared: { readonly update: Uint8Array; readonly frame: Uint8Array } | null = null
+
+/** `encodeUpdate` for an update that others get as well. @param update stays as it is */
+export const encodeSharedUpdate = (update: Uint8Array): Uint8Array => {
+  if (shared?.update !== update) shared = { update, frame: encodeUpdate(update) }
+  return shared.frame
+}
 
 /** The start of an update message up to its content, for sending a large one in fragments. */
 export const updateHeader = (length: number, address: Uint8Array = noAddress): Uint8Array => {

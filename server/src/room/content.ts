@@ -9,6 +9,7 @@ import { contentKey, decodeStateVector, encodeStateVector, type Coverage } from 
 import type { Seq } from '../ids.js'
 import type { StoredEvent } from '../store/types.js'
 import type { BaseHolder, TenantBases } from './base-memory.js'
+import { Nothings } from './nothings.js'
 import type { EventTail } from './tail.js'
 
 /** Up to this many bytes and updates are merged on the event loop: about a millisecond. */
@@ -19,10 +20,6 @@ const cachedDiffs = 32
 /** A larger diff is not kept, and none for longer than this: what they are kept for is a storm of reconnects. */
 const cachedDiffBytes = 1024 * 1024
 const cachedDiffMs = 10_000
-/** Smaller updates are inspected faster than they are hashed. */
-const knownNothingBytes = 512
-/** Hashes kept per room of step 2 contents that added nothing. */
-const cachedNothings = 1024
 
 /** Content up to a seq, ready to be sent: whole Yjs updates, the large one first. */
 export interface Prepared {
@@ -59,7 +56,8 @@ export class RoomContent implements BaseHolder {
   private merged: { readonly update: Uint8Array | null; readonly upTo: Seq }
   private merging: Promise<void> | null = null
   private readonly diffs = new Map<string, Promise<Prepared>>()
-  private readonly nothings = new Map<string, Promise<boolean>>()
+  /** Updates that were found to add nothing. */
+  readonly nothings = new Nothings()
   /** The base on which an answer of `addsNothing` took too long, or too much: nobody is made to wait for it again. */
   private unclearOn: Seq | null = null
   /** Seqs that transfers in progress still need the tail from. */
@@ -134,30 +132,11 @@ export class RoomContent implements BaseHolder {
     return prepared
   }
 
-  /** The answer of `addsNothing` for the same bytes, if it was asked before. */
-  async knownNothing(update: Uint8Array): Promise<boolean | undefined> {
-    return update.length < knownNothingBytes ? undefined : await this.nothings.get(contentKey(update))
-  }
-
   /**
    * Whether an update holds nothing that the committed content lacks. An in-sync client's step 2 still carries the whole
    * delete set, so this decides whether a reconnect storm is journaled.
    */
   async addsNothing(update: Uint8Array): Promise<boolean> {
-    const key = contentKey(update)
-    const known = this.nothings.get(key)
-    if (known !== undefined) return await known
-    // Remembered before the first wait: everybody who asks meanwhile gets this answer.
-    const result = this.checkNothing(update).then((nothing) => {
-      // Content only grows: "nothing" stays true. "Something" does not, and is not kept.
-      if (!nothing) this.nothings.delete(key)
-      return nothing
-    })
-    remember(this.nothings, key, result, cachedNothings)
-    return await result
-  }
-
-  private async checkNothing(update: Uint8Array): Promise<boolean> {
     await this.prepare()
     const rest = (this.tail.after(this.merged.upTo) ?? []).filter(isUpdate).map((event) => event.payload)
     const parts = [...this.parts(), ...rest]

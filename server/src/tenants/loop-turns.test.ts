@@ -105,3 +105,49 @@ test('with a share of 100 %, and for one tenant without a name, nobody waits', (
   // Who a stranger is of is not known.
   expect([alone.strangers.turn(5), alone.strangers.isOver]).toEqual([null, true])
 })
+
+test('P83: what asks for a turn is spread over several where one tenant is alone as well, and nobody rests', async () => {
+  const line = new LoopTurns(new FairShares(50).limit(1e9), {
+    now: () => now,
+    afterTurn: (run) => void ends.push(run),
+    after: () => expect.unreachable('one who is alone does not rest'),
+  }).of('')
+  const begun: number[] = []
+  const asked = Array.from({ length: 25 }, async (_, i) => {
+    await line.turn(1)
+    begun.push(i)
+  })
+  const settled = async (): Promise<number> => {
+    await Promise.all([Promise.resolve(), Promise.resolve()])
+    await Promise.resolve()
+    return begun.length
+  }
+  expect(await settled()).toBe(10)
+  expect(line.isOver).toBe(false)
+  endTurn()
+  expect(await settled()).toBe(20)
+  endTurn()
+  await Promise.all(asked)
+  expect(begun).toEqual(Array.from({ length: 25 }, (_, i) => i))
+})
+
+test('P83: what is done in turn is counted by the time that it takes, and what it throws is its own', async () => {
+  const line = new LoopTurns(new FairShares(50).limit(1e9), {
+    now: () => now,
+    afterTurn: (run) => void ends.push(run),
+    after: () => expect.unreachable('one who is alone does not rest'),
+  }).of('')
+  const done: number[] = []
+  const look = (i: number): Promise<number> =>
+    line.inTurn(() => {
+      now += 6
+      if (i === 1) throw new Error('no update')
+      return done.push(i)
+    })
+  const looked = [0, 1, 2, 3].map(look)
+  await expect(looked[1]).rejects.toThrow('no update')
+  expect(done).toEqual([0])
+  endTurn()
+  await Promise.all([looked[2], looked[3]])
+  expect(done).toEqual([0, 2, 3])
+})

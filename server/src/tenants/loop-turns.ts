@@ -1,12 +1,15 @@
 /*
  * How the tenants of a node share its event loop. What one may do in a turn of the loop is bounded; what is left waits, in the
  * order of the connections, while everybody else is heard. So a flood costs others a slice in each turn, whoever sends it and
- * through however many connections, and one who is alone has the whole loop all the same.
+ * through however many connections, and one who is alone has the whole loop all the same; only what asks for a turn (joins,
+ * large changes of stock clients) is spread over several, so that a storm of them does not stop the clock.
  */
 import type { Share, SharedLimit } from './fair-shares.js'
 
 /** Milliseconds of a turn that are one tenant's. */
 const sliceMs = 4
+/** The same of what asks for a turn, where one tenant has the node: sockets are heard and written to in between. */
+const aloneSliceMs = 10
 /** What a frame costs for each socket that gets it, and for each byte, in milliseconds: uWS writes them when the turn is over. */
 const deliveryMs = 0.002
 const byteMs = 1e-6
@@ -91,7 +94,7 @@ export class LoopLine {
   private readonly share: LoopShare
   private readonly clock: LoopClock
   private readonly began: (line: LoopLine) => void
-  /** Milliseconds of this turn. */
+  /** Milliseconds of this turn; those that were asked for, where the tenant is alone. */
   private spent = 0
   /** It took much more than a slice at once, and makes up for it. */
   private isResting = false
@@ -126,7 +129,10 @@ export class LoopLine {
   }
 
   spend(ms: number): void {
-    if (!this.share.isShared()) return
+    if (this.share.isShared()) this.add(ms)
+  }
+
+  private add(ms: number): void {
     this.spent += ms
     if (this.isBusy) return
     this.isBusy = true
@@ -135,16 +141,39 @@ export class LoopLine {
 
   /** Waits for the tenant's turn to do something that takes about so long. @returns null when it is now */
   turn(ms: number): Promise<void> | null {
-    if (!this.isOver) {
-      this.spend(ms)
+    if (!this.isFull) {
+      this.add(ms)
       return null
     }
     return new Promise((resolve) => {
       this.wait(() => {
-        this.spend(ms)
+        this.add(ms)
         resolve()
       })
     })
+  }
+
+  /** Does something when it is the tenant's turn, and counts the time that it takes. Rejects with what it throws. */
+  inTurn<T>(what: () => T): Promise<T> {
+    return new Promise((resolve, reject) => {
+      const go = (): void => {
+        const began = this.clock.now()
+        try {
+          resolve(what())
+        } catch (error) {
+          reject(error instanceof Error ? error : new Error(String(error)))
+        } finally {
+          this.add(this.clock.now() - began)
+        }
+      }
+      if (this.isFull) this.wait(go)
+      else go()
+    })
+  }
+
+  /** Whether what asks for a turn waits: also where the tenant is alone, since a turn that never ends is nobody's. */
+  private get isFull(): boolean {
+    return this.isOver || this.spent >= aloneSliceMs
   }
 
   /** Calls `goOn` when it is the tenant's turn again. It may wait once more. */
@@ -157,7 +186,7 @@ export class LoopLine {
     this.isBusy = false
     const debt = this.spent - sliceMs
     this.spent = 0
-    if (debt < 1) {
+    if (debt < 1 || !this.share.isShared()) {
       this.serve()
       return
     }
@@ -175,7 +204,7 @@ export class LoopLine {
     let served = 0
     this.waiting = []
     for (const goOn of waiting) {
-      if (this.isOver) break
+      if (this.isFull) break
       served++
       goOn()
     }
