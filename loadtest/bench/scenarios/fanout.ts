@@ -10,9 +10,11 @@ const mainReaders = 200
 /** Of the CPU per delivery to the bare relay's, by rate. */
 const ratioLimits: Readonly<Record<number, number>> = { 20_000: 1.15, 80_000: 0.8 }
 const p99LimitMs = 100
-/** Updates per second. */
+/** Deliveries per second, and updates at most: as much as the servers of others can take. */
+const warmUpDeliveries = 100_000
 const warmUpRate = 1000
-const warmUpSeconds = 2
+/** At the rates below a server's code is compiled while it is measured, for half a minute: this is over sooner. */
+const warmUpSeconds = 10
 /** Deliveries per second at which the search for the most starts, and where it gives up. */
 const searchFrom = 400_000
 const searchTo = 12_800_000
@@ -30,9 +32,9 @@ export const fanout: Scenario = {
       const options = { rooms: 1, membersPerRoom: readers + 1, writersPerRoom: 1 }
       // Those of others at one number of readers alone: all would take too long.
       const taking = targets.filter(({ name }) => readers === mainReaders || !isPeer(name))
-      // At the rates below, a server's code is compiled while it is measured, for a minute: this is over sooner.
+      const warmUp = Math.min(warmUpRate, warmUpDeliveries / readers)
       const { crowds, failed } = await connectAll(taking, options, `${readers} readers`, (fleet) =>
-        fleet.load(warmUpRate, warmUpSeconds),
+        fleet.load(warmUp, bench.quick ? 2 : warmUpSeconds),
       )
       rows.push(...failed)
       for (const rate of rates) {

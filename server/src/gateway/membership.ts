@@ -7,7 +7,7 @@ import type { Access, ErrorCode, SyncMode } from '@weft/protocol'
 import { accessOf, type Permissions } from '../auth/index.js'
 import type { Seq } from '../ids.js'
 import type { Prepared } from '../room/content.js'
-import { readPage, type Room, type RoomHold, type RoomMember } from '../room/index.js'
+import { readPage, type PackedEvent, type Room, type RoomHold, type RoomMember } from '../room/index.js'
 import type { StoredEvent } from '../store/types.js'
 import type { Dialect, RoomChannel } from './channel.js'
 import type { Piece, Socket } from './socket.js'
@@ -243,8 +243,8 @@ export class Membership implements RoomMember {
       // A room that is typed in by many may never be quiet: after some rounds the last part may be larger, and is bounded
       // still (I6). What is beyond a hole goes with it in any case: see `maxAheadBytes`.
       const limits = round > maxRounds ? patientPart : lastPart
-      const fits = (events: readonly StoredEvent[] | null, updates: readonly Uint8Array[]): boolean =>
-        events !== null && isWithin(payloadsOf(events), limits) && isWithin(updates, limits)
+      const fits = (events: readonly PackedEvent[] | null, updates: readonly Uint8Array[]): boolean =>
+        events !== null && isWithin(sizesOf(events), limits) && isWithin(lengthsOf(updates), limits)
       if (fits(held, uncommitted)) {
         const open = await this.socket.transfer(noPieces(), () => {
           // More may have come when it is this transfer's turn: then once more.
@@ -252,7 +252,7 @@ export class Membership implements RoomMember {
             this.goLive(room.rest(at, uncommittedFrom), messagesAfter, initial)
         })
         if (!open) return
-      } else if (held !== null && isWithin(payloadsOf(held), lastPart)) {
+      } else if (held !== null && isWithin(sizesOf(held), lastPart)) {
         // The database is away, or slow: what waits for it is merged in a worker.
         uncommittedFrom = room.events.uncommittedEnd
         const update = await room.content.merge(uncommitted)
@@ -275,7 +275,7 @@ export class Membership implements RoomMember {
     for (const event of rest.messages) if (event.seq > messagesAfter) this.wire.lastMessage(event)
     const { updates } = rest
     // Many are not merged here: that takes longer than sending them.
-    const last = isWithin(updates, lastPart) ? mergeFew(updates) : null
+    const last = isWithin(lengthsOf(updates), lastPart) ? mergeFew(updates) : null
     if (last === null) this.wire.lastUpdates(updates, initial)
     this.wire.finish(last, initial)
     if (!this.socket.isOpen()) return
@@ -318,16 +318,16 @@ export class Membership implements RoomMember {
   }
 }
 
-const payloadsOf = (events: readonly StoredEvent[]): readonly Uint8Array[] =>
-  events.map(({ payload }) => payload)
+const sizesOf = (events: readonly PackedEvent[]): readonly number[] => events.map(({ bytes }) => bytes)
+const lengthsOf = (updates: readonly Uint8Array[]): readonly number[] => updates.map(({ length }) => length)
 
 const isWithin = (
-  payloads: readonly Uint8Array[],
+  sizes: readonly number[],
   limits: { readonly events: number; readonly bytes: number },
 ): boolean => {
-  if (payloads.length > limits.events) return false
+  if (sizes.length > limits.events) return false
   let bytes = 0
-  for (const { length } of payloads) bytes += length
+  for (const size of sizes) bytes += size
   return bytes <= limits.bytes
 }
 

@@ -235,7 +235,7 @@ export class RoomContent implements BaseHolder {
       }
       const rest = this.tail.after(this.merged.upTo) ?? []
       let bytes = 0
-      for (const event of rest) bytes += event.payload.length
+      for (const event of rest) bytes += event.bytes
       if (rest.length <= inlineMergeUpdates && bytes <= inlineMergeBytes) return
       this.merging = this.mergeTail(rest).finally(() => (this.merging = null))
     }

@@ -1,6 +1,7 @@
 import { DocWorkerError, type CompactedRoom, type DocTasks } from '../compaction/index.js'
 import type { RoomId } from '../ids.js'
 import type { RoomContent } from './content.js'
+import { eventOverhead } from './packed-event.js'
 import type { RoomQuarantine } from './room-quarantine.js'
 import type { RoomObserver } from './types.js'
 
@@ -12,12 +13,6 @@ const retryMs = 30_000
  * thousand deep overflow the stack of whoever loads them; a snapshot has them collected.
  */
 const maxTypes = 1_000
-
-/**
- * What an event takes in memory and in the log beside its payload, as far as it counts towards a compaction. A keystroke is some 35
- * bytes, and takes some 800 in memory: by payloads alone a room held 7,000 of them.
- */
-const eventOverhead = 128
 
 /** Knows when a room's tail is due to be merged into a new snapshot, and has it done: one at a time. */
 export class RoomCompaction {
@@ -34,7 +29,10 @@ export class RoomCompaction {
   private readonly minBytes: number
   /** Shared types made here since the newest snapshot. */
   private types = 0
-  /** Committed since the newest snapshot: payloads, and {@link eventOverhead} for each event. */
+  /**
+   * Committed since the newest snapshot: payloads, and {@link eventOverhead} for each event. By payloads alone a room held
+   * 7,000 keystrokes.
+   */
   private tailBytes = 0
   private running: Promise<void> | null = null
   /** `performance.now()` before which it is not tried again. */

@@ -10,6 +10,7 @@ import type { Share } from '../tenants/index.js'
 import type { Change } from './change.js'
 import { guarded } from './guard.js'
 import { LogRepair, type Hole } from './log-repair.js'
+import type { PackedEvent } from './packed-event.js'
 import { RemoteUpdates, type RemoteUpdate } from './remote-updates.js'
 import type { Relay } from './relay.js'
 import { anonymousUpdate, readPage, type RoomLog } from './room-log.js'
@@ -235,11 +236,11 @@ export class RoomEvents {
   }
 
   /** Events that `head` passed: messages are due now, updates of others that came through the log are relayed. */
-  private pass(events: readonly StoredEvent[], relayed: Seq | null): void {
+  private pass(events: readonly PackedEvent[], relayed: Seq | null): void {
     const { relay, output } = this.options
     let bytes = 0
     for (const event of events) {
-      bytes += event.payload.length
+      bytes += event.bytes
       if (event.kind === 'message') {
         // Updates before it in the log go before it on the wire.
         relay.flush()

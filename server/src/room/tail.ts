@@ -1,11 +1,11 @@
-import type { StoredEvent } from '../store/types.js'
 import type { Seq } from '../ids.js'
+import type { StoredEvent } from '../store/types.js'
+import { eventOverhead, EventPacker, type PackedEvent } from './packed-event.js'
 
 /** Bytes of events beyond a hole that a tail holds, with what each takes beside its payload. */
 export const maxAheadBytes = 4 * 1024 * 1024
-const eventOverhead = 256
 
-const sizeOf = ({ payload }: StoredEvent): number => payload.length + eventOverhead
+const sizeOf = ({ bytes }: PackedEvent): number => bytes + eventOverhead
 
 /**
  * The committed events of a room after its base, as far as this node holds them. Pure.
@@ -16,8 +16,9 @@ const sizeOf = ({ payload }: StoredEvent): number => payload.length + eventOverh
  */
 export class EventTail {
   /** Contiguous: `events[i].seq` is `start + 1 + i`. */
-  private events: StoredEvent[] = []
-  private readonly ahead = new Map<Seq, StoredEvent>()
+  private events: PackedEvent[] = []
+  private readonly ahead = new Map<Seq, PackedEvent>()
+  private readonly packer = new EventPacker()
   private startSeq: Seq
   private byteLength = 0
   private aheadBytes = 0
@@ -75,19 +76,20 @@ export class EventTail {
    * Takes a committed event in.
    * @returns the events that `head` passes now, in order: none when there is a hole before it, or it is known already
    */
-  add(event: StoredEvent): readonly StoredEvent[] {
-    if (event.seq <= this.head || this.ahead.has(event.seq)) return []
+  add(committed: StoredEvent): readonly PackedEvent[] {
+    if (committed.seq <= this.head || this.ahead.has(committed.seq)) return []
+    const event = this.packer.pack(committed)
     if (event.seq !== this.head + 1) {
       if (this.aheadBytes + sizeOf(event) > maxAheadBytes) {
         this.letGo = Math.max(this.letGo, event.seq)
         return []
       }
       this.aheadBytes += sizeOf(event)
-      this.byteLength += event.payload.length
+      this.byteLength += event.bytes
       this.ahead.set(event.seq, event)
       return []
     }
-    this.byteLength += event.payload.length
+    this.byteLength += event.bytes
     this.events.push(event)
     if (this.ahead.size === 0) return [event]
     const passed = [event]
@@ -116,17 +118,17 @@ export class EventTail {
       if (seq <= end || seq > newest) continue
       this.ahead.delete(seq)
       this.aheadBytes -= sizeOf(event)
-      this.byteLength -= event.payload.length
+      this.byteLength -= event.bytes
     }
   }
 
   /** The events held beyond the first hole: committed, and not passed by `head` yet. In order. */
-  beyond(): StoredEvent[] {
+  beyond(): PackedEvent[] {
     return [...this.ahead.values()].sort((a, b) => a.seq - b.seq)
   }
 
   /** Events after `seq`, or null when the tail no longer reaches back so far. */
-  after(seq: Seq): StoredEvent[] | null {
+  after(seq: Seq): PackedEvent[] | null {
     if (seq < this.startSeq) return null
     return this.events.slice(seq - this.startSeq)
   }
@@ -135,7 +137,7 @@ export class EventTail {
   dropUpTo(seq: Seq): void {
     const count = Math.min(Math.max(0, seq - this.startSeq), this.events.length)
     if (count === 0) return
-    for (let i = 0; i < count; i++) this.byteLength -= this.events[i]?.payload.length ?? 0
+    for (let i = 0; i < count; i++) this.byteLength -= this.events[i]?.bytes ?? 0
     this.events = this.events.slice(count)
     this.startSeq += count
   }
