@@ -114,7 +114,7 @@ export class StockDocument {
       const { inspection } = checked
       const nothing =
         inspection.empty ||
-        (room.knowsStructs(inspection) && (await room.content.addsNothing(checked.update)))
+        (room.intake.knowsStructs(inspection) && (await room.content.addsNothing(checked.update)))
       return { ...checked, nothing }
     })
     // Whoever only reads sends one as well: no word about what is known.
@@ -167,7 +167,7 @@ export class StockDocument {
       return
     }
     // A stock client has no other way to hear it: it keeps its changes, and syncs when it is back (P42).
-    if (!member.room.hasRoom(update.length) || !member.room.admits(inspection)) {
+    if (!member.room.intake.hasRoom(update.length) || !member.room.intake.admits(inspection)) {
       throw new ProtocolError('overloaded', 'too many changes wait for the database')
     }
     this.checkGrowth(member, update, inspection)
@@ -177,7 +177,7 @@ export class StockDocument {
 
   /** The document may become only so large (P76). */
   private checkGrowth({ room }: Membership, update: Uint8Array, inspection: Inspection): void {
-    const growth = room.growth(inspection, update.length)
+    const growth = room.intake.growth(inspection, update.length)
     if (growth === 'fits') return
     if (growth === 'unknown')
       throw new ProtocolError('overloaded', 'how large the document is is not known yet')

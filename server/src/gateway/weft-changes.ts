@@ -70,12 +70,12 @@ const accept = (
   update: Uint8Array,
   inspection: Inspection,
 ): void => {
-  if (!member.room.admits(inspection)) {
+  if (!member.room.intake.admits(inspection)) {
     nack(source, member, n, 'overloaded', 'too much waits for changes that never came')
     return
   }
   if (!grows(source, member, n, update, inspection)) return
-  if (type === 'seed' && member.room.isFilledWithout(inspection)) {
+  if (type === 'seed' && member.room.intake.isFilledWithout(inspection)) {
     nack(source, member, n, 'not_empty', 'the document has content already')
     return
   }
@@ -92,7 +92,7 @@ const grows = (
   update: Uint8Array,
   inspection: Inspection,
 ): boolean => {
-  const growth = member.room.growth(inspection, update.length)
+  const growth = member.room.intake.growth(inspection, update.length)
   if (growth === 'fits') return true
   if (growth === 'full') {
     source.context.observer.limited('document')
@@ -141,7 +141,7 @@ const forbidden = (source: ChangeSource, member: Membership, n: number, granted:
 /** Refuses a change that may be taken later. To be asked right before it is taken: a worker's answer takes a while. */
 const refusesNow = (source: ChangeSource, member: Membership, n: number, bytes: number): boolean => {
   if (source.isDraining) nack(source, member, n, 'draining', 'the node is shutting down')
-  else if (!member.room.hasRoom(bytes)) {
+  else if (!member.room.intake.hasRoom(bytes)) {
     nack(source, member, n, 'overloaded', 'too many changes wait for the database')
   } else if (member.room.isBehindWithAcks(member)) {
     nack(source, member, n, 'overloaded', 'too many changes of this client wait for their acknowledgement')

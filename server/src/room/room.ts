@@ -13,12 +13,12 @@ import type { BatchParticipant } from './batch-end.js'
 import { Change } from './change.js'
 import type { LoadedRoom, RoomContext } from './context.js'
 import { RoomContent } from './content.js'
+import { RoomIntake } from './intake.js'
 import { nobody } from './nobody.js'
 import { Relay } from './relay.js'
 import { RoomCompaction } from './room-compaction.js'
 import { RoomEvents } from './room-events.js'
-import { growth, type Growth } from './document-size.js'
-import { emptyUpdate, RoomLog } from './room-log.js'
+import { RoomLog } from './room-log.js'
 import { RoomPresence } from './room-presence.js'
 import { EventTail } from './tail.js'
 import { Watermarks } from './watermarks.js'
@@ -45,6 +45,8 @@ export class Room implements BatchParticipant {
   private readonly log: RoomLog
   private readonly acks: RoomAcks
   private readonly compaction: RoomCompaction
+  /** Whether a change may come in: to be asked before `change`, `seed` or `append`. */
+  readonly intake: RoomIntake
   readonly events: RoomEvents
   /** The number of the update that was last relayed to other nodes. They know the numbers of an earlier opening still. */
   private relayed = (openings++ % 2 ** 20) * 2 ** 32
@@ -94,6 +96,7 @@ export class Room implements BatchParticipant {
       context.options.compactBytes,
       this.tail,
     )
+    this.intake = new RoomIntake(context, this.coverage, this.tail, this.content, this.compaction)
     this.events = new RoomEvents({
       roomId: loaded.id,
       tail: this.tail,
@@ -135,14 +138,6 @@ export class Room implements BatchParticipant {
     return this.coverage.encodeStateVector()
   }
 
-  /** Whether everything that an update holds is committed already, its deletes aside. */
-  knowsStructs(inspection: Inspection): boolean {
-    for (const { client, clock, len } of inspection.structs) {
-      if (this.coverage.clockOf(client) < clock + len) return false
-    }
-    return true
-  }
-
   /** The seq up to which every event has been handed to the output. */
   get handed(): Seq {
     const waiting = this.relay.firstWaitingSeq()
@@ -166,49 +161,9 @@ export class Room implements BatchParticipant {
     this.accounted = bytes
   }
 
-  /** Whether a change of that size may come in now. To be asked before `change` or `append` (I3). */
-  hasRoom(bytes: number): boolean {
-    if (this.context.journal.hasRoom(bytes)) return true
-    this.context.usage.refused++
-    return false
-  }
-
-  /** Whether so many of a member's changes wait for their ack already that it must wait (I6). To be asked as `hasRoom` is. */
+  /** Whether so many of a member's changes wait for their ack already that it must wait (I6). To be asked as `intake` is. */
   isBehindWithAcks(member: RoomMember): boolean {
     return this.acks.isFull(member)
-  }
-
-  /**
-   * Whether an update may come in as far as memory goes: too much that waits for what never came is not added to, nor more
-   * authors than all rooms of the tenant may have (I6). An update of known authors whose dependencies are here is always
-   * welcome: it may be what the others wait for.
-   */
-  admits(inspection: Inspection): boolean {
-    const { coverage, context } = this
-    const growth = coverage.growthBy(inspection)
-    if (growth === 0) return true
-    if (!context.memory.fits(growth)) {
-      context.usage.refused++
-      return false
-    }
-    return coverage.waitingBytes <= context.options.maxWaitingBytes || coverage.covers(inspection.deps)
-  }
-
-  /** Whether the document may take an update in as far as its size goes (P76). To be asked before `change` and `seed`. */
-  growth(inspection: Inspection, bytes: number): Growth {
-    const { content, compaction } = this
-    const size = {
-      maxBytes: this.context.options.maxDocumentBytes,
-      baseBytes: content.baseBytes,
-      tailBytes: this.tail.bytes,
-      dueBytes: compaction.dueBytes,
-      age: this.isCompact ? 0 : compaction.age,
-    }
-    const grown = growth(size, bytes)
-    // What only deletes makes it smaller, and what is known is sent again because its ack was lost.
-    if (grown === 'fits' || inspection.structs.length === 0 || this.knowsStructs(inspection)) return 'fits'
-    if (grown === 'unknown') compaction.measure()
-    return grown
   }
 
   /**
@@ -243,15 +198,6 @@ export class Room implements BatchParticipant {
       return
     }
     this.accept(member, n, update, inspection, arrived)
-  }
-
-  /**
-   * Whether the document is known to have another first content than this. Without a hole in what is known: the seed may have
-   * been committed before, by whichever node, and its ack been lost (P56). What is not known for certain the log decides.
-   */
-  isFilledWithout(seed: Inspection): boolean {
-    const filled = this.tail.hasUpdate || this.content.baseBytes > emptyUpdate.length
-    return filled && !this.knowsStructs(seed) && this.coverage.covers(seed.deps)
   }
 
   /** Takes in what is to be the first content of the document: members get it once the log has decided so (P54, P55). */

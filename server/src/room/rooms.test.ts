@@ -227,10 +227,10 @@ test('I6: what the rooms of a tenant hold of people and authors is bounded, and 
   }
   expect(shown).toEqual([true, true, true, true, false, false])
   const many = inspectUpdate(manyClients(500))
-  expect(holds[0]?.room.admits(many)).toBe(false)
+  expect(holds[0]?.room.intake.admits(many)).toBe(false)
   const other = await rooms.open('other', 'r')
-  expect(other.room.admits(inspectUpdate(manyClients(2_000)))).toBe(false)
-  expect(other.room.admits(many)).toBe(true)
+  expect(other.room.intake.admits(inspectUpdate(manyClients(2_000)))).toBe(false)
+  expect(other.room.intake.admits(many)).toBe(true)
   expect(show(other, 1)).toBe(true)
   holds[0]?.room.leave(member)
   expect(show(holds[5]!, 9)).toBe(true)

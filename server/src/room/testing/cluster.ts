@@ -291,7 +291,7 @@ export class Typist implements RoomMember {
     const room = this.node?.room
     if (update !== null && seed === true) {
       const inspection = inspectUpdate(update)
-      if (room?.isFilledWithout(inspection) === true) this.nack(n, 'not_empty')
+      if (room?.intake.isFilledWithout(inspection) === true) this.nack(n, 'not_empty')
       else room?.seed(this, n, update, inspection)
     } else if (update === null) this.node?.room.append(this, n, 'said', Uint8Array.of(n & 127))
     else this.node?.room.change(this, n, update, inspectUpdate(update))
