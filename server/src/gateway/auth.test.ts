@@ -154,6 +154,33 @@ describe('a grant to read', () => {
     await bot.close()
   })
 
+  test('P40: of many that bring the same step 2 at once the writers count, whoever is looked at first', async () => {
+    const grants = ['read', 'write', 'read', 'write', 'read'] as const
+    const clients = await Promise.all(
+      grants.map(async (grant) => {
+        const client = await raw('same', await makeToken({ same: grant }))
+        await client.sync()
+        return client
+      }),
+    )
+    const offline = new Y.Doc()
+    offline.getText('text').insert(0, 'written offline '.repeat(60))
+    const update = Y.encodeStateAsUpdate(offline)
+    for (const client of clients) client.step2(update)
+    const text = offline.getText('text').toJSON()
+    // Who has sent it does not get it back.
+    const readers = clients.filter((_, i) => grants[i] === 'read')
+    await until(() => readers.every((client) => client.text === text), 'the content')
+    const late = await raw('same', await makeToken({ same: 'read' }))
+    await late.sync()
+    expect(late.text).toBe(text)
+    // Nobody is denied now: it adds nothing.
+    late.step2(update)
+    await late.sync()
+    expect(late.count('auth')).toBe(0)
+    await Promise.all([...clients, late].map((client) => client.close()))
+  })
+
   test('P41: a stock client is told "permission denied", once; its change is neither relayed nor stored', async () => {
     const client = await raw('room', await makeToken({ room: 'read' }))
     await client.sync()
