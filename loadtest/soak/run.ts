@@ -7,7 +7,8 @@ import { residentBytes } from '../bench/measure/proc.js'
 import type { Target } from '../bench/servers/target.js'
 import type { Sample } from './trend.js'
 
-const shape = { rooms: 50, membersPerRoom: 4, writersPerRoom: 2 }
+/** Of rooms that are all typed in as much all would be compacted at once, each quarter of an hour. */
+const shape = { rooms: 50, membersPerRoom: 4, writersPerRoom: [1, 2, 3] as const }
 const updatesPerSecond = 200
 /** Seconds of typing between two looks at what the server holds. */
 const stretchSeconds = 1.5

@@ -121,6 +121,7 @@ export class Member implements LinkHandlers {
   synced(): void {
     const time = this.wasSynced ? metrics.resyncTime : metrics.syncTime
     time.add(Date.now() - this.startedAt)
+    if (this.wasSynced) metrics.reconnects.add(1)
     metrics.syncs.add(1)
     metrics.syncBytes.add(this.syncBytes)
     this.wasSynced = this.isSynced = true
@@ -185,7 +186,6 @@ export class Member implements LinkHandlers {
     this.isSynced = false
     this.link = null
     if (this.isStopped) return
-    metrics.reconnects.add(1)
     setTimeout(() => {
       if (!this.isStopped && this.link === null) this.connect()
     }, ms)

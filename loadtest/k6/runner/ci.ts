@@ -49,6 +49,8 @@ const passing = [
 ]
 
 interface Spoilt {
+  /** Default: `smoke`. */
+  readonly script?: string
   readonly fault: Fault
   readonly protocol: string
   /** Whose thresholds must fail. */
@@ -69,6 +71,41 @@ const spoilt: readonly Spoilt[] = [
   },
   { fault: 'drop-acks', protocol: 'weft', metrics: ['weft_unacked'] },
   { fault: 'no-sync', protocol: 'yjs', metrics: ['weft_unsynced', 'weft_deliveries'] },
+  {
+    script: 'presence-storm',
+    fault: 'drop-presence',
+    protocol: 'weft',
+    metrics: ['weft_presences'],
+    env: { MEMBERS: '4' },
+  },
+  {
+    script: 'presence-storm',
+    fault: 'delay',
+    protocol: 'yjs',
+    metrics: ['weft_presence_latency'],
+    env: { MEMBERS: '4', PRESENCE_P99_MS: '300' },
+  },
+  {
+    script: 'reconnect-storm',
+    fault: 'delay',
+    protocol: 'weft',
+    metrics: ['weft_resync_time'],
+    env: { ROOMS: '2', STORMS: '1', EVERY: '1s', RESYNC_P95_MS: '300' },
+  },
+  {
+    script: 'reconnect-storm',
+    fault: 'none',
+    protocol: 'yjs',
+    metrics: ['weft_reconnects'],
+    env: { ROOMS: '2', STORMS: '1', EVERY: '1s', AWAY: '20s' },
+  },
+  {
+    script: 'ramp',
+    fault: 'delay',
+    protocol: 'weft',
+    metrics: ['weft_knee_updates'],
+    env: { ROOMS: '2', STEPS: '2', STEP: '1s', UPDATE_P99_MS: '300' },
+  },
   {
     fault: 'none',
     protocol: 'weft',
@@ -112,14 +149,18 @@ const main = async (resultsFile: string | undefined): Promise<number> => {
       )
       for (const [rule, holds] of verdicts) check(`${script} over ${env.PROTOCOL}: ${rule}`, holds)
     }
-    for (const { fault, protocol, metrics, env = {} } of spoilt) {
+    for (const { script = 'smoke', fault, protocol, metrics, env = {} } of spoilt) {
       const proxy = await startProxy(server.url, fault)
       const all = { ...patient, ...brief, PROTOCOL: protocol, ...env, URL: proxy.url }
-      const { code, output, verdicts } = await run('smoke', all)
+      const { code, output, verdicts } = await run(script, all)
       await proxy.stop()
       for (const metric of metrics) {
         const hit = [...verdicts].some(([rule, holds]) => rule.startsWith(`${metric}:`) && !holds)
-        check(`smoke over ${protocol} fails by ${metric}: ${fault}`, code === thresholdFailed && hit, output)
+        check(
+          `${script} over ${protocol} fails by ${metric}: ${fault}`,
+          code === thresholdFailed && hit,
+          output,
+        )
       }
     }
     const nobody = `ws://127.0.0.1:${await freePort()}`

@@ -9,9 +9,9 @@ import { YMessage, YSync } from '../../bench/wire/y-wire.js'
 
 /**
  * What it does to messages of the server: `drop` and `duplicate` some updates, `delay` everything, let no acknowledgement pass
- * (`drop-acks`), or no answer to a join (`no-sync`); or nothing.
+ * (`drop-acks`), no presence (`drop-presence`), or no answer to a join (`no-sync`); or nothing.
  */
-export type Fault = 'drop' | 'duplicate' | 'delay' | 'drop-acks' | 'no-sync' | 'none'
+export type Fault = 'drop' | 'duplicate' | 'delay' | 'drop-acks' | 'drop-presence' | 'no-sync' | 'none'
 
 /** Of so many updates one is spoilt. */
 const every = 20
@@ -22,6 +22,9 @@ const isUpdate = (bytes: Uint8Array): boolean =>
 
 const isSync = (bytes: Uint8Array): boolean =>
   isFrame(bytes, 0, FrameType.sync, 4) || (bytes[0] === YMessage.sync && bytes[1] === YSync.step2)
+
+const isPresence = (bytes: Uint8Array): boolean =>
+  isFrame(bytes, 0, FrameType.presences, 3) || bytes[0] === YMessage.awareness
 
 const bytesOf = (data: RawData): Buffer =>
   Array.isArray(data) ? Buffer.concat(data) : data instanceof ArrayBuffer ? Buffer.from(data) : data
@@ -54,6 +57,7 @@ export const startProxy = async (target: string, fault: Fault): Promise<Proxy> =
       const isSpoilt = isUpdate(bytes) && ++updates % every === 0
       if (fault === 'drop' && isSpoilt) return
       if (fault === 'drop-acks' && isFrame(bytes, 0, FrameType.ack, 4)) return
+      if (fault === 'drop-presence' && isPresence(bytes)) return
       if (fault === 'no-sync' && isSync(bytes)) return
       if (fault === 'delay') setTimeout(() => send(bytes), delayMs)
       else send(bytes)
