@@ -13,8 +13,8 @@ const p99LimitMs = 100
 /** Deliveries per second, and updates at most: as much as the servers of others can take. */
 const warmUpDeliveries = 100_000
 const warmUpRate = 1000
-/** At the rates below a server's code is compiled while it is measured, for half a minute: this is over sooner. */
-const warmUpSeconds = 10
+/** At the rates below a server's code is compiled while it is measured, for half a minute: this is over sooner. Once for each. */
+const warmUpSeconds = 8
 /** Deliveries per second at which the search for the most starts, and where it gives up. */
 const searchFrom = 400_000
 const searchTo = 12_800_000
@@ -28,13 +28,21 @@ export const fanout: Scenario = {
   async run(bench: Bench) {
     const targets = await startTargets(bench)
     const rows: Row[] = []
+    const warm = new Set<string>()
     for (const readers of bench.quick ? [mainReaders] : readerCounts) {
       const options = { rooms: 1, membersPerRoom: readers + 1, writersPerRoom: 1 }
       // Those of others at one number of readers alone: all would take too long.
       const taking = targets.filter(({ name }) => readers === mainReaders || !isPeer(name))
       const warmUp = Math.min(warmUpRate, warmUpDeliveries / readers)
-      const { crowds, failed } = await connectAll(taking, options, `${readers} readers`, (fleet) =>
-        fleet.load(warmUp, bench.quick ? 2 : warmUpSeconds),
+      const { crowds, failed } = await connectAll(
+        taking,
+        options,
+        `${readers} readers`,
+        (fleet, { name }) => {
+          const isWarm = warm.has(name) || bench.quick
+          warm.add(name)
+          return fleet.load(warmUp, isWarm ? 2 : warmUpSeconds)
+        },
       )
       rows.push(...failed)
       for (const rate of rates) {

@@ -85,14 +85,14 @@ export const connectAll = async (
   targets: readonly Target[],
   options: FleetOptions,
   point: string,
-  warmUp: (fleet: Fleet) => Promise<unknown>,
+  warmUp: (fleet: Fleet, target: Target) => Promise<unknown>,
 ): Promise<{ crowds: Crowd[]; failed: Row[] }> => {
   const crowds: Crowd[] = []
   const failed: Row[] = []
   for (const target of targets) {
     try {
       const fleet = await Fleet.connect(target, options)
-      await warmUp(fleet)
+      await warmUp(fleet, target)
       crowds.push({ target, fleet })
     } catch (error) {
       if (!isPeer(target.name)) throw error
