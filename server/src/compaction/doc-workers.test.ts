@@ -28,7 +28,8 @@ function typed(length: number): Uint8Array {
 }
 
 test('a server that waits for a thread finds one; threads that cannot start, or are closing, are told of', async () => {
-  const closing = start()
+  // However short a task must be.
+  const closing = start({ timeoutMs: 1 })
   await closing.ready()
   await closing.close()
   await expect(closing.ready()).rejects.toMatchObject({ code: 'closed' })

@@ -28,6 +28,9 @@ export interface DocWorkersOptions {
   readonly onError?: (error: Error) => void
 }
 
+/** Longest start of a thread, in ms, whatever a task may take. */
+const startMs = 60_000
+
 /**
  * Shared types nested by the thousand (a hostile document) make Yjs recurse as deep when the outermost is deleted. In
  * MiB; a thread has 4 by default.
@@ -57,7 +60,7 @@ export class DocWorkers extends DocTasks {
    * all of them wait for it. @throws {DocWorkerError} when the threads cannot start
    */
   async ready(): Promise<void> {
-    await this.threads.run('', 'ready', null, this.threads.timeoutMs)
+    await this.threads.run('', 'ready', null, startMs)
   }
 
   /** Tasks that run or wait. */
