@@ -8,15 +8,15 @@ import { DocWorkers } from './compaction/index.js'
 import { Control } from './control.js'
 import { completeConfig, ConfigError, type Config } from './config.js'
 import { Gateway, loadUws, type RoomChannel, type SessionContext } from './gateway/index.js'
-import { CommitPacing, Journal, type JournalEntry } from './journal/index.js'
 import { openBus } from './open-bus.js'
+import { openJournal } from './open-journal.js'
 import { limitsOf, openLimits } from './open-limits.js'
 import { openAuthorizer } from './open-authorizer.js'
 import { createPlayground } from './playground/index.js'
 import { DatabaseWatch, readinessOf, type Readiness } from './readiness.js'
 import { BaseMemory, HistoryReads, RoomQuarantine, Rooms, Sweep, type RoomObserver } from './room/index.js'
 import { atMost, Opened, Shutdown, ShutdownError } from './shutdown.js'
-import { openStore, type Store, type StoreError } from './store/index.js'
+import { openStore, type Store } from './store/index.js'
 import { FairShares, LoopTurns, TenantCounts, tenantSamples, verifyMs } from './tenants/index.js'
 import { createLogger, Metrics, type Logger } from './telemetry/index.js'
 import { checkTls, readRedisCa } from './tls.js'
@@ -61,15 +61,6 @@ export type ServerOptions = Partial<Config> & {
   /** Which of the processes that share the port this is, from 1 (the default): for `weft_process_info`. */
   readonly processNumber?: number
 }
-
-/** Journal batches: large enough to amortise a commit, small enough to keep one short. */
-const maxBatchEntries = 4_000
-/** Those of one tenant: some 50 ms, even of a busy database, for the others to wait. */
-const maxTenantEntries = 500
-const maxBatchBytes = 4 * 1024 * 1024
-
-/** Refused changes on their way to `quarantined_events`, at most. */
-const maxAsides = 100
 
 /** Memory of what waits in one room for changes that never came, in bytes. */
 const maxWaitingBytes = 16 * 1024 * 1024
@@ -166,55 +157,8 @@ const start = async (
     back: (awayMs) => log.info({ awayMs }, 'the database answers again'),
   })
   opened.add('the watch of the database', () => database.close())
-  const asides = new Set<Promise<void>>()
-  /** Best effort: what the database refuses may be the payload itself. A client that does nothing else is only logged. */
-  const setAside = ({ roomId, payload }: JournalEntry, { detail }: StoreError): void => {
-    if (asides.size >= maxAsides) return
-    const aside = store
-      .quarantine({ roomId, payload, reason: detail })
-      .catch((error: unknown) => fault('a refused change could not be set aside', error))
-      .finally(() => asides.delete(aside))
-    asides.add(aside)
-  }
   const tenants = new TenantCounts(config.metricsTenants)
-  const pacing = new CommitPacing(
-    config.journalIntervalMs,
-    () => metrics.updatesReceived + metrics.totalDeliveries,
-  )
-  const journal = new Journal(
-    store,
-    {
-      maxBatchEntries,
-      maxTenantEntries,
-      maxBatchBytes,
-      memory: shares.limit(config.journalMaxBytes),
-      interval: () => pacing.interval(),
-      random: Math.random,
-    },
-    {
-      committed: ({ entries, seconds }) => {
-        database.answered()
-        metrics.batchEntries.observe(entries)
-        metrics.commitSeconds.observe(seconds)
-      },
-      failed: (error, attempt) => {
-        metrics.commitFailed(error.kind)
-        if (error.kind === 'transient') database.doubt()
-        // Each attempt would fill the log of a long outage: the first, and then every tenth.
-        if (attempt % 10 === 0)
-          log.warn({ err: error, attempt, waiting: journal.depth }, 'a commit failed; it is tried again')
-      },
-      quarantined: (entry, error) => {
-        metrics.quarantined()
-        log.error(
-          { err: error, roomId: entry.roomId, kind: entry.kind, bytes: entry.payload.length },
-          'the database refuses a change for good; it is not part of the room',
-        )
-        setAside(entry, error)
-      },
-      fault: (error) => fault('settling a change failed', error),
-    },
-  )
+  const { journal, asides } = openJournal({ config, store, shares, metrics, database, log, fault })
   opened.add('the journal', () => journal.close(0))
   const observer: RoomObserver = {
     updateIn: (bytes) => {
@@ -423,7 +367,7 @@ const start = async (
       revocationWatch.dispose()
     })
     const left = leave()
-    await step('closing the rooms', () => inTime(Promise.all(asides).then(() => rooms.close())))
+    await step('closing the rooms', () => inTime(asides().then(() => rooms.close())))
     await step('withdrawing the presence', () => bus.announce({ kind: 'bye' }))
     await step('closing the bus', () => inTime(bus.close()))
     await step('closing the doc workers', () => inTime(workers.close()))
