@@ -210,11 +210,12 @@ describe('P36: a client that stops reading', () => {
   test('one that never reads again is closed with 4504, in both dialects; its memory is given back', async () => {
     const [writer, reader] = [await join('never', impatient), await join('never', impatient)]
     const stock = await YjsRaw.open(impatient.wsUrl, 'never')
-    const before = await behind(impatient)
     reader.bot.pause()
     stock.pause()
-    await new Writer(writer, 30_000).writeUntil(async () => (await behind(impatient)) >= before + 2)
-    await until(async () => (await impatient.metric('weft_errors_total', 'slow')) >= 2, 'both closed', 10_000)
+    // Not until both are behind: on a slow machine one is closed before so much has been written.
+    await new Writer(writer, 30_000).writeUntil(
+      async () => (await impatient.metric('weft_errors_total', 'slow')) >= 2,
+    )
     // The close frame itself is dropped when too much waits before it.
     reader.bot.resume()
     expect([4504, 1006]).toContain((await within(reader.bot.closed, 'the close')).code)

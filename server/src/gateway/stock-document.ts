@@ -94,18 +94,11 @@ export class StockDocument {
 
   /** The client's answer to our step 1; one that adds nothing is neither relayed nor journaled (P40). */
   private async stepTwo(update: Uint8Array): Promise<void> {
-    this.checkSize(update)
-    // In a reconnect storm everybody in sync sends the same bytes: only the first is looked at, so before anything is awaited.
-    const known = this.member.room.content.nothings.same(update)
-    if (known !== undefined && (await known)) this.settle('step2', null)
-    else await this.lookAtStepTwo(update)
-    this.showPresence(false)
-  }
-
-  private async lookAtStepTwo(update: Uint8Array): Promise<void> {
     const { member } = this
     const { room } = member
     const { nothings } = room.content
+    this.checkSize(update)
+    // In a reconnect storm everybody in sync sends the same bytes: only the first is looked into.
     const looked = await nothings.find(update, async () => {
       // Other changes may come in as large a storm: they take turns.
       const known = await member.channel.loop.inTurn(() => nothings.has(update))
@@ -117,10 +110,13 @@ export class StockDocument {
         (room.intake.knowsStructs(inspection) && (await room.content.addsNothing(checked.update)))
       return { ...checked, nothing }
     })
+    if (member.hasLeft) return
     // Whoever only reads sends one as well: no word about what is known.
     if (looked.nothing) this.settle('step2', member.permissions.write ? looked.inspection : null)
-    else if (member.permissions.write) this.accept('step2', looked.update, looked.inspection)
+    else if (looked.inspection !== null && member.permissions.write)
+      this.accept('step2', looked.update, looked.inspection)
     else this.dialect.deny('step2')
+    this.showPresence(false)
   }
 
   private change(update: Uint8Array): Promise<void> | null {

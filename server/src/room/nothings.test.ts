@@ -1,76 +1,119 @@
 import { expect, test, vi } from 'vitest'
-import { Nothings } from './nothings.js'
+import { inspectUpdate } from '../crdt/index.js'
+import { Nothings, type Looked } from './nothings.js'
 
 const update = (fill: number, bytes = 600): Uint8Array => new Uint8Array(bytes).fill(fill)
 
-/** Looks that are answered when the test says so. */
+const empty = inspectUpdate(new Uint8Array([0, 0]))
+const nothing = (of: Uint8Array): Looked => ({ update: of, inspection: empty, nothing: true })
+const something = (of: Uint8Array): Looked => ({ update: of, inspection: empty, nothing: false })
+
+/** Looks that end when the test says so. */
 const looks = () => {
-  const waiting: ((nothing: boolean) => void)[] = []
+  const waiting: { resolve: (looked: Looked) => void; reject: (error: Error) => void }[] = []
+  let count = 0
   return {
     look: () =>
-      new Promise<{ nothing: boolean }>((resolve) => waiting.push((nothing) => resolve({ nothing }))),
-    answer: (nothing: boolean) => waiting.shift()?.(nothing),
+      new Promise<Looked>((resolve, reject) => {
+        count++
+        waiting.push({ resolve, reject })
+      }),
+    async next() {
+      await vi.waitFor(() => expect(waiting.length).toBeGreaterThan(0))
+      return waiting.shift()!
+    },
     get count() {
-      return waiting.length
+      return count
     },
   }
 }
 
-test('P40: one of many that bring the same bytes is looked at, from the call on, and all get its answer', async () => {
+test.each([2, 100, 36_000, 400_000])(
+  'P40: of 500 that bring the same %d bytes one is looked into, and all get its answer',
+  async (bytes) => {
+    const nothings = new Nothings()
+    const { look, next } = looks()
+    const found = Array.from({ length: 500 }, () => nothings.find(update(1, bytes), look))
+    const answer = nothing(update(1, bytes))
+    ;(await next()).resolve(answer)
+    expect(await Promise.all(found)).toEqual(found.map(() => answer))
+    // Who comes later need not have it looked into: it is compared, or hashed where it is large.
+    let hashed = 0
+    const late = await nothings.find(update(1, bytes), () => {
+      hashed++
+      expect(nothings.has(update(1, bytes))).toBe(true)
+      return Promise.resolve(answer)
+    })
+    expect(late.nothing).toBe(true)
+    expect(hashed).toBe(bytes > 256 * 1024 ? 1 : 0)
+    expect(nothings.has(update(2, bytes))).toBe(false)
+  },
+)
+
+test('P40: what adds something is looked into once for all who bring it at once, and again for who comes later', async () => {
   const nothings = new Nothings()
-  const { look, answer } = looks()
-  const first = nothings.find(update(1), look)
-  const others = Array.from({ length: 500 }, async () => await nothings.same(update(1)))
-  expect(nothings.same(update(2))).toBe(undefined)
-  answer(true)
-  await expect(first).resolves.toEqual({ nothing: true })
-  expect(await Promise.all(others)).toEqual(others.map(() => true))
-  expect([nothings.has(update(1)), nothings.has(update(2))]).toEqual([true, false])
+  const all = looks()
+  const found = Array.from({ length: 5 }, () => nothings.find(update(1), all.look))
+  ;(await all.next()).resolve(something(update(1)))
+  expect(await Promise.all(found)).toEqual(found.map(() => something(update(1))))
+  expect(all.count).toBe(1)
+  const later = nothings.find(update(1), all.look)
+  ;(await all.next()).resolve(nothing(update(1)))
+  expect((await later).nothing).toBe(true)
 })
 
-test('P40: what adds something may add nothing the next time, and is looked at again', async () => {
+test('I7: a look that fails is told to who looked; one of those who wait looks next, not all at once', async () => {
   const nothings = new Nothings()
-  const { look, answer } = looks()
-  const first = nothings.find(update(1), look)
-  const other = nothings.same(update(1))
-  answer(false)
-  expect(await first).toEqual({ nothing: false })
-  expect(await other).toBe(false)
-  expect([nothings.same(update(1)), nothings.has(update(1))]).toEqual([undefined, false])
+  const all = looks()
+  const found = Array.from({ length: 5 }, () => nothings.find(update(1), all.look))
+  const outcomes = Promise.allSettled(found)
+  ;(await all.next()).reject(new Error('the worker died'))
+  ;(await all.next()).resolve(nothing(update(1)))
+  expect((await outcomes).map(({ status }) => status)).toEqual([
+    'rejected',
+    ...Array.from({ length: 4 }, () => 'fulfilled'),
+  ])
+  expect(all.count).toBe(2)
 })
 
-test('I7: a look that fails is told to who asked; the others look for themselves', async () => {
+test('P40: different updates, also of one size, have answers of their own', async () => {
   const nothings = new Nothings()
-  const failed = nothings.find(update(1), () => Promise.reject(new Error('the worker died')))
-  const other = nothings.same(update(1))
-  await expect(failed).rejects.toThrow('the worker died')
-  expect(await other).toBe(false)
-  expect(nothings.same(update(1))).toBe(undefined)
+  const given = Array.from({ length: 40 }, (_, i) => {
+    const one = update(7, 5_000)
+    // Alike: what differs is not among the bytes that are looked at first.
+    one[4_999 - i] = i
+    return one
+  })
+  const found = await Promise.all(
+    given.map((one, i) =>
+      nothings.find(one, () => Promise.resolve(i % 2 === 0 ? nothing(one) : something(one))),
+    ),
+  )
+  expect(found.map((looked) => looked.nothing)).toEqual(given.map((_, i) => i % 2 === 0))
+  expect(given.map((one) => nothings.has(one))).toEqual(given.map((_, i) => i % 2 === 0))
 })
 
-test('I6: the updates themselves are kept for ten seconds, and few; their hashes for longer', async () => {
+test('I6: the updates themselves are kept for ten seconds, and few; a large one puts none of them out', async () => {
   vi.useFakeTimers()
   try {
     const nothings = new Nothings()
-    const found = async (bytes: Uint8Array): Promise<void> => {
-      await nothings.find(bytes, () => Promise.resolve({ nothing: true }))
+    const isKept = async (of: Uint8Array): Promise<boolean> => {
+      const look = vi.fn(() => Promise.resolve(something(of)))
+      await nothings.find(of, look)
+      return look.mock.calls.length === 0
     }
-    for (let i = 0; i < 20; i++) await found(update(i))
-    const kept = Array.from({ length: 20 }, (_, i) => nothings.same(update(i)) !== undefined)
-    expect(kept.filter(Boolean)).toHaveLength(8)
-    expect(kept[19]).toBe(true)
-    await found(update(99, 300 * 1024))
-    expect(nothings.same(update(99, 300 * 1024))).toBe(undefined)
+    for (let i = 0; i < 20; i++) await nothings.find(update(i), () => Promise.resolve(nothing(update(i))))
+    const large = update(99, 300 * 1024)
+    await nothings.find(large, () => Promise.resolve(nothing(large)))
+    const kept = await Promise.all(Array.from({ length: 20 }, (_, i) => isKept(update(i))))
+    expect(kept).toEqual(Array.from({ length: 20 }, (_, i) => i >= 12))
+    expect(await isKept(large)).toBe(false)
+    expect(vi.getTimerCount()).toBe(1)
     vi.advanceTimersByTime(10_000)
-    expect(nothings.same(update(19))).toBe(undefined)
-    expect([nothings.has(update(0)), nothings.has(update(99, 300 * 1024))]).toEqual([true, true])
+    expect(await isKept(update(19))).toBe(false)
+    expect([nothings.has(update(0)), nothings.has(large)]).toEqual([true, true])
+    expect(vi.getTimerCount()).toBe(0)
   } finally {
     vi.useRealTimers()
   }
-})
-
-test('small updates are looked at each time: that is faster than to remember them', async () => {
-  const nothings = new Nothings()
-  await nothings.find(update(1, 20), () => Promise.resolve({ nothing: true }))
-  expect([nothings.same(update(1, 20)), nothings.has(update(1, 20))]).toEqual([undefined, false])
 })

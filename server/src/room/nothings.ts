@@ -1,4 +1,4 @@
-import { contentKey } from '../crdt/index.js'
+import { contentKey, type Inspection } from '../crdt/index.js'
 
 /** Hashes kept per room. */
 const maxKept = 1024
@@ -6,64 +6,105 @@ const maxKept = 1024
 const maxRecent = 8
 const maxRecentBytes = 256 * 1024
 const recentMs = 10_000
-/** Smaller updates are looked at faster than they are hashed. */
-const minBytes = 512
+/** Different ones that look alike and are looked into at once: beyond that each is looked into by itself. */
+const maxAlike = 8
+
+/** What became of looking into an update. */
+export interface Looked {
+  /** Without what is known, where that was left out. */
+  readonly update: Uint8Array
+  /** Null where the answer was known. */
+  readonly inspection: Inspection | null
+  /** The update adds nothing to what is committed. */
+  readonly nothing: boolean
+}
+
+interface Look {
+  readonly update: Uint8Array
+  /** Null when it failed. */
+  readonly looked: Promise<Looked | null>
+}
 
 /**
- * The updates of which is known that they add nothing to a document: after a restart everybody in sync sends the same one, all
- * deletes of the document. Content only grows: what adds nothing now never does. What adds something may not the next time.
+ * The updates of which is known, or being found out, that they add nothing to a document. After a restart everybody in sync sends
+ * the same one, all deletes of the document: it is looked into once. Content only grows: what adds nothing now never does. What
+ * adds something may not the next time.
  */
 export class Nothings {
   private readonly keys = new Set<string>()
-  private recent: { readonly update: Uint8Array; readonly answer: Promise<boolean> }[] = []
+  private recent: Uint8Array[] = []
+  private recentTimer: NodeJS.Timeout | null = null
+  /** What is being looked into, by what it looks like. */
+  private readonly looks = new Map<number, Look[]>()
 
-  /** Whether the same bytes add nothing, where that was asked lately or is being looked into. Takes microseconds. */
-  same(update: Uint8Array): Promise<boolean> | undefined {
-    if (update.length < minBytes) return undefined
-    return this.recent.find((other) => isSame(other.update, update))?.answer
+  /**
+   * Looks into an update, or waits for who looks into the same bytes, from the call on: before anything is awaited.
+   * @throws what `look` does: the next of those who wait then looks
+   */
+  async find(update: Uint8Array, look: () => Promise<Looked>): Promise<Looked> {
+    for (;;) {
+      if (this.recent.some((other) => isSame(other, update)))
+        return { update, inspection: null, nothing: true }
+      const alike = likenessOf(update)
+      const others = this.looks.get(alike) ?? []
+      const same = others.find((other) => isSame(other.update, update))
+      if (same === undefined) return await this.lookAlone(update, alike, others, look)
+      const looked = await same.looked
+      if (looked !== null) return looked
+    }
   }
 
   /** Whether the same bytes were found to add nothing. Takes as long as to hash them. */
   has(update: Uint8Array): boolean {
-    return update.length >= minBytes && this.keys.has(contentKey(update))
+    return this.keys.has(contentKey(update))
   }
 
-  /**
-   * Looks into an update: whoever asks about the same bytes meanwhile gets this answer, from the call on.
-   * @throws what `look` does; the others are told "something", and look for themselves
-   */
-  async find<T extends { readonly nothing: boolean }>(
+  private async lookAlone(
     update: Uint8Array,
-    look: () => Promise<T>,
-  ): Promise<T> {
-    if (update.length < minBytes) return await look()
-    const looked = look()
-    const answer = looked.then(
-      ({ nothing }) => nothing,
-      () => false,
-    )
-    this.remember(update, answer)
-    const forget = (): void => {
-      this.recent = this.recent.filter((other) => other.answer !== answer)
+    alike: number,
+    others: readonly Look[],
+    look: () => Promise<Looked>,
+  ): Promise<Looked> {
+    // Not within the call: its time is counted by itself.
+    const looking = Promise.resolve().then(look)
+    if (others.length < maxAlike) {
+      const one = { update, looked: looking.catch(() => null) }
+      this.looks.set(alike, [...others, one])
+      const end = (): void => {
+        const left = (this.looks.get(alike) ?? []).filter((other) => other !== one)
+        if (left.length > 0) this.looks.set(alike, left)
+        else this.looks.delete(alike)
+      }
+      looking.then(end, end)
     }
-    setTimeout(forget, recentMs).unref()
-    if (await answer) this.keep(contentKey(update))
-    else forget()
-    return await looked
+    const looked = await looking
+    if (looked.nothing) this.keep(update)
+    return looked
   }
 
-  private remember(update: Uint8Array, answer: Promise<boolean>): void {
-    let bytes = 0
-    this.recent = [{ update, answer }, ...this.recent].filter(
-      ({ update }, place) => place < maxRecent && (bytes += update.length) <= maxRecentBytes,
-    )
-  }
-
-  private keep(key: string): void {
+  private keep(update: Uint8Array): void {
     const oldest = this.keys.values().next()
     if (this.keys.size >= maxKept && !oldest.done) this.keys.delete(oldest.value)
-    this.keys.add(key)
+    this.keys.add(contentKey(update))
+    if (update.length > maxRecentBytes) return
+    let bytes = 0
+    this.recent = [update, ...this.recent].filter(
+      ({ length }, place) => place < maxRecent && (bytes += length) <= maxRecentBytes,
+    )
+    this.recentTimer ??= setTimeout(() => {
+      this.recentTimer = null
+      this.recent = []
+    }, recentMs).unref()
   }
 }
 
 const isSame = (a: Uint8Array, b: Uint8Array): boolean => a.length === b.length && Buffer.compare(a, b) === 0
+
+/** A number that is the same for the same bytes, from a few of them. */
+const likenessOf = (update: Uint8Array): number => {
+  const step = Math.max(1, Math.floor(update.length / 64))
+  let likeness = update.length
+  for (let at = 0; at < update.length; at += step)
+    likeness = (Math.imul(likeness, 31) + (update[at] ?? 0)) | 0
+  return likeness
+}

@@ -2,6 +2,7 @@ import fc from 'fast-check'
 import { expect, test } from 'vitest'
 import type { StoredEvent } from '../store/types.js'
 import { EventPacker } from './packed-event.js'
+import { EventTail } from './tail.js'
 
 const eventOf = (payload: Uint8Array, seq: number): StoredEvent => ({
   seq,
@@ -51,6 +52,17 @@ test('I6: keystrokes share slabs of their own, and keep no frame alive', () => {
   expect(slabs.size).toBeLessThan(20)
   // A room that is hardly written in holds little.
   expect(new EventPacker().pack(eventOf(frame.subarray(0, 35), 1)).payload.buffer.byteLength).toBe(128)
+})
+
+test('I6: a tail that has been compacted away keeps no slab', () => {
+  const tail = new EventTail(0)
+  const type = (from: number, to: number): void => {
+    for (let seq = from; seq <= to; seq++) tail.add(eventOf(new Uint8Array(35), seq))
+  }
+  type(1, 2_000)
+  tail.dropUpTo(2_000)
+  type(2_001, 2_001)
+  expect(tail.after(2_000)?.[0]?.payload.buffer.byteLength).toBe(128)
 })
 
 test('large payloads are not copied', () => {

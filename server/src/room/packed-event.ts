@@ -45,10 +45,18 @@ export class PackedEvent implements StoredEvent {
   }
 }
 
-/** Packs the events of one room. A slab goes with the last of its events. */
+const noSlab = new Uint8Array(0)
+
+/** Packs the events of one room. A slab goes with the last of its events, but for the one that is being filled. */
 export class EventPacker {
-  private slab = new Uint8Array(0)
+  private slab = noSlab
   private used = 0
+
+  /** Lets go of the slab that is being filled: the tail is empty. */
+  reset(): void {
+    this.slab = noSlab
+    this.used = 0
+  }
 
   pack(event: StoredEvent): PackedEvent {
     const { payload } = event

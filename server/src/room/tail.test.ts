@@ -1,7 +1,6 @@
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import type { StoredEvent } from '../store/types.js'
-import { eventOverhead } from './packed-event.js'
 import { EventTail, maxAheadBytes } from './tail.js'
 
 const event = (seq: number): StoredEvent => ({
@@ -96,7 +95,7 @@ describe('EventTail', () => {
     const tail = new EventTail(0)
     const small = event(1)
     for (let seq = 2; seq <= 100_000; seq++) tail.add({ ...small, seq })
-    expect(tail.beyond().length).toBeLessThan(maxAheadBytes / eventOverhead)
+    expect(tail.beyond().length).toBeLessThan(maxAheadBytes / 256)
   })
 
   test('I4: what the log contradicts is forgotten; what was told later is not', () => {

@@ -1,11 +1,10 @@
 import type { Seq } from '../ids.js'
 import type { StoredEvent } from '../store/types.js'
-import { eventOverhead, EventPacker, type PackedEvent } from './packed-event.js'
+import { EventPacker, type PackedEvent } from './packed-event.js'
 
 /** Bytes of events beyond a hole that a tail holds, with what each takes beside its payload. */
 export const maxAheadBytes = 4 * 1024 * 1024
-
-const sizeOf = ({ bytes }: PackedEvent): number => bytes + eventOverhead
+const aheadOverhead = 256
 
 /**
  * The committed events of a room after its base, as far as this node holds them. Pure.
@@ -78,24 +77,26 @@ export class EventTail {
    */
   add(committed: StoredEvent): readonly PackedEvent[] {
     if (committed.seq <= this.head || this.ahead.has(committed.seq)) return []
-    const event = this.packer.pack(committed)
-    if (event.seq !== this.head + 1) {
-      if (this.aheadBytes + sizeOf(event) > maxAheadBytes) {
-        this.letGo = Math.max(this.letGo, event.seq)
+    if (committed.seq !== this.head + 1) {
+      const bytes = committed.payload.length + aheadOverhead
+      if (this.aheadBytes + bytes > maxAheadBytes) {
+        this.letGo = Math.max(this.letGo, committed.seq)
         return []
       }
-      this.aheadBytes += sizeOf(event)
+      const event = this.packer.pack(committed)
+      this.aheadBytes += bytes
       this.byteLength += event.bytes
       this.ahead.set(event.seq, event)
       return []
     }
+    const event = this.packer.pack(committed)
     this.byteLength += event.bytes
     this.events.push(event)
     if (this.ahead.size === 0) return [event]
     const passed = [event]
     for (let next = this.ahead.get(this.head + 1); next !== undefined; next = this.ahead.get(this.head + 1)) {
       this.ahead.delete(next.seq)
-      this.aheadBytes -= sizeOf(next)
+      this.aheadBytes -= next.bytes + aheadOverhead
       this.events.push(next)
       passed.push(next)
     }
@@ -117,7 +118,7 @@ export class EventTail {
     for (const [seq, event] of this.ahead) {
       if (seq <= end || seq > newest) continue
       this.ahead.delete(seq)
-      this.aheadBytes -= sizeOf(event)
+      this.aheadBytes -= event.bytes + aheadOverhead
       this.byteLength -= event.bytes
     }
   }
@@ -140,5 +141,6 @@ export class EventTail {
     for (let i = 0; i < count; i++) this.byteLength -= this.events[i]?.bytes ?? 0
     this.events = this.events.slice(count)
     this.startSeq += count
+    if (this.events.length + this.ahead.size === 0) this.packer.reset()
   }
 }

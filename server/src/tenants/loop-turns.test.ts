@@ -93,7 +93,7 @@ test('P83: frames cost by their receivers and bytes; a join waits for its turn',
   expect(red.turn(1)).toBe(null)
 })
 
-test('with a share of 100 %, and for one tenant without a name, nobody waits', () => {
+test('with a share of 100 %, and for one tenant without a name, no message waits', () => {
   start(100)
   const red = turns.of('red')
   work(red, 1_000)

@@ -1,8 +1,8 @@
 /*
  * How the tenants of a node share its event loop. What one may do in a turn of the loop is bounded; what is left waits, in the
  * order of the connections, while everybody else is heard. So a flood costs others a slice in each turn, whoever sends it and
- * through however many connections, and one who is alone has the whole loop all the same; only what asks for a turn (joins,
- * large changes of stock clients) is spread over several, so that a storm of them does not stop the clock.
+ * through however many connections, and one who is alone has the whole loop all the same; only what asks for a turn (joins, and
+ * the steps 2 of stock clients) is spread over several, so that a storm of them does not hold up everything else.
  */
 import type { Share, SharedLimit } from './fair-shares.js'
 
