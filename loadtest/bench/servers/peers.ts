@@ -29,7 +29,7 @@ interface Peer {
 const node22 = `node_modules/node-linux-${arch()}/bin/node`
 const hocuspocus: Peer = {
   folder: 'hocuspocus',
-  script: 'server.mjs',
+  script: 'server-uws.mjs',
   node: node22,
   dialect: 'hocuspocus',
   stores: false,
@@ -43,7 +43,7 @@ export const peers: Readonly<Record<PeerName, Peer>> = {
     stores: false,
   },
   hocuspocus,
-  'hocuspocus-db': { ...hocuspocus, stores: true },
+  'hocuspocus-db': { ...hocuspocus, script: 'server.mjs', stores: true },
 }
 
 // The scripts of the peers are not compiled: they lie in the sources.
@@ -96,5 +96,6 @@ const told = new Set([
   'pg',
   'ws',
   'crossws',
+  'uWebSockets.js',
   'yjs',
 ])

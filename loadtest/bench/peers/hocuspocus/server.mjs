@@ -1,6 +1,6 @@
 /*
- * Hocuspocus as its documentation starts it: no hooks, no extensions, updates of one event loop turn merged (`flushDelay: 0`,
- * the default). With DATABASE_URL also `@hocuspocus/extension-database` on PostgreSQL, stores debounced as by default.
+ * Hocuspocus as its documentation starts it, on `ws`: no hooks, updates of one event loop turn merged (`flushDelay: 0`, the
+ * default), `@hocuspocus/extension-database` on PostgreSQL, stores debounced as by default.
  */
 import { Database } from '@hocuspocus/extension-database'
 import { Server } from '@hocuspocus/server'
@@ -24,10 +24,9 @@ const database = async (connectionString) => {
   })
 }
 
-const url = process.env.DATABASE_URL
 const server = new Server({
   address: '127.0.0.1',
   quiet: true,
-  extensions: url === undefined ? [] : [await database(url)],
+  extensions: [await database(process.env.DATABASE_URL)],
 })
 await server.listen(Number(process.env.PORT))
