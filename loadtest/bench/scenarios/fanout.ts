@@ -15,6 +15,7 @@ const warmUpDeliveries = 100_000
 const warmUpRate = 1000
 /** At the rates below a server's code is compiled while it is measured, for half a minute: this is over sooner. Once for each. */
 const warmUpSeconds = 8
+const warmAgainSeconds = 2
 /** Deliveries per second at which the search for the most starts, and where it gives up. */
 const searchFrom = 400_000
 const searchTo = 12_800_000
@@ -41,7 +42,7 @@ export const fanout: Scenario = {
         (fleet, { name }) => {
           const isWarm = warm.has(name) || bench.quick
           warm.add(name)
-          return fleet.load(warmUp, isWarm ? 2 : warmUpSeconds)
+          return fleet.load(warmUp, isWarm ? warmAgainSeconds : warmUpSeconds)
         },
       )
       rows.push(...failed)

@@ -244,7 +244,7 @@ export class Membership implements RoomMember {
       // still (I6). What is beyond a hole goes with it in any case: see `maxAheadBytes`.
       const limits = round > maxRounds ? patientPart : lastPart
       const fits = (events: readonly PackedEvent[] | null, updates: readonly Uint8Array[]): boolean =>
-        events !== null && isWithin(sizesOf(events), limits) && isWithin(lengthsOf(updates), limits)
+        events !== null && isWithin(events, limits) && isWithin(updates, limits)
       if (fits(held, uncommitted)) {
         const open = await this.socket.transfer(noPieces(), () => {
           // More may have come when it is this transfer's turn: then once more.
@@ -252,7 +252,7 @@ export class Membership implements RoomMember {
             this.goLive(room.rest(at, uncommittedFrom), messagesAfter, initial)
         })
         if (!open) return
-      } else if (held !== null && isWithin(sizesOf(held), lastPart)) {
+      } else if (held !== null && isWithin(held, lastPart)) {
         // The database is away, or slow: what waits for it is merged in a worker.
         uncommittedFrom = room.events.uncommittedEnd
         const update = await room.content.merge(uncommitted)
@@ -275,7 +275,7 @@ export class Membership implements RoomMember {
     for (const event of rest.messages) if (event.seq > messagesAfter) this.wire.lastMessage(event)
     const { updates } = rest
     // Many are not merged here: that takes longer than sending them.
-    const last = isWithin(lengthsOf(updates), lastPart) ? mergeFew(updates) : null
+    const last = isWithin(updates, lastPart) ? mergeFew(updates) : null
     if (last === null) this.wire.lastUpdates(updates, initial)
     this.wire.finish(last, initial)
     if (!this.socket.isOpen()) return
@@ -318,16 +318,13 @@ export class Membership implements RoomMember {
   }
 }
 
-const sizesOf = (events: readonly PackedEvent[]): readonly number[] => events.map(({ bytes }) => bytes)
-const lengthsOf = (updates: readonly Uint8Array[]): readonly number[] => updates.map(({ length }) => length)
-
 const isWithin = (
-  sizes: readonly number[],
+  parts: readonly { readonly byteLength: number }[],
   limits: { readonly events: number; readonly bytes: number },
 ): boolean => {
-  if (sizes.length > limits.events) return false
+  if (parts.length > limits.events) return false
   let bytes = 0
-  for (const size of sizes) bytes += size
+  for (const { byteLength } of parts) bytes += byteLength
   return bytes <= limits.bytes
 }
 

@@ -96,13 +96,9 @@ export class StockDocument {
   private async stepTwo(update: Uint8Array): Promise<void> {
     const { member } = this
     const { room } = member
-    const { nothings } = room.content
     this.checkSize(update)
     // In a reconnect storm everybody in sync sends the same bytes: only the first is looked into.
-    const looked = await nothings.find(update, async () => {
-      // Other changes may come in as large a storm: they take turns.
-      const known = await member.channel.loop.inTurn(() => nothings.has(update))
-      if (known) return { update, inspection: null, nothing: true }
+    const looked = await room.content.nothings.find(update, member.channel.loop, async () => {
       const checked = await this.inspect(update)
       const { inspection } = checked
       const nothing =

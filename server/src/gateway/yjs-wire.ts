@@ -57,20 +57,21 @@ const readMessage = (decoder: decoding.Decoder): YjsMessage => {
 /** What goes before a message: the document's name on sockets that carry several (Hocuspocus). */
 const noAddress = new Uint8Array(0)
 
-/** @param header numbers below 128, one byte each */
-const withBytes = (address: Uint8Array, header: readonly number[], bytes: Uint8Array): Uint8Array => {
-  const start = address.length + header.length
-  let lengthBytes = 1
-  for (let rest = bytes.length; rest > 127; rest = Math.floor(rest / 128)) lengthBytes++
-  const frame = new Uint8Array(start + lengthBytes + bytes.length)
-  frame.set(address)
-  frame.set(header, address.length)
-  let at = start
-  for (let rest = bytes.length; ; rest = Math.floor(rest / 128)) {
-    frame[at++] = rest > 127 ? (rest % 128) + 128 : rest
-    if (rest <= 127) break
-  }
-  frame.set(bytes, at)
+/** A message up to its bytes. @param kind what stands before them */
+const headerOf = (address: Uint8Array, kind: readonly number[], length: number): Uint8Array => {
+  const encoder = encoding.createEncoder()
+  encoding.writeUint8Array(encoder, address)
+  for (const part of kind) encoding.writeVarUint(encoder, part)
+  encoding.writeVarUint(encoder, length)
+  return encoding.toUint8Array(encoder)
+}
+
+/** The bytes are copied once: they may be many. */
+const withBytes = (address: Uint8Array, kind: readonly number[], bytes: Uint8Array): Uint8Array => {
+  const header = headerOf(address, kind, bytes.length)
+  const frame = new Uint8Array(header.length + bytes.length)
+  frame.set(header)
+  frame.set(bytes, header.length)
   return frame
 }
 
@@ -93,14 +94,8 @@ export const encodeSharedUpdate = (update: Uint8Array): Uint8Array => {
 }
 
 /** The start of an update message up to its content, for sending a large one in fragments. */
-export const updateHeader = (length: number, address: Uint8Array = noAddress): Uint8Array => {
-  const encoder = encoding.createEncoder()
-  encoding.writeUint8Array(encoder, address)
-  encoding.writeVarUint(encoder, 0)
-  encoding.writeVarUint(encoder, 2)
-  encoding.writeVarUint(encoder, length)
-  return encoding.toUint8Array(encoder)
-}
+export const updateHeader = (length: number, address: Uint8Array = noAddress): Uint8Array =>
+  headerOf(address, [0, 2], length)
 
 export const encodePermissionDenied = (reason: string): Uint8Array => {
   const encoder = encoding.createEncoder()

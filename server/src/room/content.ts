@@ -9,6 +9,7 @@ import { contentKey, decodeStateVector, encodeStateVector, type Coverage } from 
 import type { Seq } from '../ids.js'
 import type { StoredEvent } from '../store/types.js'
 import type { BaseHolder, TenantBases } from './base-memory.js'
+import { dropOldest } from './drop-oldest.js'
 import { Nothings } from './nothings.js'
 import type { EventTail } from './tail.js'
 
@@ -82,6 +83,11 @@ export class RoomContent implements BaseHolder {
 
   get baseSeq(): Seq {
     return this.base.seq
+  }
+
+  /** Whether nothing was committed since the base, as far as this node knows. */
+  get isCompact(): boolean {
+    return this.tail.head === this.base.seq
   }
 
   get baseBytes(): number {
@@ -235,7 +241,7 @@ export class RoomContent implements BaseHolder {
       }
       const rest = this.tail.after(this.merged.upTo) ?? []
       let bytes = 0
-      for (const event of rest) bytes += event.bytes
+      for (const event of rest) bytes += event.byteLength
       if (rest.length <= inlineMergeUpdates && bytes <= inlineMergeBytes) return
       this.merging = this.mergeTail(rest).finally(() => (this.merging = null))
     }
@@ -257,10 +263,7 @@ const isUpdate = (event: StoredEvent): boolean => event.kind === 'update'
 
 /** Adds to a bounded cache, oldest out; a promise that fails is forgotten, so that the next caller tries again. */
 const remember = <T>(cache: Map<string, Promise<T>>, key: string, value: Promise<T>, size: number): void => {
-  if (cache.size >= size) {
-    const oldest = cache.keys().next()
-    if (!oldest.done) cache.delete(oldest.value)
-  }
+  dropOldest(cache, size)
   cache.set(key, value)
   value.catch(() => cache.delete(key))
 }

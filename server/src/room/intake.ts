@@ -59,7 +59,7 @@ export class RoomIntake {
       baseBytes: content.baseBytes,
       tailBytes: this.tail.bytes,
       dueBytes: compaction.dueBytes,
-      age: this.tail.head === content.baseSeq ? 0 : compaction.age,
+      age: content.isCompact ? 0 : compaction.age,
     }
     const grown = growth(size, bytes)
     // What only deletes makes it smaller, and what is known is sent again because its ack was lost.

@@ -1,4 +1,6 @@
 import { contentKey, type Inspection } from '../crdt/index.js'
+import type { LoopLine } from '../tenants/index.js'
+import { dropOldest } from './drop-oldest.js'
 
 /** Hashes kept per room. */
 const maxKept = 1024
@@ -39,27 +41,40 @@ export class Nothings {
 
   /**
    * Looks into an update, or waits for who looks into the same bytes, from the call on: before anything is awaited.
+   * @param loop whose turns it takes: other changes may come in as large a storm
    * @throws what `look` does: the next of those who wait then looks
    */
-  async find(update: Uint8Array, look: () => Promise<Looked>): Promise<Looked> {
+  async find(
+    update: Uint8Array,
+    loop: Pick<LoopLine, 'inTurn'>,
+    look: () => Promise<Looked>,
+  ): Promise<Looked> {
     for (;;) {
-      if (this.recent.some((other) => isSame(other, update)))
-        return { update, inspection: null, nothing: true }
+      if (this.recent.some((other) => isSame(other, update))) return knownNothing(update)
       const alike = likenessOf(update)
       const others = this.looks.get(alike) ?? []
       const same = others.find((other) => isSame(other.update, update))
-      if (same === undefined) return await this.lookAlone(update, alike, others, look)
+      if (same === undefined)
+        return await this.share(update, alike, others, () => this.lookUp(update, loop, look))
       const looked = await same.looked
       if (looked !== null) return looked
     }
   }
 
-  /** Whether the same bytes were found to add nothing. Takes as long as to hash them. */
-  has(update: Uint8Array): boolean {
-    return this.keys.has(contentKey(update))
+  /** Looks, where the same bytes have not been found to add nothing before. */
+  private async lookUp(
+    update: Uint8Array,
+    loop: Pick<LoopLine, 'inTurn'>,
+    look: () => Promise<Looked>,
+  ): Promise<Looked> {
+    const key = await loop.inTurn(() => contentKey(update))
+    const looked = this.keys.has(key) ? knownNothing(update) : await look()
+    if (looked.nothing) this.keep(update, key)
+    return looked
   }
 
-  private async lookAlone(
+  /** Others who bring the same bytes meanwhile wait for it. */
+  private async share(
     update: Uint8Array,
     alike: number,
     others: readonly Look[],
@@ -77,15 +92,12 @@ export class Nothings {
       }
       looking.then(end, end)
     }
-    const looked = await looking
-    if (looked.nothing) this.keep(update)
-    return looked
+    return await looking
   }
 
-  private keep(update: Uint8Array): void {
-    const oldest = this.keys.values().next()
-    if (this.keys.size >= maxKept && !oldest.done) this.keys.delete(oldest.value)
-    this.keys.add(contentKey(update))
+  private keep(update: Uint8Array, key: string): void {
+    dropOldest(this.keys, maxKept)
+    this.keys.add(key)
     if (update.length > maxRecentBytes) return
     let bytes = 0
     this.recent = [update, ...this.recent].filter(
@@ -97,6 +109,8 @@ export class Nothings {
     }, recentMs).unref()
   }
 }
+
+const knownNothing = (update: Uint8Array): Looked => ({ update, inspection: null, nothing: true })
 
 const isSame = (a: Uint8Array, b: Uint8Array): boolean => a.length === b.length && Buffer.compare(a, b) === 0
 

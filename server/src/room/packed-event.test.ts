@@ -34,7 +34,7 @@ test('I4: a packed event is the event that was committed, whatever is packed aft
       const events = given.map(eventOf)
       const packed = events.map((event) => packer.pack(event))
       expect(packed.map(fieldsOf)).toEqual(events.map(fieldsOf))
-      expect(packed.map(({ bytes }) => bytes)).toEqual(given.map(({ length }) => length))
+      expect(packed.map(({ byteLength }) => byteLength)).toEqual(given.map(({ length }) => length))
     }),
     { numRuns: 100 },
   )

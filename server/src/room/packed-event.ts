@@ -23,7 +23,7 @@ export class PackedEvent implements StoredEvent {
   readonly name: string | null
   readonly createdAt: number
   /** The size of the payload: asked for without making a view of it. */
-  readonly bytes: number
+  readonly byteLength: number
   private readonly slab: Uint8Array
   private readonly start: number
 
@@ -35,13 +35,13 @@ export class PackedEvent implements StoredEvent {
     this.clientSeq = event.clientSeq
     this.name = event.name
     this.createdAt = event.createdAt
-    this.bytes = event.payload.length
+    this.byteLength = event.payload.length
     this.slab = slab
     this.start = start
   }
 
   get payload(): Uint8Array {
-    return this.slab.subarray(this.start, this.start + this.bytes)
+    return this.slab.subarray(this.start, this.start + this.byteLength)
   }
 }
 

@@ -240,7 +240,7 @@ export class RoomEvents {
     const { relay, output } = this.options
     let bytes = 0
     for (const event of events) {
-      bytes += event.bytes
+      bytes += event.byteLength
       if (event.kind === 'message') {
         // Updates before it in the log go before it on the wire.
         relay.flush()

@@ -4,6 +4,7 @@
  */
 import { DocWorkerError } from '../compaction/index.js'
 import type { RoomId } from '../ids.js'
+import { dropOldest } from './drop-oldest.js'
 
 export type RoomTask = 'load' | 'compact'
 
@@ -95,7 +96,6 @@ export class RoomQuarantine {
 
 const remember = <T>(map: Map<RoomId, T>, id: RoomId, value: T): void => {
   map.delete(id)
-  const oldest = map.size >= maxRooms ? map.keys().next() : null
-  if (oldest !== null && !oldest.done) map.delete(oldest.value)
+  dropOldest(map, maxRooms)
   map.set(id, value)
 }

@@ -315,7 +315,7 @@ export class Room implements BatchParticipant {
 
   /** Whether anything was committed since the newest snapshot that this node knows. */
   get isCompact(): boolean {
-    return this.head === this.content.baseSeq
+    return this.content.isCompact
   }
 
   /** Writes a snapshot of what is committed, and lets go of the tail before it. Single flight. */

@@ -6,6 +6,8 @@ import { EventPacker, type PackedEvent } from './packed-event.js'
 export const maxAheadBytes = 4 * 1024 * 1024
 const aheadOverhead = 256
 
+const sizeOf = ({ byteLength }: { readonly byteLength: number }): number => byteLength + aheadOverhead
+
 /**
  * The committed events of a room after its base, as far as this node holds them. Pure.
  *
@@ -77,26 +79,24 @@ export class EventTail {
    */
   add(committed: StoredEvent): readonly PackedEvent[] {
     if (committed.seq <= this.head || this.ahead.has(committed.seq)) return []
-    if (committed.seq !== this.head + 1) {
-      const bytes = committed.payload.length + aheadOverhead
-      if (this.aheadBytes + bytes > maxAheadBytes) {
-        this.letGo = Math.max(this.letGo, committed.seq)
-        return []
-      }
-      const event = this.packer.pack(committed)
-      this.aheadBytes += bytes
-      this.byteLength += event.bytes
-      this.ahead.set(event.seq, event)
+    const isNext = committed.seq === this.head + 1
+    if (!isNext && this.aheadBytes + sizeOf(committed.payload) > maxAheadBytes) {
+      this.letGo = Math.max(this.letGo, committed.seq)
       return []
     }
     const event = this.packer.pack(committed)
-    this.byteLength += event.bytes
+    this.byteLength += event.byteLength
+    if (!isNext) {
+      this.aheadBytes += sizeOf(event)
+      this.ahead.set(event.seq, event)
+      return []
+    }
     this.events.push(event)
     if (this.ahead.size === 0) return [event]
     const passed = [event]
     for (let next = this.ahead.get(this.head + 1); next !== undefined; next = this.ahead.get(this.head + 1)) {
       this.ahead.delete(next.seq)
-      this.aheadBytes -= next.bytes + aheadOverhead
+      this.aheadBytes -= sizeOf(next)
       this.events.push(next)
       passed.push(next)
     }
@@ -118,8 +118,8 @@ export class EventTail {
     for (const [seq, event] of this.ahead) {
       if (seq <= end || seq > newest) continue
       this.ahead.delete(seq)
-      this.aheadBytes -= event.bytes + aheadOverhead
-      this.byteLength -= event.bytes
+      this.aheadBytes -= sizeOf(event)
+      this.byteLength -= event.byteLength
     }
   }
 
@@ -138,7 +138,7 @@ export class EventTail {
   dropUpTo(seq: Seq): void {
     const count = Math.min(Math.max(0, seq - this.startSeq), this.events.length)
     if (count === 0) return
-    for (let i = 0; i < count; i++) this.byteLength -= this.events[i]?.bytes ?? 0
+    for (let i = 0; i < count; i++) this.byteLength -= this.events[i]?.byteLength ?? 0
     this.events = this.events.slice(count)
     this.startSeq += count
     if (this.events.length + this.ahead.size === 0) this.packer.reset()

@@ -106,12 +106,16 @@ test('with a share of 100 %, and for one tenant without a name, no message waits
   expect([alone.strangers.turn(5), alone.strangers.isOver]).toEqual([null, true])
 })
 
-test('P83: what asks for a turn is spread over several where one tenant is alone as well, and nobody rests', async () => {
-  const line = new LoopTurns(new FairShares(50).limit(1e9), {
+/** One tenant, who has the node to itself and so never rests. */
+const alone = (): LoopLine =>
+  new LoopTurns(new FairShares(50).limit(1e9), {
     now: () => now,
     afterTurn: (run) => void ends.push(run),
     after: () => expect.unreachable('one who is alone does not rest'),
   }).of('')
+
+test('P83: what asks for a turn is spread over several where one tenant is alone as well, and nobody rests', async () => {
+  const line = alone()
   const begun: number[] = []
   const asked = Array.from({ length: 25 }, async (_, i) => {
     await line.turn(1)
@@ -132,11 +136,7 @@ test('P83: what asks for a turn is spread over several where one tenant is alone
 })
 
 test('P83: what is done in turn is counted by the time that it takes, and what it throws is its own', async () => {
-  const line = new LoopTurns(new FairShares(50).limit(1e9), {
-    now: () => now,
-    afterTurn: (run) => void ends.push(run),
-    after: () => expect.unreachable('one who is alone does not rest'),
-  }).of('')
+  const line = alone()
   const done: number[] = []
   const look = (i: number): Promise<number> =>
     line.inTurn(() => {
