@@ -31,7 +31,7 @@ export const chartOf = (samples: readonly Sample[]): TopLevelSpec => ({
     })),
   },
   vconcat: [
-    panel('MB', ['rss', 'heap'], ['resident memory', 'used heap']),
+    panel('MB', ['rss', 'heap'], ['resident memory', 'heap after a collection']),
     panel('open', ['descriptors', 'handles', 'rooms'], ['file descriptors', 'handles', 'rooms']),
   ],
   resolve: { scale: { color: 'independent' } },

@@ -4,6 +4,7 @@
 import { parseArgs } from 'node:util'
 import { Bench } from '../bench/bench.js'
 import { formatNumber } from '../bench/report/markdown.js'
+import { freePort } from '../bench/servers/child.js'
 import { pinSelf } from '../bench/servers/cores.js'
 import { resultsFolder } from '../bench/report/results-folder.js'
 import { writeSvg } from '../plot/svg.js'
@@ -23,7 +24,7 @@ lost, or when somebody was not let in.`
 
 const names: Readonly<Record<Held, string>> = {
   rss: 'resident memory, MB',
-  heap: 'used heap, MB',
+  heap: 'used heap after a collection, MB',
   descriptors: 'open file descriptors',
   handles: 'handles of the event loop',
   connections: 'connections',
@@ -51,23 +52,28 @@ const main = async (): Promise<void> => {
   const interrupt = new AbortController()
   process.once('SIGINT', () => interrupt.abort())
   process.once('SIGTERM', () => interrupt.abort())
+  const collectorPort = await freePort()
+  const collector = new URL(`collector.js?port=${collectorPort}`, import.meta.url)
   const bench = new Bench({
     quick: false,
     repetitions: 1,
     only: ['weft', 'weft-yjs'],
     cores: pinSelf(),
-    weftExecArgv: [],
+    weftExecArgv: ['--expose-gc', `--import=${collector.href}`],
     log: () => undefined,
   })
   try {
     let said = 0
     const { samples, sent, lost, visits, failedVisits } = await soak(
       bench,
+      collectorPort,
       options.minutes,
-      ({ at, rss, handles }) => {
+      ({ at, rss, heap, handles }) => {
         if (at < said) return
         said = at + 10
-        console.log(`${formatNumber(at, 0)} s: ${formatNumber(rss / 1e6, 0)} MB, ${handles} handles`)
+        console.log(
+          `${formatNumber(at, 0)} s: ${formatNumber(rss / 1e6, 0)} MB, of it ${formatNumber(heap / 1e6, 0)} MB heap, ${handles} handles`,
+        )
       },
       interrupt.signal,
     )

@@ -18,6 +18,8 @@ const visitedRooms = 40
 const goneTimeoutMs = 5_000
 /** A slow machine takes longer, rather than tell nothing. */
 const leastSamples = 16
+/** Full collections that a run asks for. Between them the server collects as it does elsewhere. */
+const collectionsPerRun = 20
 
 export interface Soaked {
   readonly samples: readonly Sample[]
@@ -30,9 +32,11 @@ export interface Soaked {
 /**
  * People type, over both protocols, while others come and go; in between it is noted what the server holds. Everything typed has
  * arrived and is acknowledged at that moment.
+ * @param collectorPort of the collector in the servers of `bench`
  */
 export const soak = async (
   bench: Bench,
+  collectorPort: number,
   minutes: number,
   note: (sample: Sample) => void,
   stop: AbortSignal,
@@ -41,6 +45,7 @@ export const soak = async (
   const fleets = [await Fleet.connect(server.weft, shape), await Fleet.connect(server.yjs, shape)]
   const samples: Sample[] = []
   let [sent, lost, visits, failedVisits] = [0, 0, 0, 0]
+  let [heap, collections] = [0, 0]
   const start = performance.now()
   while ((performance.now() - start < minutes * 60_000 || samples.length < leastSamples) && !stop.aborted) {
     for (const fleet of fleets) {
@@ -54,7 +59,13 @@ export const soak = async (
       visits += visitors
       failedVisits += failed
     }
-    const sample = await look(server.weft, (performance.now() - start) / 1000, fleets.length)
+    const at = performance.now() - start
+    const held = await look(server.weft, fleets.length)
+    if (at >= (collections * minutes * 60_000) / collectionsPerRun) {
+      heap = await collectedHeap(collectorPort)
+      collections++
+    }
+    const sample = { at: at / 1000, heap, ...held }
     samples.push(sample)
     note(sample)
   }
@@ -73,8 +84,12 @@ const visit = async (target: Target, from: number): Promise<number> => {
   return failed
 }
 
-/** Waits until the visitors are gone, and notes what is held. */
-const look = async (target: Target, at: number, fleets: number): Promise<Sample> => {
+/** Collects, so that what is left is what is held. @returns bytes of JavaScript's heap */
+const collectedHeap = async (port: number): Promise<number> =>
+  Number(await (await fetch(`http://127.0.0.1:${port}/`)).text())
+
+/** Waits until the visitors are gone, and notes what is held beside the heap. */
+const look = async (target: Target, fleets: number): Promise<Omit<Sample, 'at' | 'heap'>> => {
   const staying = fleets * shape.rooms * shape.membersPerRoom
   const deadline = performance.now() + goneTimeoutMs
   for (;;) {
@@ -88,9 +103,7 @@ const look = async (target: Target, at: number, fleets: number): Promise<Sample>
       continue
     }
     return {
-      at,
       rss: residentBytes(target.server.pid),
-      heap: of('weft_nodejs_heap_size_used_bytes'),
       descriptors: of('weft_process_open_fds'),
       handles: of('weft_nodejs_active_handles_total'),
       connections,

@@ -6,7 +6,7 @@ export interface Sample {
   readonly at: number
   /** Resident memory, in bytes. */
   readonly rss: number
-  /** Used memory of JavaScript's heap, in bytes. */
+  /** What the last full collection left of JavaScript's heap, in bytes. */
   readonly heap: number
   /** Open file descriptors. */
   readonly descriptors: number
@@ -31,10 +31,10 @@ export interface Trend {
 /** The share of the run in which heaps and caches fill: it does not count. */
 export const warmUpShare = 0.4
 
-/** What each may grow by: what a collector leaves lying about, and what is on its way at the moment of a sample. */
+/** What each may grow by: tails that fill up to their compaction, pages that V8 keeps, what is on its way at the moment of a sample. */
 const allowances: Readonly<Record<Held, (first: number) => number>> = {
   rss: (first) => Math.max(24e6, first * 0.05),
-  heap: (first) => Math.max(12e6, first * 0.1),
+  heap: (first) => Math.max(8e6, first * 0.1),
   descriptors: () => 4,
   handles: () => 4,
   connections: () => 0,
