@@ -33,3 +33,36 @@ export const outranks = (
   if (user !== owner.user) return user !== null && (owner.user === null || user > owner.user)
   return clock === base ? connection > owner.connection : clock > base
 }
+
+/** Which ids are whose: by connection of this node, or by other node. */
+export class OwnedIds {
+  private readonly byOwner = new Map<PresenceOwner | NodeId, Set<number>>()
+
+  add({ node, owner }: Holder, clientId: number): void {
+    const key = node ?? owner
+    const ids = this.byOwner.get(key)
+    if (ids === undefined) this.byOwner.set(key, new Set([clientId]))
+    else ids.add(clientId)
+  }
+
+  remove({ node, owner }: Holder, clientId: number): void {
+    const key = node ?? owner
+    const ids = this.byOwner.get(key)
+    ids?.delete(clientId)
+    if (ids?.size === 0) this.byOwner.delete(key)
+  }
+
+  /** As they are now. */
+  of(owner: PresenceOwner | NodeId): number[] {
+    return [...(this.byOwner.get(owner) ?? [])]
+  }
+
+  count(owner: PresenceOwner): number {
+    return this.byOwner.get(owner)?.size ?? 0
+  }
+
+  /** Other nodes that own any. */
+  nodes(): NodeId[] {
+    return [...this.byOwner.keys()].filter((key) => typeof key === 'string')
+  }
+}

@@ -13,28 +13,9 @@
  */
 import { writeAwareness, type AwarenessEntry, type PresenceUser } from '@weft/protocol'
 import type { BusPresence, NodeId } from '../bus/index.js'
+import { entryOf, isEcho, noteRaised, toldOf, type PresenceEntry } from './presence-entry.js'
 import { GoneIds } from './presence-gone.js'
-import { outranks, sameConnection, type Holder, type PresenceOwner } from './presence-owner.js'
-
-interface Entry extends Holder {
-  /** The announced one. */
-  clock: number
-  /** The clock that the owner's node gave; for an owner on this node the announced one. */
-  base: number
-  state: string
-  /** When the clock was last raised because another node had announced a higher one. */
-  raisedAt: number
-  /** When the owner claimed the id with its first frame, while that claim may be renewed; see `defends`. */
-  claimed: number
-  /**
-   * The latest states announced under a clock that the table had raised. They come back as the owner's own, also late: one
-   * of them is not a change, or two states would take turns for ever.
-   */
-  raised: readonly { readonly clock: number; readonly state: string }[]
-}
-
-/** A round trip's worth of raised announcements of one id. */
-const raisedKept = 4
+import { OwnedIds, outranks, sameConnection, type Holder, type PresenceOwner } from './presence-owner.js'
 
 /**
  * How long a claim may be renewed once, in milliseconds: until what other nodes show must have been heard. A client that
@@ -58,8 +39,11 @@ export interface PresenceLimits {
 
 /** Bytes of the states that one room shows, at most: all of them go to everybody who comes. */
 export const maxPresenceBytes = 4 * 1024 * 1024
-/** What an entry takes beside its state. */
+/** Memory that an entry takes beside its state, about. */
 const entryBytes = 256
+/** Bytes that an entry takes beside its state in a frame, about. */
+const wireBytes = 12
+
 /** What members are to be told. */
 export interface PresenceChanges {
   /** An awareness update. */
@@ -68,14 +52,10 @@ export interface PresenceChanges {
   readonly users: readonly PresenceUser[]
 }
 
-/** What it takes beside its state in a frame, about. */
-const wireBytes = 12
-
 export class PresenceTable {
   private readonly limits: PresenceLimits
-  private readonly entries = new Map<number, Entry>()
-  /** By connection of this node, or by other node. */
-  private readonly owned = new Map<PresenceOwner | NodeId, Set<number>>()
+  private readonly entries = new Map<number, PresenceEntry>()
+  private readonly owned = new OwnedIds()
   private readonly gone = new GoneIds()
   private readonly dirty = new Set<number>()
   /** The users that ids were last shown under. */
@@ -112,7 +92,7 @@ export class PresenceTable {
 
   /** Other nodes whose connections show something here. */
   get nodes(): NodeId[] {
-    return [...this.owned.keys()].filter((key) => typeof key === 'string')
+    return this.owned.nodes()
   }
 
   /**
@@ -168,7 +148,7 @@ export class PresenceTable {
     return this.held + more <= maxPresenceBytes && this.limits.fits?.(this.held + more - before) !== false
   }
 
-  private setState(entry: Entry, state: string): void {
+  private setState(entry: PresenceEntry, state: string): void {
     this.held += state.length - entry.state.length
     entry.state = state
   }
@@ -183,7 +163,7 @@ export class PresenceTable {
     for (const entry of entries) left = this.hearOne(node, entry, now) || left
     if (whole) {
       const shown = new Set(entries.map(({ clientId }) => clientId))
-      for (const id of [...(this.owned.get(node) ?? [])]) {
+      for (const id of this.owned.of(node)) {
         if (shown.has(id)) continue
         this.lose(id, now)
         left = true
@@ -194,21 +174,12 @@ export class PresenceTable {
 
   /** Another node is gone, and its connections with it. @returns whether they showed any */
   dropNode(node: NodeId, now: number): boolean {
-    const ids = [...(this.owned.get(node) ?? [])]
-    for (const id of ids) this.lose(id, now)
-    return ids.length > 0
+    return this.loseAll(node, now)
   }
 
   /** A connection left the room or closed: its ids go. @returns whether it showed any */
   drop(owner: PresenceOwner, now: number): boolean {
-    const ids = this.owned.get(owner)
-    if (ids === undefined) return false
-    for (const id of [...ids]) {
-      const entry = this.entries.get(id)
-      if (entry !== undefined) this.remove(id, entry.clock + 1, null, now)
-    }
-    this.owned.delete(owner)
-    return true
+    return this.loseAll(owner, now)
   }
 
   /** Whose the ids in `snapshot` are. */
@@ -279,8 +250,7 @@ export class PresenceTable {
   }
 
   private mayShow(owner: PresenceOwner, entry: AwarenessEntry, count: number, first: boolean): boolean {
-    const owned = this.owned.get(owner)?.size ?? 0
-    if (owned >= this.limits.entriesPerConnection) return false
+    if (this.owned.count(owner) >= this.limits.entriesPerConnection) return false
     if (first) return true
     // Later frames may hold what the client heard of others: of several ids none is taken as its own. Someone who has
     // just left is remembered, and does not come back as a ghost because somebody's echo was late: an echo's clock is
@@ -350,21 +320,27 @@ export class PresenceTable {
   }
 
   /** Whether a connection of this node that has just claimed its id keeps it: the other one is its half-open socket. */
-  private defends(current: Entry, told: BusPresence, now: number): boolean {
+  private defends(current: PresenceEntry, told: BusPresence, now: number): boolean {
     return now - current.claimed < defendMs && current.owner.user === told.user
   }
 
   /** Goes beyond what others have announced of an id of this node: else its clients would not see the next state. */
-  private raise(current: Entry, { clientId, clock }: BusPresence): void {
+  private raise(current: PresenceEntry, { clientId, clock }: BusPresence): void {
     current.clock = current.base = clock + 1
     noteRaised(current, clock)
     this.changed(clientId)
   }
 
   /** Tells the owner's node when this one has announced a higher clock than it knows of. */
-  private checkClock(clientId: number, entry: Entry): void {
+  private checkClock(clientId: number, entry: PresenceEntry): void {
     if (entry.clock > entry.base) this.raises.set(clientId, { ...toldOf(clientId, entry), state: null })
     else this.raises.delete(clientId)
+  }
+
+  private loseAll(owner: PresenceOwner | NodeId, now: number): boolean {
+    const ids = this.owned.of(owner)
+    for (const id of ids) this.lose(id, now)
+    return ids.length > 0
   }
 
   /** Removes what this node has reason to think gone, without a word of the owner's node. */
@@ -378,11 +354,11 @@ export class PresenceTable {
     return gone === undefined ? clock : Math.max(clock, gone.clock + 1)
   }
 
-  private add(clientId: number, shown: Entry, now: number): void {
+  private add(clientId: number, shown: PresenceEntry, now: number): void {
     this.entries.set(clientId, shown)
     this.held += entryBytes + shown.state.length
     this.gone.delete(clientId)
-    this.own(shown, clientId)
+    this.owned.add(shown, clientId)
     this.changed(clientId)
     this.forget(now)
   }
@@ -394,7 +370,7 @@ export class PresenceTable {
     this.entries.delete(clientId)
     this.held -= entryBytes + entry.state.length
     this.raises.delete(clientId)
-    this.disown(entry, clientId)
+    this.owned.remove(entry, clientId)
     this.gone.add(clientId, { owner, node, clock, at: now, told }, (id) => {
       this.dirty.delete(id)
       this.untold.delete(id)
@@ -410,64 +386,15 @@ export class PresenceTable {
     this.untold.add(clientId)
   }
 
-  private give(clientId: number, entry: Entry, to: Holder): void {
-    this.disown(entry, clientId)
+  private give(clientId: number, entry: PresenceEntry, to: Holder): void {
+    this.owned.remove(entry, clientId)
     entry.owner = to.owner
     entry.node = to.node
     entry.claimed = -Infinity
-    this.own(entry, clientId)
-  }
-
-  private own({ node, owner }: Holder, clientId: number): void {
-    const key = node ?? owner
-    const ids = this.owned.get(key)
-    if (ids === undefined) this.owned.set(key, new Set([clientId]))
-    else ids.add(clientId)
-  }
-
-  private disown({ node, owner }: Holder, clientId: number): void {
-    const key = node ?? owner
-    const ids = this.owned.get(key)
-    ids?.delete(clientId)
-    if (ids?.size === 0) this.owned.delete(key)
+    this.owned.add(entry, clientId)
   }
 
   private forget(now: number): void {
     this.gone.forget(now, (id) => this.dirty.has(id) || this.untold.has(id))
   }
-}
-
-const entryOf = ({ owner, node }: Holder, clock: number, base: number, state: string): Entry => ({
-  owner,
-  node,
-  clock,
-  base,
-  state,
-  raisedAt: -Infinity,
-  claimed: -Infinity,
-  raised: [],
-})
-
-const toldOf = (
-  clientId: number,
-  { owner, clock, state }: Holder & { readonly clock: number; readonly state?: string },
-): BusPresence => ({
-  connection: owner.connection,
-  user: owner.user,
-  clientId,
-  clock,
-  state: state ?? null,
-})
-
-/** The owner's own state come back to it under a raised clock, and sent again as stock clients do. */
-const isEcho = (entry: AwarenessEntry, current: Entry): boolean =>
-  entry.clock <= current.clock &&
-  (entry.state === current.state ||
-    current.raised.some(({ clock, state }) => clock === entry.clock && state === entry.state))
-
-const noteRaised = (entry: Entry, given: number): void => {
-  const { clock, state } = entry
-  if (clock > given) entry.raised = [...entry.raised.slice(1 - raisedKept), { clock, state }]
-  // Its owner knows every clock up to its own: what was raised before is not on its way any more.
-  else if (entry.raised.length > 0) entry.raised = entry.raised.filter((raised) => raised.clock > given)
 }
