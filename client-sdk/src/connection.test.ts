@@ -323,6 +323,13 @@ describe('retries', () => {
     expect(delayOf(step(draining, lost(CloseCode.draining), facts({ now: 101_000 })))).toBe(2_000)
     expect(delayOf(step(draining, events.timer, facts({ now: 103_000, lastHeard: 103_000 })))).toBe(0)
   })
+
+  test('a node that drains and is gone without a close has told why (P11)', () => {
+    const [draining] = step(connected, ['drain', 3_000], facts())
+    const [after] = step(draining, lost(1006), facts({ now: 101_000 }))
+    expect(after).toMatchObject({ name: 'waiting', delay: 2_000, failure: { code: 'draining' } })
+    expect(step(connected, lost(1006), facts())[0]).toMatchObject({ failure: { code: 'connection_lost' } })
+  })
 })
 
 describe('heartbeats (P10)', () => {

@@ -35,9 +35,9 @@ export const closedByPeer = (
   facts: Facts,
 ): Step | null => {
   if (state.name !== 'opening' && state.name !== 'greeting' && !isUp(state)) return null
-  // An ERROR frame before the close says more.
+  // What was said before the close says more: an ERROR, or DRAIN, whose close is lost where a proxy sees the node go first.
   const { code: name, message } = (state.name === 'opening' ? null : state.error) ?? {
-    code: closeErrors[code] ?? 'connection_lost',
+    code: closeErrors[code] ?? (state.name === 'draining' ? 'draining' : 'connection_lost'),
     message: reason || `the connection was closed (${code})`,
   }
   const failure = { code: name, message }

@@ -9,8 +9,13 @@ describe('relayWindow', () => {
     [100, 2, 0],
     [2_000, 1, 0],
     // Past 2,000 deliveries a second it opens, and is full at 10,000.
-    [1_000, 6, 8],
-    [1_000, 10, 16],
+    [100, 60, 8],
+    [1_000, 6, 1.2],
+    [200, 50, 16],
+    // Few receivers: their frames cost little, and the wait would.
+    [20_000, 1, 0.4],
+    [1_000, 10, 4],
+    [10_000, 40, 16],
     [100_000, 200, 16],
     // So many receivers and so few updates: waiting would only delay.
     [20, 500, 0],
