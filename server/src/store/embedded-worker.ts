@@ -20,8 +20,14 @@ if (port === null) throw new Error('embedded-worker is a worker thread')
 const { dataDir, socketPath } = workerData as EmbeddedWorkerData
 const tell = (message: EmbeddedWorkerMessage): void => port.postMessage(message)
 
+/**
+ * PGlite touches all of the shared buffers as it starts: with the 128 MB that initdb writes the process takes 240 MB more. The
+ * operating system keeps what is read from the files as well.
+ */
+const settings = ['-c', 'shared_buffers=16MB']
+
 try {
-  const db = await PGlite.create({ dataDir })
+  const db = await PGlite.create({ dataDir, startParams: [...PGlite.defaultStartParams, ...settings] })
   const server = new SharedSessionServer(
     {
       exec: (messages, onData) => db.execProtocolRawStream(messages, { onRawData: onData }),

@@ -5,6 +5,7 @@ import { Worker } from 'node:worker_threads'
 import { workerUrl } from '../worker-url.js'
 import type { EmbeddedWorkerData, EmbeddedWorkerMessage } from './embedded-worker.js'
 import { StoreStartError } from './errors.js'
+import { initDatabase } from './initdb.js'
 import { lockDataDir, type DataDirLock } from './lock-file.js'
 import type { StoreConnection } from './types.js'
 
@@ -15,7 +16,10 @@ export interface StoreLogger {
   error(message: string): void
 }
 
-/** initdb in WebAssembly takes about 2 s, recovery after a kill a little more; slow disks and CPUs take longer. */
+/** The database's folder in DATA_DIR. */
+const databaseDir = 'pg'
+
+/** Recovery after a kill takes a second or two; slow disks and CPUs take longer. */
 const startTimeoutMs = 60_000
 const closeTimeoutMs = 10_000
 const firstRestartDelayMs = 100
@@ -49,7 +53,7 @@ export class EmbeddedPostgres {
   }
 
   /**
-   * @param dataDir the folder for everything that Weft keeps; the database goes to `pg` in it
+   * @param dataDir the folder for everything that Weft keeps; the database goes to {@link databaseDir} in it
    * @throws {StoreStartError} when another process uses it, or the database in it cannot be opened
    */
   static async start(dataDir: string, log: StoreLogger): Promise<EmbeddedPostgres> {
@@ -61,6 +65,13 @@ export class EmbeddedPostgres {
     const lock = await lockDataDir(dataDir)
     let socketDir: string | null = null
     try {
+      await initDatabase(dataDir, databaseDir).catch((error: unknown) => {
+        throw new StoreStartError(
+          `The embedded database cannot be made in DATA_DIR ${dataDir} (${messageOf(error)}): it needs 40 MB there, ` +
+            'and to be allowed to write.',
+          { cause: error },
+        )
+      })
       socketDir = await privateDir()
       const embedded = new EmbeddedPostgres(dataDir, socketDir, lock, log)
       await embedded.#launch()
@@ -105,7 +116,7 @@ export class EmbeddedPostgres {
     // The socket file of a thread that died.
     await rm(this.connection.socketPath, { force: true })
     const data: EmbeddedWorkerData = {
-      dataDir: join(this.#dataDir, 'pg'),
+      dataDir: join(this.#dataDir, databaseDir),
       socketPath: this.connection.socketPath,
     }
     const worker = new Worker(workerUrl('./embedded-worker.js', import.meta.url), {
@@ -167,6 +178,8 @@ export class EmbeddedPostgres {
     this.#restartDelayMs = Math.min(this.#restartDelayMs * 2, maxRestartDelayMs)
   }
 }
+
+const messageOf = (error: unknown): string => (error instanceof Error ? error.message : String(error))
 
 async function privateDir(): Promise<string> {
   const base = tmpdir()
