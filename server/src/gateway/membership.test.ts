@@ -2,16 +2,11 @@ import fc from 'fast-check'
 import * as Y from 'yjs'
 import { afterEach, describe, expect, test, vi } from 'vitest'
 import { WeftWire } from './weft-member-wire.js'
-import {
-  ScriptedClient,
-  ScriptedNode,
-  saying,
-  Typist,
-  turn,
-  until,
-  type MemoryLog,
-  type Pace,
-} from './testing/scripted-node.js'
+import type { MemoryLog } from './testing/memory-log.js'
+import { ScriptedClient, type Pace } from './testing/scripted-client.js'
+import { ScriptedNode } from './testing/scripted-node.js'
+import { turn, until } from './testing/turns.js'
+import { saying, Typist } from './testing/typist.js'
 
 /* Members of one room whose sockets are read when the test says so: what they get, and in what order. */
 
