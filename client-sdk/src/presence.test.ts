@@ -1,7 +1,7 @@
 import { readAwareness, writeAwareness } from '@weft/protocol'
 import { describe, expect, test } from 'vitest'
 import { harness, settle } from './testing/harness.js'
-import type { FakeSocket } from './testing/fake-server.js'
+import type { FakeSocket } from './testing/fake-socket.js'
 
 interface Shown {
   readonly x: number

@@ -4,116 +4,18 @@
  * test says so.
  */
 import {
-  decodeClientFrame,
   defaultSessionLimits,
-  encodeServerFrame,
   type Access,
   type AppendFrame,
   type ClientFrame,
-  type DurableMessage,
   type HistoryFrame,
   type JoinFrame,
-  type ServerFrame,
   type SessionLimits,
 } from '@weft/protocol'
 import * as Y from 'yjs'
-import type { WebSocketConstructor, WebSocketLike } from '../websocket.js'
-
-/** What stands in the log: a change of the document, or a message. */
-type Content = { readonly update: Uint8Array } | { readonly message: Omit<DurableMessage, 'seq'> }
-
-type Pending = Content & {
-  readonly socket: FakeSocket
-  readonly n: number
-  /** Counts only if the log holds no change of the document. */
-  readonly seed?: boolean
-}
-
-interface FakeRoom {
-  readonly number: number
-  readonly name: string
-  epoch: number
-  log: Content[]
-  pending: Pending[]
-  /** Committed, and not acknowledged: something that they refer to is not committed (P22, P26). */
-  waiting: { readonly socket: FakeSocket; readonly n: number; readonly seq: number }[]
-  members: Set<FakeSocket>
-}
-
-/** A client's end and the server's end in one. */
-export class FakeSocket implements WebSocketLike {
-  binaryType = 'blob'
-  bufferedAmount = 0
-  onopen: ((event: never) => void) | null = null
-  onmessage: ((event: never) => void) | null = null
-  onclose: ((event: never) => void) | null = null
-  onerror: ((event: never) => void) | null = null
-  readonly server: FakeServer
-  readonly url: string
-  /** Every frame that the client sent. */
-  readonly received: ClientFrame[] = []
-  open = false
-  gone = false
-  closedByClient: { readonly code: number | undefined } | null = null
-  /** What HELLO said. */
-  clientId: Uint8Array = new Uint8Array(16)
-  /** The change that has to come next after a retryable refusal (P23), by room number. */
-  readonly expected = new Map<number, number>()
-  /** Codes of the JOINs that the server refused. */
-  readonly refusals: string[] = []
-
-  constructor(server: FakeServer, url: string) {
-    this.server = server
-    this.url = url
-  }
-
-  send(data: Uint8Array<ArrayBuffer>): void {
-    if (this.gone || !this.open) return
-    const frame = decodeClientFrame(data.slice())
-    if (frame.type === 'unknown') return
-    this.received.push(frame)
-    queueMicrotask(() => {
-      if (!this.gone) this.server.take(this, frame)
-    })
-  }
-
-  close(code?: number): void {
-    this.closedByClient ??= { code }
-    this.end()
-  }
-
-  /** The server's side: lets the client in. */
-  accept(): void {
-    this.open = true
-    this.onopen?.({} as never)
-  }
-
-  /** The server's side: sends a frame. */
-  deliver(frame: ServerFrame): void {
-    const bytes = encodeServerFrame(frame)
-    queueMicrotask(() => {
-      if (!this.gone) this.onmessage?.({ data: bytes.slice().buffer } as never)
-    })
-  }
-
-  /** The server's side, or the network's: ends the connection. */
-  drop(code = 1006, reason = ''): void {
-    if (this.gone) return
-    this.end()
-    this.onclose?.({ code, reason } as never)
-  }
-
-  /** Frames of one type that the client sent. */
-  sent<T extends ClientFrame['type']>(type: T): Extract<ClientFrame, { type: T }>[] {
-    return this.received.filter((frame): frame is Extract<ClientFrame, { type: T }> => frame.type === type)
-  }
-
-  private end(): void {
-    this.gone = true
-    this.open = false
-    this.server.forget(this)
-  }
-}
+import type { WebSocketConstructor } from '../websocket.js'
+import { seqOf, updatesOf, type FakeRoom, type Message, type Pending } from './fake-room.js'
+import { FakeSocket } from './fake-socket.js'
 
 export class FakeServer {
   readonly sockets: FakeSocket[] = []
@@ -398,12 +300,7 @@ export class FakeServer {
     socket.deliver({ type: 'historyPage', request, room, events, more: found.length > limit })
   }
 
-  private tell(
-    room: FakeRoom,
-    seq: number,
-    message: Omit<DurableMessage, 'seq'>,
-    to: Iterable<FakeSocket> = room.members,
-  ): void {
+  private tell(room: FakeRoom, seq: number, message: Message, to: Iterable<FakeSocket> = room.members): void {
     if (this.silent) return
     for (const member of to) member.deliver({ type: 'event', room: room.number, seq, ...message })
   }
@@ -423,14 +320,3 @@ export class FakeServer {
     return [...this.rooms.values()].find((room) => room.number === number)
   }
 }
-
-/** The seq of a message that is in the log, by its key; 0 when it is not. */
-const seqOf = (log: readonly Content[], { clientId, n }: Omit<DurableMessage, 'seq'>): number =>
-  1 +
-  log.findIndex(
-    (entry) =>
-      'message' in entry && entry.message.n === n && String(entry.message.clientId) === String(clientId),
-  )
-
-const updatesOf = (entries: readonly Content[]): Uint8Array[] =>
-  entries.flatMap((entry) => ('update' in entry ? [entry.update] : []))
