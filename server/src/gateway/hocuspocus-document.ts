@@ -13,6 +13,7 @@ import type { Inspection } from '../crdt/index.js'
 import { admit, type Admitted } from './admit.js'
 import { statelessName } from './channel.js'
 import { HocuspocusWire, type HocuspocusWireOwner } from './hocuspocus-member-wire.js'
+import type { HocuspocusSocket } from './hocuspocus-socket.js'
 import {
   decodeHocuspocusMessage,
   encodeAddress,
@@ -26,48 +27,20 @@ import {
 } from './hocuspocus-wire.js'
 import { Membership } from './membership.js'
 import { review } from './review.js'
-import { at, Inbox, tellable, type InboxOwner, type SessionContext } from './session.js'
+import { Inbox, tellable, type InboxOwner, type SessionContext } from './session.js'
 import type { Socket } from './socket.js'
 import { StockDocument, type ChangeKind, type StockDialect } from './stock-document.js'
-import { StatusSender, type StatusSocket } from './status-sender.js'
+import { StatusSender } from './status-sender.js'
+import { TokenTimers, type TokenHolder } from './token-timers.js'
 import { encodeAwareness, encodeStep1 } from './yjs-wire.js'
 
-/** The socket that the document is on. */
-export interface HocuspocusSocket extends StatusSocket {
-  readonly socket: Socket
-  readonly context: SessionContext
-  readonly isDraining: boolean
-  /** Of the upgrade request: for providers that send none (P81). */
-  readonly upgradeToken: string | null
-  /** A name for the next membership: no two have the same. */
-  nextConnection(): string
-  /** @throws {ProtocolError} when it is another user than that of the other documents */
-  checkUser(document: HocuspocusDocument, identity: Identity): void
-  /** Whose the token is. @throws {ProtocolError} too_many_connections */
-  identified(identity: Identity): void
-  /** A token was good: the client is no stranger any more. */
-  authenticated(): void
-  /** A token was none, or grants nothing here. */
-  denied(): void
-  /** The document may be forgotten. */
-  forget(address: string): void
-  /** Every change of the document is committed. */
-  settled(): void
-  /** Ends the whole connection: the provider comes back by itself, with all its documents. */
-  failAll(error: ProtocolError): void
-  suspendOthers(document: HocuspocusDocument): void
-  resumeOthers(): void
-}
-
-/** Milliseconds before the end of a token at which the provider is asked for a new one. */
-const renewMs = 30_000
 /** Milliseconds in which what was relayed is committed, if need be by other nodes than that which took it in. */
 const askAgainMs = 3_000
 /** Bytes of a step 1 that are kept for a client that is not authenticated; instead of a longer one, the whole state comes. */
 const keptVectorBytes = 8 * 1024
 const emptyVector = new Uint8Array([0])
 
-export class HocuspocusDocument implements InboxOwner, HocuspocusWireOwner, StockDialect {
+export class HocuspocusDocument implements InboxOwner, HocuspocusWireOwner, StockDialect, TokenHolder {
   readonly inbox = new Inbox(this)
   readonly context: SessionContext
   readonly socket: Socket
@@ -81,13 +54,11 @@ export class HocuspocusDocument implements InboxOwner, HocuspocusWireOwner, Stoc
   private readonly address: Uint8Array
   private document: StockDocument | null = null
   readonly statuses: StatusSender
+  private readonly timers = new TokenTimers(this)
   /** The provider's newest step 1: one that was denied may come back with another token alone. */
   private stateVector: Uint8Array | null = null
-  private cancelTimers: (() => void) | null = null
   /** Since the provider's last step 1. */
   private askedOnceMore = false
-  /** The end of the token for which a newer one was asked, or will be. */
-  private renewed: number | null = null
 
   constructor(owner: HocuspocusSocket, address: string) {
     this.owner = owner
@@ -225,7 +196,7 @@ export class HocuspocusDocument implements InboxOwner, HocuspocusWireOwner, Stoc
     })
     this.document = new StockDocument(member, this)
     this.owner.authenticated()
-    this.armTimers(identity)
+    this.timers.arm(identity.expires)
     this.socket.send(encodeAuthenticated(this.address, accessOf(permissions)))
     const { stateVector } = this
     if (stateVector === null) return
@@ -237,7 +208,7 @@ export class HocuspocusDocument implements InboxOwner, HocuspocusWireOwner, Stoc
 
   /** A new token of a provider that is in the document. */
   private renew(identity: Identity, member: Membership): void {
-    this.armTimers(identity)
+    this.timers.arm(identity.expires)
     // It is answered also when nothing changes.
     this.ask(identity, member, (permissions) => {
       if (accessOf(permissions) === member.access)
@@ -277,22 +248,12 @@ export class HocuspocusDocument implements InboxOwner, HocuspocusWireOwner, Stoc
     )
   }
 
-  private armTimers({ expires }: Identity): void {
-    this.cancelTimers?.()
-    this.cancelTimers = null
-    if (expires === null) return
-    const now = Date.now()
-    // Once for each token: a provider that has no other gives the same one again.
-    const asksAgain = expires !== this.renewed
-    this.renewed = expires
-    const stopRenewal = at(Math.max(expires - renewMs, (now + expires) / 2), () => {
-      if (asksAgain) this.socket.send(encodeTokenRequest(this.address))
-    })
-    const stopExpiry = at(expires, () => this.end('token_expired', 'the token has expired'))
-    this.cancelTimers = () => {
-      stopRenewal()
-      stopExpiry()
-    }
+  askForToken(): void {
+    this.socket.send(encodeTokenRequest(this.address))
+  }
+
+  tokenExpired(): void {
+    this.end('token_expired', 'the token has expired')
   }
 
   private stateless(member: Membership, payload: string): void {
@@ -418,8 +379,7 @@ export class HocuspocusDocument implements InboxOwner, HocuspocusWireOwner, Stoc
     const { document } = this
     this.document = null
     this.identity = null
-    this.cancelTimers?.()
-    this.cancelTimers = null
+    this.timers.stop()
     document?.member.leave()
   }
 
