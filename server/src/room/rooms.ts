@@ -3,29 +3,23 @@
  * compacted and closed after a while.
  */
 import { ProtocolError } from '@weft/protocol'
-import type { BusMessage, NodeId } from '../bus/index.js'
-import { Coverage } from '../crdt/index.js'
-import { unpackEvents, type DocWorkers } from '../compaction/index.js'
-import type { Seq } from '../ids.js'
+import type { DocWorkers } from '../compaction/index.js'
 import type { Journal } from '../journal/index.js'
-import type { RoomRow, Store, StoredEvent } from '../store/types.js'
 import type { LimitName } from '../limits/index.js'
 import {
   FairTurns,
   joinMs,
   type FairShares,
-  type LoopLine,
   type LoopTurns,
   type Share,
   type SharedLimit,
   type TenantCounts,
 } from '../tenants/index.js'
 import type { BaseMemory } from './base-memory.js'
-import { anonymousUpdate, emptyUpdate } from './room-log.js'
-import type { LoadedRoom, RoomContext } from './context.js'
 import { BatchEnd } from './batch-end.js'
-import { EarlyMessages } from './early-messages.js'
-import { Room } from './room.js'
+import type { RoomContext } from './context.js'
+import type { Room } from './room.js'
+import { full, RoomLoader, type LoaderDependencies, type OpenRoom } from './room-loader.js'
 import type { RoomOutput } from './types.js'
 
 export interface RoomsOptions {
@@ -47,33 +41,17 @@ export interface RoomsOptions {
   readonly counts: TenantCounts
 }
 
-export interface RoomsDependencies<Output extends RoomOutput> extends Pick<
-  RoomContext,
-  'bus' | 'observer' | 'options' | 'quarantine'
-> {
-  readonly store: Store
+export interface RoomsDependencies<Output extends RoomOutput>
+  extends LoaderDependencies<Output>, Pick<RoomContext, 'options'> {
   readonly journal: Journal
   readonly workers: DocWorkers
   readonly bases: BaseMemory
   /** How the tenants share the event loop. */
   readonly loop: LoopTurns
-  /** Makes the output of a room that is being opened. @param loop whose time it takes to send it */
-  createOutput(loop: LoopLine): Output
-  /** A room has been opened: see `Sweep`. */
-  opened(): void
-  /** Another node says something of a room: see `NodeWatch`. */
-  heard(node: NodeId): void
   /** The node has more to do than it can: no one is let in who is not there yet. */
   isLate(): boolean
   /** A join was refused for a limit. */
   limited(limit: LimitName): void
-  /** Something about a room that an operator should know. */
-  warn(message: string, details: Record<string, unknown>): void
-}
-
-interface OpenRoom<Output> {
-  readonly room: Room
-  readonly output: Output
 }
 
 /** What a tenant has on this node; let go of with its last room. */
@@ -121,8 +99,6 @@ class Hold<Output> implements RoomHold<Output> {
   }
 }
 
-type BusListener = (message: BusMessage, from: NodeId) => void
-
 /** After about so many milliseconds those may try again that were refused. */
 const shedMs = 2_000
 
@@ -142,12 +118,14 @@ export class Rooms<Output extends RoomOutput> {
   private readonly openRooms: SharedLimit
   private readonly remoteMemory: SharedLimit
   private readonly memory: SharedLimit
+  private readonly loader: RoomLoader<Output>
   private readonly turns: FairTurns
   private readonly batchEnd: BatchEnd
 
   constructor(dependencies: RoomsDependencies<Output>, options: RoomsOptions) {
     this.dependencies = dependencies
     this.options = options
+    this.loader = new RoomLoader(dependencies)
     const { shares } = options
     this.openRooms = shares.limit(options.maxOpen)
     this.remoteMemory = shares.limit(maxRemoteBytes)
@@ -206,8 +184,8 @@ export class Rooms<Output extends RoomOutput> {
 
   private openSlot(key: string, tenantName: string, name: string): Slot<Output> {
     const tenant = this.tenants.get(tenantName) ?? this.newTenant(tenantName)
-    if (!tenant.share.fits(1) && !evict(tenant) && !this.evictLarger(tenant)) throw this.full(tenant)
-    if (!tenant.context.memory.fits(1) && !evict(tenant)) throw this.full(tenant)
+    if (!tenant.share.fits(1) && !evict(tenant) && !this.evictLarger(tenant)) throw full(tenant.context)
+    if (!tenant.context.memory.fits(1) && !evict(tenant)) throw full(tenant.context)
     this.tenants.set(tenantName, tenant)
     tenant.share.add(1)
     const opening = this.load(tenant, name)
@@ -220,11 +198,6 @@ export class Rooms<Output extends RoomOutput> {
     this.slots.set(key, slot)
     opening.then((open) => (slot.open = open), close)
     return slot
-  }
-
-  private full({ context }: TenantRooms<Output>): ProtocolError {
-    context.usage.refused++
-    return new ProtocolError('overloaded', 'this node has as many rooms open as it may')
   }
 
   private newTenant(name: string): TenantRooms<Output> {
@@ -304,7 +277,7 @@ export class Rooms<Output extends RoomOutput> {
       throw this.shed('join_wait')
     }
     try {
-      return await this.loadNow(tenant, name)
+      return await this.loader.load(tenant, name)
     } catch (error) {
       if (error instanceof ProtocolError) throw error
       const what = tenant.name === '' ? '' : ` of the tenant ${JSON.stringify(tenant.name)}`
@@ -326,81 +299,6 @@ export class Rooms<Output extends RoomOutput> {
       Math.round(shedMs * (0.5 + Math.random())),
     )
   }
-
-  private async loadNow(tenant: TenantRooms<Output>, name: string): Promise<OpenRoom<Output>> {
-    const { store } = this.dependencies
-    const row = await store.openRoom(tenant.name, name)
-    const { quarantine } = this.dependencies
-    if (quarantine.holds(row.id, 'load')) {
-      throw new ProtocolError('load_failed', 'the room is set aside for now; its content is unharmed')
-    }
-    // Before the log is read: what other nodes commit meanwhile is told, and not missed.
-    const early = new EarlyMessages()
-    let hear: BusListener = (message, from) => early.add(message, from)
-    const stop = this.dependencies.bus.subscribe(row.id, (message, from) => {
-      this.dependencies.heard(from)
-      hear(message, from)
-    })
-    const listen = (listener: BusListener): (() => void) => {
-      hear = listener
-      early.replay(listener, this.dependencies.observer)
-      return stop
-    }
-    try {
-      const open = await this.read(tenant, name, row, listen)
-      quarantine.succeeded(row.id, 'load')
-      return open
-    } catch (error) {
-      stop()
-      quarantine.failed({ id: row.id, tenant: tenant.name, name }, 'load', error)
-      throw error
-    }
-  }
-
-  private async read(
-    tenant: TenantRooms<Output>,
-    name: string,
-    row: RoomRow,
-    listen: LoadedRoom['listen'],
-  ): Promise<OpenRoom<Output>> {
-    const { warn } = this.dependencies
-    const { workers } = tenant.context
-    // A room without events needs no reading: the usual case of a new one.
-    const loaded = row.headSeq === 0 ? null : await workers.load({ roomId: row.id, epoch: row.epoch })
-    await this.checkStillThere(row)
-    for (const problem of loaded?.problems ?? [])
-      warn(problem, { tenant: tenant.name, room: name, roomId: row.id })
-    const coverage = loaded === null ? new Coverage() : Coverage.restore(loaded.coverage)
-    if (!tenant.context.memory.fits(coverage.memoryBytes)) throw this.full(tenant)
-    const output = this.dependencies.createOutput(tenant.context.loop)
-    const room = new Room(
-      tenant.name,
-      name,
-      {
-        id: row.id,
-        epoch: row.epoch,
-        baseSeq: loaded?.baseSeq ?? 0,
-        base: loaded?.base ?? null,
-        events: loaded === null ? [] : withPlaceholders(unpackEvents(loaded.events), loaded.quarantined),
-        coverage,
-        listen,
-      },
-      tenant.context,
-      output,
-    )
-    this.dependencies.opened()
-    // A long tail costs every joiner: it is what a server that was killed leaves.
-    room.compactIfDue()
-    return { room, output }
-  }
-
-  /** A room that is deleted while it is loaded is not found open. Where several nodes run, the first sweep tells. */
-  private async checkStillThere({ id, epoch }: RoomRow): Promise<void> {
-    const { store } = this.dependencies
-    if (store.connection.kind !== 'embedded') return
-    if ((await store.heads([id])).get(id)?.epoch === epoch) return
-    throw new ProtocolError('load_failed', 'the room was deleted while it was being loaded')
-  }
 }
 
 /** Closes the longest idle room that can be closed; its tail is compacted the next time. @returns whether there was one */
@@ -411,17 +309,4 @@ const evict = <Output>({ idle }: TenantRooms<Output>): boolean => {
     return true
   }
   return false
-}
-
-/**
- * A quarantined event is left out of what is read and keeps its seq: without something in its place the tail would end
- * before it, and everything behind it would be missing (I7: one bad event, never the room).
- */
-const withPlaceholders = (
-  events: readonly StoredEvent[],
-  quarantined: readonly Seq[],
-): readonly StoredEvent[] => {
-  if (quarantined.length === 0) return events
-  const placeholders = quarantined.map((seq) => anonymousUpdate(seq, emptyUpdate, 0))
-  return [...events, ...placeholders].sort((a, b) => a.seq - b.seq)
 }
