@@ -4,6 +4,7 @@
  */
 import type { Config } from '../config.js'
 import { Apps, type Home } from './apps.js'
+import { Connection, type Run } from './connection.js'
 import { HocuspocusSession } from './hocuspocus-session.js'
 import { registerHttp, type HttpHandlers } from './http.js'
 import { addressOf, type Counted, type Refused } from '../limits/index.js'
@@ -11,7 +12,7 @@ import { isAllowedOrigin, isLoopbackHost } from './origins.js'
 import { portTaken } from './port.js'
 import { PublishTurns, RoomChannel, type ChannelObserver, type Dialect } from './channel.js'
 import type { Session, SessionContext, UpgradeRequest } from './session.js'
-import { Socket, type SocketEvents } from './socket.js'
+import { Socket } from './socket.js'
 import {
   exclusivePort,
   fullSocket,
@@ -32,39 +33,6 @@ import { YjsSession } from './yjs-session.js'
 /** What uWS keeps for a socket: it copies the properties of the object that it is given. */
 interface SocketData {
   readonly connection: Connection
-}
-
-type Run = (run: () => void) => void
-
-/** A socket with its session. No exception of the session reaches whoever calls. */
-class Connection implements SocketEvents {
-  readonly dialect: Dialect
-  /** In the count of its address. */
-  readonly address: Counted | null
-  /** Let go of when the socket is open. */
-  request: UpgradeRequest | null
-  session: (Session & SocketEvents) | null = null
-  socket: Socket | null = null
-  private readonly guard: Run
-
-  constructor(dialect: Dialect, address: Counted | null, request: UpgradeRequest, guard: Run) {
-    this.dialect = dialect
-    this.address = address
-    this.request = request
-    this.guard = guard
-  }
-
-  fellBehind(): void {
-    this.guard(() => this.session?.fellBehind())
-  }
-
-  caughtUp(): void {
-    this.guard(() => this.session?.caughtUp())
-  }
-
-  tooSlow(reason: string): void {
-    this.guard(() => this.session?.tooSlow(reason))
-  }
 }
 
 export interface GatewayObserver extends ChannelObserver {
