@@ -1,8 +1,8 @@
 import { encodeValue } from '@weft/protocol'
 import { describe, expect, test } from 'vitest'
 import type { EventLog } from './event-log.js'
+import type { DurableEvent } from './event-types.js'
 import { harness, settle } from './testing/harness.js'
-import type { DurableEvent } from './types.js'
 
 interface Events {
   note: { text: string }

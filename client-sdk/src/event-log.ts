@@ -5,12 +5,12 @@
 import { decodeValue, type MessageWire } from '@weft/protocol'
 import { createEmitter } from './emitter.js'
 import type { WeftError } from './errors.js'
+import type { DurableEvent, HistoryQuery, RoomEventLog } from './event-types.js'
 import type { EventReader, LogHost } from './event-reader.js'
 import { onDemand } from './on-demand.js'
 import { encodePayload } from './payload.js'
 import type { RoomContext } from './room-context.js'
 import { retryDelay } from './timer.js'
-import type { DurableEvent, HistoryQuery, RoomEventLog } from './types.js'
 import { createAnswers, handled } from './waiters.js'
 
 /** Events that arrive while a gap before them is filled and are kept; past that they are read from the log as well. */

@@ -5,8 +5,8 @@
 import type { MessageWire } from '@weft/protocol'
 import type { Emitter } from './emitter.js'
 import type { Gap, ReadLog } from './event-log.js'
+import type { DurableEvent } from './event-types.js'
 import type { RoomContext } from './room-context.js'
-import type { DurableEvent } from './types.js'
 
 /** Events asked for at once while a gap is filled: the most that a server gives. */
 const pageSize = 1000

@@ -5,6 +5,7 @@ export { defaultTiming, type Timing } from './connection-states.js'
 export { shallowEqual } from './equality.js'
 export type { Unsubscribe } from './emitter.js'
 export { WeftError } from './errors.js'
+export type { DurableEvent, EventHistory, EventOf, HistoryQuery, RoomEventLog } from './event-types.js'
 export type { LostConnection } from './lost-connection.js'
 export type {
   Auth,
@@ -14,17 +15,12 @@ export type {
   ClientOptions,
   ConnectionInfo,
   ConnectionStatus,
-  DurableEvent,
-  EventHistory,
-  EventOf,
-  HistoryQuery,
   Logger,
   Other,
   PresenceEvents,
   Rejection,
   Reset,
   Room,
-  RoomEventLog,
   RoomEvents,
   RoomOptions,
   RoomPresence,

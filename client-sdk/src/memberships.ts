@@ -19,8 +19,8 @@ import {
 } from '@weft/protocol'
 import { WeftError } from './errors.js'
 import type { Page } from './event-log.js'
+import type { HistoryQuery } from './event-types.js'
 import type { Holding } from './state-sync.js'
-import type { HistoryQuery } from './types.js'
 import { createAnswers, handled, type Answers } from './waiters.js'
 
 /** Frames of rooms. */

@@ -2,7 +2,8 @@
 import { createContext, useCallback, useContext, type ReactNode } from 'react'
 import type * as Y from 'yjs'
 import { shallowEqual } from '../equality.js'
-import type { Broadcast, DurableEvent, Other, Room, RoomStatus } from '../types.js'
+import type { DurableEvent } from '../event-types.js'
+import type { Broadcast, Other, Room, RoomStatus } from '../types.js'
 import {
   useRoomBroadcasts,
   useRoomDoc,
