@@ -4,7 +4,6 @@ import {
   decodeClientFrame,
   encodeServerFrame,
   ProtocolError,
-  readAwareness,
   type ErrorCode,
   type HelloFrame,
   type JoinFrame,
@@ -14,12 +13,12 @@ import { accessOf, type Identity } from '../auth/index.js'
 import { admit } from './admit.js'
 import { BaseSession } from './base-session.js'
 import { Membership, type SyncRequest } from './membership.js'
-import { mayShow } from './may-show.js'
 import { review } from './review.js'
 import { tellable, type SessionContext } from './session.js'
 import type { Socket } from './socket.js'
 import { HistoryRequests, type HistorySource } from './weft-history.js'
 import { takeMessage, takeUpdate, type ChangeSource } from './weft-changes.js'
+import { sendPresence, takeBroadcast, takePresence, type EphemeralSource } from './weft-ephemeral.js'
 import { WeftWire, type WeftWireOwner } from './weft-member-wire.js'
 
 /** A client that has said something within so many milliseconds, and has been answered, is alive without a PING. */
@@ -30,7 +29,10 @@ interface Hello {
   identity: Identity
 }
 
-export class WeftSession extends BaseSession implements ChangeSource, HistorySource, WeftWireOwner {
+export class WeftSession
+  extends BaseSession
+  implements ChangeSource, EphemeralSource, HistorySource, WeftWireOwner
+{
   /** That of the upgrade request, until HELLO (P81). */
   private upgradeToken: string | null
   private readonly memberships = new Map<number, Membership>()
@@ -133,16 +135,12 @@ export class WeftSession extends BaseSession implements ChangeSource, HistorySou
       }
       case 'presence': {
         const member = this.memberships.get(frame.room)
-        if (member !== undefined) this.presence(member, frame.awareness)
+        if (member !== undefined) takePresence(this, member, frame.awareness)
         return null
       }
       case 'broadcast': {
         const member = this.memberships.get(frame.room)
-        if (member?.isLive !== true) return null
-        if (!member.permissions.events) this.refuse(null, 'forbidden', 'the grant is not to broadcast')
-        else if (frame.payload.length > this.context.limits.eventBytes) {
-          this.refuse(null, 'too_large', `a payload has at most ${this.context.limits.eventBytes} bytes`)
-        } else member.room.broadcast(member, frame.name, frame.payload)
+        if (member !== undefined) takeBroadcast(this, member, frame)
         return null
       }
       case 'history':
@@ -305,17 +303,7 @@ export class WeftSession extends BaseSession implements ChangeSource, HistorySou
   }
 
   private showPresence(member: Membership): void {
-    if (member.isLive) member.channel.loop.run(() => this.sendPresence(member))
-  }
-
-  private sendPresence(member: Membership): void {
-    const { presence } = member.room
-    const awareness = presence.snapshot()
-    if (awareness === null) return
-    const { number: room } = member.channel
-    // It must arrive: what is shown later tells the user of new ids only (P58).
-    this.send({ type: 'users', room, users: presence.users() })
-    this.socket.sendLossy(encodeServerFrame({ type: 'presences', room, awareness }))
+    if (member.isLive) member.channel.loop.run(() => sendPresence(this.socket, member))
   }
 
   ended(room: number, code: ErrorCode, message: string, request: number | null): void {
@@ -346,21 +334,6 @@ export class WeftSession extends BaseSession implements ChangeSource, HistorySou
     this.context.observer.error('not_joined')
     this.send({ type: 'nack', room, n, code: 'not_joined', message: 'the connection is not in this room' })
     return null
-  }
-
-  private presence(member: Membership, awareness: Uint8Array): void {
-    const { presenceEntries, presenceBytes } = this.context.limits
-    try {
-      const entries = readAwareness(awareness, presenceEntries, presenceBytes)
-      if (!mayShow(member, entries)) throw new ProtocolError('forbidden', 'the grant is not to show presence')
-      const first = !member.presenceSeen
-      member.presenceSeen = true
-      if (!member.room.setPresence(member, entries, first))
-        throw new ProtocolError('overloaded', 'the server holds as much presence as it may')
-    } catch (error) {
-      if (!(error instanceof ProtocolError)) throw error
-      this.refuse(null, error.code, error.message)
-    }
   }
 
   private refuseJoin(frame: JoinFrame, error: unknown): void {
