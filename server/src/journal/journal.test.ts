@@ -1,84 +1,16 @@
 import fc from 'fast-check'
 import { beforeEach, describe, expect, test } from 'vitest'
 import { asRoomId } from '../ids.js'
-import { StoreError, type CommitEntry, type CommitLog, type CommitResult } from '../store/types.js'
+import { StoreError, type CommitLog } from '../store/types.js'
 import { FairShares } from '../tenants/index.js'
 import { fullJitter } from './backoff.js'
-import { Journal, type JournalObserver, type JournalOptions } from './journal.js'
+import { Journal, type JournalOptions } from './journal.js'
 import type { JournalLane } from './lane.js'
+import { Recorder, ScriptedLog, tagOf, type Call } from './testing/scripted-log.js'
 import type { JournalEntry, JournalResult } from './types.js'
 
-/** One call of `commit`, answered by the test. */
-interface Call {
-  readonly entries: readonly CommitEntry[]
-  /** Numbers the entries by room, as the store does, and answers. */
-  commit(): void
-  fail(error: Error): void
-}
-
-/** A log whose every commit waits for the test. */
-class ScriptedLog implements CommitLog {
-  readonly calls: Call[] = []
-  /** What the log holds, by room: the tags of the entries. */
-  readonly rooms = new Map<number, number[]>()
-  inFlight = 0
-  mostInFlight = 0
-  private readonly waiting: ((call: Call) => void)[] = []
-
-  commit(entries: readonly CommitEntry[]): Promise<CommitResult[]> {
-    this.inFlight++
-    this.mostInFlight = Math.max(this.mostInFlight, this.inFlight)
-    return new Promise((resolve, reject) => {
-      const call: Call = {
-        entries,
-        commit: () => {
-          this.inFlight--
-          resolve(entries.map((entry) => this.append(entry)))
-        },
-        fail: (error) => {
-          this.inFlight--
-          reject(error)
-        },
-      }
-      this.calls.push(call)
-      this.waiting.shift()?.(call)
-    })
-  }
-
-  /** The next call that comes. */
-  next(): Promise<Call> {
-    return new Promise((resolve) => this.waiting.push(resolve))
-  }
-
-  append(entry: CommitEntry): CommitResult {
-    const events = this.rooms.get(entry.roomId) ?? []
-    this.rooms.set(entry.roomId, events)
-    return { status: 'committed', seq: events.push(tagOf(entry)) }
-  }
-}
-
-const tagOf = (entry: CommitEntry): number => entry.payload[0] ?? 0
 const away = new StoreError('transient', 'the database is away', null)
 const poison = new StoreError('rejected', 'bad data', '22000')
-
-class Recorder implements JournalObserver {
-  readonly batches: number[] = []
-  readonly attempts: number[] = []
-  readonly quarantinedTags: number[] = []
-  readonly faults: unknown[] = []
-  committed({ entries }: { entries: number }): void {
-    this.batches.push(entries)
-  }
-  failed(_error: StoreError, attempt: number): void {
-    this.attempts.push(attempt)
-  }
-  quarantined(entry: JournalEntry): void {
-    this.quarantinedTags.push(tagOf(entry))
-  }
-  fault(error: unknown): void {
-    this.faults.push(error)
-  }
-}
 
 const options: Omit<JournalOptions, 'memory'> = {
   maxBatchEntries: 100,
