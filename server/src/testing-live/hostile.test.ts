@@ -5,16 +5,15 @@
  */
 import { createClient, type Client, type DurableEvent, type Room } from '@weft/client'
 import { decodeValue } from '@weft/protocol'
-import { pino } from 'pino'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { MemoryBus } from '../bus/index.js'
-import { createServer, type WeftServer } from '../index.js'
 import { openStore, type Store } from '../store/index.js'
-import { FaultyStore, Ledger, type LedgerRoom } from '../testing/faulty-store.js'
+import { Ledger, type LedgerRoom } from '../testing/faulty-store.js'
 import { startPostgres, type TestPostgres } from '../testing/index.js'
 import { Random } from '../testing/random.js'
 import { TcpProxy } from '../testing/tcp-proxy.js'
-import { makeToken, testSecret } from '../testing/tokens.js'
+import { makeToken } from '../testing/tokens.js'
+import { HostileNode, type NodeWorld } from './hostile-node.js'
 
 const seedCount = Number(process.env['WEFT_SEEDS'] ?? '5')
 const onlySeed = process.env['WEFT_SEED']
@@ -57,47 +56,6 @@ afterAll(async () => {
 
 const tokensOf = (room: Pick<Room, 'doc'>): string[] => room.doc.getArray<string>('tokens').toArray()
 
-/** One of the nodes, in all its lives. */
-class Node {
-  faulty: FaultyStore | null = null
-  private server: WeftServer | null = null
-  private readonly world: World
-  private readonly name: string
-
-  constructor(world: World, name: string) {
-    this.world = world
-    this.name = name
-  }
-
-  get port(): number {
-    return this.server?.port ?? 0
-  }
-
-  async start(): Promise<void> {
-    const { world, name } = this
-    this.faulty = new FaultyStore(store, world.ledger, () => world.pause())
-    const logger = pino({ level: 'error' }, { write: (line: string) => world.logged(name, line) })
-    this.server = await createServer({
-      port: 0,
-      playground: false,
-      docWorkers: 1,
-      shutdownTimeoutMs: 100,
-      drainMs: 0,
-      roomIdleMs: 20,
-      compactBytes: 1_024,
-      jwtSecret: testSecret,
-      logger,
-      store: this.faulty,
-      bus: world.bus.connect(`${name} ${world.lives++}`),
-    })
-  }
-
-  async die(): Promise<void> {
-    this.faulty?.kill()
-    await this.server?.close()
-  }
-}
-
 /** A client, and the network between it and a node. */
 interface Person {
   readonly label: string
@@ -108,14 +66,14 @@ interface Person {
   readonly heard: DurableEvent<'say', string>[]
 }
 
-class World {
+class World implements NodeWorld {
   readonly ledger = new Ledger()
   readonly bus = new MemoryBus()
   lives = 0
   private readonly log: string[] = []
   private readonly problems: string[] = []
   private readonly people: Person[] = []
-  private readonly nodes: Node[]
+  private readonly nodes: HostileNode[]
   private readonly random: Random
   private readonly name: string
   private readonly inserted = new Set<string>()
@@ -127,7 +85,7 @@ class World {
   constructor(seed: number) {
     this.random = new Random(seed)
     this.name = `hostile ${seed} ${Date.now()}`
-    this.nodes = [new Node(this, 'a'), new Node(this, 'b')]
+    this.nodes = [new HostileNode(this, store, 'a'), new HostileNode(this, store, 'b')]
   }
 
   problem(line: string): void {
@@ -300,7 +258,7 @@ class World {
       .then(check, (error: unknown) => this.problem(`${payload}: not appended: ${String(error)}`))
   }
 
-  private async restart(node: Node): Promise<void> {
+  private async restart(node: HostileNode): Promise<void> {
     total.restarts++
     this.note('a node dies')
     const { port } = node
