@@ -11,6 +11,7 @@ import { FaultyStore, Ledger } from '../testing/faulty-store.js'
 import { HocuspocusClients, type HocuspocusClient } from '../testing/hocuspocus-clients.js'
 import { startServer, type TestServer } from '../testing/start-server.js'
 import { makeDataDir } from '../testing/data-dir.js'
+import { storedText } from '../testing/stored-text.js'
 import type { TempDir } from '../testing/temp-dir.js'
 import { until } from '../testing/until.js'
 import { encodeAddress, encodeAuthenticated, ping } from './hocuspocus-wire.js'
@@ -45,15 +46,7 @@ afterEach(() => {
 
 const provide = (name: string): HocuspocusClient => clients.open(name)
 
-/** What the database holds of a room. */
-const stored = async (name: string): Promise<string> => {
-  const { id } = await store.openRoom('', name)
-  const doc = new Y.Doc()
-  for (const { kind, payload } of await store.readEvents(id, 0, 1e9, 10_000)) {
-    if (kind === 'update') Y.applyUpdate(doc, payload)
-  }
-  return doc.getText('text').toJSON()
-}
+const stored = (name: string): Promise<string> => storedText(store, name)
 
 test('I1, P65: the count of unsynced changes falls to 0 after the commit, not after the relay', async () => {
   const [a, b] = [await provide('held').synced(), await provide('held').synced()]
