@@ -1,10 +1,11 @@
 import { Awareness, applyAwarenessUpdate, encodeAwarenessUpdate } from 'y-protocols/awareness'
 import * as Y from 'yjs'
 import { afterEach, describe, expect, test } from 'vitest'
-import { readAwareness, type AwarenessEntry } from '@weft/protocol'
+import { readAwareness } from '@weft/protocol'
 import { maxRemembered } from './presence-gone.js'
 import type { PresenceOwner } from './presence-owner.js'
 import { maxPresenceBytes, PresenceTable } from './presence.js'
+import { entry, read } from './testing/presence-entries.js'
 
 const limits = { entriesPerConnection: 4 }
 let connections = 0
@@ -12,26 +13,11 @@ const connection = (user: string | null = null): PresenceOwner => ({
   user,
   connection: `c${++connections}`,
 })
-const entry = (clientId: number, clock: number, state: unknown): AwarenessEntry => ({
-  clientId,
-  clock,
-  state: state === null ? null : JSON.stringify(state),
-})
-
 /** What members and other nodes are to be told. */
 const changesOf = (table: PresenceTable): Uint8Array | null => {
   table.takeTold()
   return table.takeChanges()?.update ?? null
 }
-
-/** What receivers would see of a change, or of a snapshot. */
-const read = (update: Uint8Array | null): Record<number, [clock: number, state: unknown]> =>
-  Object.fromEntries(
-    (update === null ? [] : readAwareness(update, 1e6, 2e6)).map(({ clientId, clock, state }) => [
-      clientId,
-      [clock, JSON.parse(state ?? 'null') as unknown],
-    ]),
-  )
 
 describe('I6: memory', () => {
   const long = 'x'.repeat(1024 * 1024 - 1_000)

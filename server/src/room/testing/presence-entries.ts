@@ -18,7 +18,7 @@ export const entry = (clientId: number, clock: number, state: unknown): Awarenes
 /** What a table says, by id. */
 export const read = (update: Uint8Array | null): Record<number, [clock: number, state: unknown]> =>
   Object.fromEntries(
-    (update === null ? [] : readAwareness(update, 1e6, 1e6)).map(({ clientId, clock, state }) => [
+    (update === null ? [] : readAwareness(update, 1e6, 2e6)).map(({ clientId, clock, state }) => [
       clientId,
       [clock, JSON.parse(state ?? 'null') as unknown],
     ]),
