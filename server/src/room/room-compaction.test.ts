@@ -1,4 +1,4 @@
-import { expect, test, vi } from 'vitest'
+import { afterEach, expect, test, vi } from 'vitest'
 import type { DocTasks } from '../compaction/index.js'
 import { asRoomId } from '../ids.js'
 import type { RoomContent } from './content.js'
@@ -40,6 +40,31 @@ test('I6: a room of keystrokes is compacted by what they hold in memory, not by 
   // They count no more.
   type(20)
   expect(compact).toHaveBeenCalledTimes(1)
+})
+
+afterEach(() => {
+  vi.useRealTimers()
+})
+
+test('a room that is opened with a long tail lets those in who wait before it compacts it', () => {
+  vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout', 'performance'] })
+  const { compact, compaction } = compactionOf(1_000, { bytes: 35, length: 10 })
+  compaction.opened()
+  vi.advanceTimersByTime(2_000)
+  compaction.grew(10_000, 1)
+  compaction.runIfDue()
+  expect(compact).not.toHaveBeenCalled()
+  vi.advanceTimersByTime(1_000)
+  expect(compact).toHaveBeenCalledTimes(1)
+})
+
+test('a room that closes before that leaves no timer', () => {
+  vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout', 'performance'] })
+  const { compact, compaction } = compactionOf(1_000, { bytes: 35, length: 10 })
+  compaction.opened()
+  compaction.dispose()
+  vi.advanceTimersByTime(10_000)
+  expect(compact).not.toHaveBeenCalled()
 })
 
 test('I6: what a room is loaded with counts', () => {

@@ -5,6 +5,9 @@ import { eventOverhead } from './packed-event.js'
 import type { RoomQuarantine } from './room-quarantine.js'
 import type { RoomObserver } from './types.js'
 
+/** Milliseconds in which those who open a room and come after them have the machine: after a restart it is opened by all at once. */
+const settleMs = 3_000
+
 /** A compaction that failed is not tried again for so many milliseconds. */
 const retryMs = 30_000
 
@@ -38,6 +41,7 @@ export class RoomCompaction {
   /** `performance.now()` before which it is not tried again. */
   private notBefore = 0
   private measuredAt = -Infinity
+  private afterOpening: NodeJS.Timeout | null = null
 
   /**
    * @param minBytes the tail is compacted past max(this, base / 4) bytes
@@ -59,6 +63,24 @@ export class RoomCompaction {
     this.quarantine = quarantine
     this.minBytes = minBytes
     this.grew(tail.bytes, tail.length)
+  }
+
+  /**
+   * The room has been opened. A tail that is due by then is what a server that was killed leaves: it costs every joiner, but its
+   * compaction would cost those more who wait to be let in.
+   */
+  opened(): void {
+    if (!this.isDue) return
+    this.notBefore = performance.now() + settleMs
+    this.afterOpening = setTimeout(() => {
+      this.notBefore = 0
+      this.runIfDue()
+    }, settleMs)
+  }
+
+  /** The room closes. */
+  dispose(): void {
+    if (this.afterOpening !== null) clearTimeout(this.afterOpening)
   }
 
   /** The tail has grown, by so many events of so many payload bytes. */
@@ -87,9 +109,13 @@ export class RoomCompaction {
     this.types += types
   }
 
+  private get isDue(): boolean {
+    return this.tailBytes > this.dueBytes || this.types > maxTypes
+  }
+
   /** Compacts in the background when the tail has grown past its limit. */
   runIfDue(): void {
-    if (this.tailBytes > this.dueBytes || this.types > maxTypes) this.measure()
+    if (this.isDue) this.measure()
   }
 
   private runInBackground(): void {

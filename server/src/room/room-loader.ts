@@ -110,8 +110,6 @@ export class RoomLoader<Output extends RoomOutput> {
       output,
     )
     this.dependencies.opened()
-    // A long tail costs every joiner: it is what a server that was killed leaves.
-    room.compactIfDue()
     return { room, output }
   }
 

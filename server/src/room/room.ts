@@ -114,6 +114,7 @@ export class Room implements BatchParticipant {
       messagePassed: () => this.watermarks.messagePassed(),
       advanced: (bytes, events) => this.advanced(bytes, events),
     })
+    this.compaction.opened()
     this.account()
     this.leaveBus = loaded.listen((message, from) => this.heard(message, from))
     this.presence.ask()
@@ -323,11 +324,6 @@ export class Room implements BatchParticipant {
     if (!this.isCompact) await this.compaction.run()
   }
 
-  /** Compacts in the background when the tail has grown past its limit. */
-  compactIfDue(): void {
-    this.compaction.runIfDue()
-  }
-
   /**
    * What the store says of the room: all that nobody told this node of is read.
    * @param row null when the room is gone
@@ -366,6 +362,7 @@ export class Room implements BatchParticipant {
     this.presence.dispose()
     this.events.dispose()
     this.watermarks.dispose()
+    this.compaction.dispose()
     this.leaveBus()
     // An ended room may hear of commits still.
     this.isDisposed = true
@@ -424,7 +421,7 @@ export class Room implements BatchParticipant {
     this.acks.release()
     this.events.settled()
     this.watermarks.advanced(this.head)
-    this.compactIfDue()
+    this.compaction.runIfDue()
   }
 
   /** Another node says something of this room. */
