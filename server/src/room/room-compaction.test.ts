@@ -46,9 +46,17 @@ afterEach(() => {
   vi.useRealTimers()
 })
 
-test('a room that is opened with a long tail lets those in who wait before it compacts it', () => {
+const large = { bytes: 5_000_000, length: 10 }
+
+test('a room that is opened with a long tail compacts it at once', () => {
+  const { compact, compaction } = compactionOf(1_000, { bytes: 2_000, length: 10 })
+  compaction.opened()
+  expect(compact).toHaveBeenCalledTimes(1)
+})
+
+test('a large one lets those in who wait before that', () => {
   vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout', 'performance'] })
-  const { compact, compaction } = compactionOf(1_000, { bytes: 35, length: 10 })
+  const { compact, compaction } = compactionOf(1_000, large)
   compaction.opened()
   vi.advanceTimersByTime(2_000)
   compaction.grew(10_000, 1)
@@ -58,9 +66,9 @@ test('a room that is opened with a long tail lets those in who wait before it co
   expect(compact).toHaveBeenCalledTimes(1)
 })
 
-test('a room that closes before that leaves no timer', () => {
+test('one that closes before that leaves no timer', () => {
   vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout', 'performance'] })
-  const { compact, compaction } = compactionOf(1_000, { bytes: 35, length: 10 })
+  const { compact, compaction } = compactionOf(1_000, large)
   compaction.opened()
   compaction.dispose()
   vi.advanceTimersByTime(10_000)

@@ -5,7 +5,12 @@ import { eventOverhead } from './packed-event.js'
 import type { RoomQuarantine } from './room-quarantine.js'
 import type { RoomObserver } from './types.js'
 
-/** Milliseconds in which those who open a room and come after them have the machine: after a restart it is opened by all at once. */
+/**
+ * Bytes of a document from which a compaction takes a second of a core and hundreds of megabytes. For one below, it is over before
+ * those who open the room are all in, and helps them.
+ */
+const slowBytes = 4 * 1024 * 1024
+/** Milliseconds in which those who open a large document have the machine: after a restart all come at once. */
 const settleMs = 3_000
 
 /** A compaction that failed is not tried again for so many milliseconds. */
@@ -66,11 +71,15 @@ export class RoomCompaction {
   }
 
   /**
-   * The room has been opened. A tail that is due by then is what a server that was killed leaves: it costs every joiner, but its
-   * compaction would cost those more who wait to be let in.
+   * The room has been opened. A tail that is due by then is what a server that was killed leaves: it costs every joiner. The
+   * compaction of a large document would cost those more who wait to be let in.
    */
   opened(): void {
     if (!this.isDue) return
+    if (this.content.baseBytes + this.tailBytes < slowBytes) {
+      this.measure()
+      return
+    }
     this.notBefore = performance.now() + settleMs
     this.afterOpening = setTimeout(() => {
       this.notBefore = 0
