@@ -9,6 +9,7 @@ import { migrateStore, openStore, StoreStartError } from './store/index.js'
 import { connectSupervisor, type SupervisorLink } from './supervisor-link.js'
 import { createLogger } from './telemetry/index.js'
 import { addTokenCommand } from './token-command.js'
+import { messageOf } from './message-of.js'
 
 /*
  * A change lives from its arrival until its commit, some 20 ms. While the heap is young V8 collects it more often than that, sees
@@ -53,7 +54,6 @@ const orStop = async (run: () => Promise<void>, link: SupervisorLink | null = nu
   }
 }
 
-const messageOf = (error: unknown): string => (error instanceof Error ? error.message : String(error))
 const startMessage = (error: Error): string =>
   /^(PORT|uWebSockets)/.test(error.message) ? error.message : (error.stack ?? error.message)
 

@@ -23,6 +23,7 @@ import { checkTls, readRedisCa } from './tls.js'
 import { TlsWatch } from './tls-watch.js'
 import { watchNodes } from './watch-nodes.js'
 import { RevocationWatch } from './watch-revocations.js'
+import { messageOf } from './message-of.js'
 
 /** A running server. */
 export interface WeftServer {
@@ -108,7 +109,7 @@ const start = async (
   const redisCa = readRedisCa(config)
   const uws = await loadUws(config.uwsSha256)
   const authenticator = await createAuthenticator(config).catch((error: unknown) => {
-    throw new ConfigError(error instanceof Error ? error.message : String(error), { cause: error })
+    throw new ConfigError(messageOf(error), { cause: error })
   })
   const revocations = new Revocations()
   const shares = new FairShares(config.tenantShare)

@@ -1,6 +1,7 @@
 import { createPrivateKey, X509Certificate } from 'node:crypto'
 import { readFileSync } from 'node:fs'
 import { ConfigError, type Config } from './config.js'
+import { messageOf } from './message-of.js'
 
 /**
  * Checks the files that the server is to speak TLS with: uWebSockets.js does not say what it dislikes about them.
@@ -41,12 +42,9 @@ const parsed = <T>(name: string, path: string, what: string, parse: (pem: Buffer
   try {
     pem = readFileSync(path)
   } catch (cause) {
-    throw new ConfigError(
-      `${name} cannot be read: ${cause instanceof Error ? cause.message : String(cause)}.`,
-      {
-        cause,
-      },
-    )
+    throw new ConfigError(`${name} cannot be read: ${messageOf(cause)}.`, {
+      cause,
+    })
   }
   try {
     return parse(pem)

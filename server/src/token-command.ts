@@ -3,6 +3,7 @@ import { Option, type Command } from 'commander'
 import { SignJWT } from 'jose'
 import { permissionNames, secretsOf } from './auth/index.js'
 import { ConfigError } from './config.js'
+import { messageOf } from './message-of.js'
 
 /** What a token is to say. */
 export interface TokenRequest {
@@ -70,7 +71,7 @@ const firstSecret = (setting: string): string | undefined => {
   try {
     return secretsOf(setting)[0]
   } catch (error) {
-    throw new ConfigError(error instanceof Error ? error.message : String(error), { cause: error })
+    throw new ConfigError(messageOf(error), { cause: error })
   }
 }
 

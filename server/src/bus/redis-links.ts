@@ -4,6 +4,7 @@
  */
 import { Cluster, Redis } from 'ioredis'
 import { parseRedisUrl, type RedisTarget } from './redis-url.js'
+import { messageOf } from '../message-of.js'
 
 export interface RedisLinks {
   /** Whether something can be published now. */
@@ -115,8 +116,6 @@ export const connectRedis = (url: string, ca: Ca): Redis | Cluster => {
 
 export const openRedisLinks = (target: RedisTarget, ca: Ca, listener: RedisLinksListener): RedisLinks =>
   target.kind === 'cluster' ? new ClusterLinks(target, ca, listener) : new ServerLinks(target, ca, listener)
-
-const messageOf = (error: unknown): string => (error instanceof Error ? error.message : String(error))
 
 /** Connects anew what ioredis has given up, breaks what is connected, and leaves alone what waits for its next attempt. */
 const renew = (connection: Redis | Cluster): void => {

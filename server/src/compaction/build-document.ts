@@ -2,6 +2,7 @@ import * as Y from 'yjs'
 import { Coverage, decodeStateVector, inspectUpdate, trimKnown, type Inspection } from '../crdt/index.js'
 import type { Seq } from '../ids.js'
 import { mergeAll } from './merge.js'
+import { messageOf } from '../message-of.js'
 
 /** A stored update on its way into a document. */
 export interface Piece {
@@ -190,7 +191,7 @@ function applyOneByOne(
         sinceCheckpoint.push(piece)
       }
     } catch (error) {
-      failed.push({ seq: piece.seq, reason: error instanceof Error ? error.message : String(error) })
+      failed.push({ seq: piece.seq, reason: messageOf(error) })
       doc = startFrom(checkpoint)
       for (const before of sinceCheckpoint) apply(doc, before)
     }

@@ -23,9 +23,10 @@ import { DocWorkerError } from './errors.js'
 import { mergeAll } from './merge.js'
 import { packEvents } from './packed-events.js'
 import { packInspection } from './packed-inspection.js'
-import { messageOf, readBase, readFitEvents, readHead, type Base } from './read-room.js'
+import { readBase, readFitEvents, readHead, type Base } from './read-room.js'
 import { toShared } from './shared-bytes.js'
 import type { CompactedRoom, LoadedRoom, TaskFailure, TaskResult, Tasks } from './tasks.js'
+import { messageOf } from '../message-of.js'
 
 /** One connection a thread, opened at its first task that needs it. */
 let connected: { key: string; sql: Sql } | null = null

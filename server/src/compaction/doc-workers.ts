@@ -8,6 +8,7 @@ import { workerUrl } from '../worker-url.js'
 import { DocTasks, type TaskPool } from './doc-tasks.js'
 import { DocWorkerError } from './errors.js'
 import type { TaskFailure, TaskResult, Tasks } from './tasks.js'
+import { messageOf } from '../message-of.js'
 
 export interface DocWorkersOptions {
   /** The database that the workers read rooms from, each on a connection of its own. */
@@ -181,7 +182,7 @@ class Threads implements TaskPool {
   /** The thread gave no answer. */
   private lost(name: string, cause: unknown): DocWorkerError {
     if (this.closing.signal.aborted) return closed(cause)
-    const reason = cause instanceof Error ? cause.message : String(cause)
+    const reason = messageOf(cause)
     return new DocWorkerError('crashed', `the worker died in ${name}: ${reason}`, { cause })
   }
 }

@@ -9,6 +9,7 @@ import {
 } from '../store/worker.js'
 import type { StoredEvent } from '../store/types.js'
 import { DocWorkerError } from './errors.js'
+import { messageOf } from '../message-of.js'
 
 /** Events a query: a page of the largest updates still fits in memory. */
 const PAGE = 500
@@ -120,8 +121,4 @@ export async function readFitEvents(
     if (page.length < PAGE) break
   }
   return { events, quarantined }
-}
-
-export function messageOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error)
 }

@@ -2,6 +2,7 @@ import * as decoding from 'lib0/decoding'
 import { DependencyList } from './dependency-list.js'
 import { UpdateInvalidError } from './errors.js'
 import { NO_RANGES, StructScanner } from './scanner.js'
+import { messageOf } from '../message-of.js'
 
 /** A position in what a Yjs client wrote. As a dependency: everything of `client` up to and including `clock`. */
 export interface Id {
@@ -114,12 +115,9 @@ export function inspectUpdate(update: Uint8Array, limits: UpdateLimits = NO_LIMI
   } catch (error) {
     if (error instanceof UpdateInvalidError) throw error
     // lib0's "unexpected end of array", JSON and UTF-8 errors; a stack overflow by nesting is bounded by the scanner.
-    throw new UpdateInvalidError(
-      `not a Yjs update: ${error instanceof Error ? error.message : String(error)}`,
-      {
-        cause: error,
-      },
-    )
+    throw new UpdateInvalidError(`not a Yjs update: ${messageOf(error)}`, {
+      cause: error,
+    })
   } finally {
     scanner.close()
   }

@@ -1,6 +1,7 @@
 import * as decoding from 'lib0/decoding'
 import * as encoding from 'lib0/encoding'
 import { UpdateInvalidError } from './errors.js'
+import { messageOf } from '../message-of.js'
 
 /**
  * Reads a state vector (client to the next clock expected of it). Clients at clock 0 are left out: they say nothing.
@@ -20,12 +21,9 @@ export function decodeStateVector(bytes: Uint8Array): Map<number, number> {
     }
     if (decoder.pos !== bytes.length) throw new Error('bytes after the end')
   } catch (error) {
-    throw new UpdateInvalidError(
-      `not a state vector: ${error instanceof Error ? error.message : String(error)}`,
-      {
-        cause: error,
-      },
-    )
+    throw new UpdateInvalidError(`not a state vector: ${messageOf(error)}`, {
+      cause: error,
+    })
   }
   return stateVector
 }

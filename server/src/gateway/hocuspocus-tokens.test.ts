@@ -1,41 +1,25 @@
 /* The tokens of unmodified HocuspocusProviders: wrong ones, others' and those that end. */
 import type { HocuspocusProviderWebsocket } from '@hocuspocus/provider'
-import { pino } from 'pino'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest'
-import { openStore, type Store } from '../store/index.js'
-import {
-  HocuspocusClients,
-  type HocuspocusClient,
-  type HocuspocusOptions,
-} from '../testing/hocuspocus-clients.js'
-import { startServer, type TestServer } from '../testing/start-server.js'
-import { makeDataDir } from '../testing/data-dir.js'
-import { storedText } from '../testing/stored-text.js'
-import type { TempDir } from '../testing/temp-dir.js'
-import { inSeconds, makeToken, testSecret } from '../testing/tokens.js'
+import type { HocuspocusClient, HocuspocusClients, HocuspocusOptions } from '../testing/hocuspocus-clients.js'
+import type { TestServer } from '../testing/start-server.js'
+import { inSeconds, makeToken } from '../testing/tokens.js'
 import { until } from '../testing/until.js'
+import { HocuspocusScene } from './testing/hocuspocus-scene.js'
 
-let dir: TempDir
-let store: Store
+let scene: HocuspocusScene
 let server: TestServer
 let token: string
 
 beforeAll(async () => {
-  dir = await makeDataDir()
-  store = await openStore({ dataDir: dir.path, logger: pino({ level: 'silent' }) })
-  server = await startServer({ jwtSecret: testSecret, store })
-  token = await makeToken()
+  scene = await HocuspocusScene.start()
+  ;({ server, token } = scene)
 })
-afterAll(async () => {
-  expect(server.faults).toEqual([])
-  await server.dispose()
-  await store.close()
-  await dir.remove()
-})
+afterAll(() => scene.dispose())
 
 let clients: HocuspocusClients
 beforeEach(() => {
-  clients = new HocuspocusClients(`${server.wsUrl}/hocuspocus`, token)
+  clients = scene.clients()
 })
 afterEach(() => {
   clients.destroy()
@@ -44,8 +28,7 @@ afterEach(() => {
 const openSocket = (): HocuspocusProviderWebsocket => clients.openSocket()
 const provide = (name: string, options: HocuspocusOptions = {}): HocuspocusClient =>
   clients.open(name, options)
-
-const stored = (name: string): Promise<string> => storedText(store, name)
+const stored = (name: string): Promise<string> => scene.stored(name)
 
 describe('tokens', () => {
   test('P63: a wrong token, then a right one on the same socket', async () => {

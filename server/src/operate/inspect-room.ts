@@ -2,6 +2,7 @@
 import { Coverage } from '../crdt/index.js'
 import type { Seq } from '../ids.js'
 import type { Operator } from './operator.js'
+import { messageOf } from '../message-of.js'
 
 export interface RoomReport {
   readonly name: string
@@ -72,7 +73,7 @@ const documentOf = async (
       pendingSeqs: loaded.coverage.waiting.map(({ tag }) => tag ?? 0),
     }
   } catch (error) {
-    return error instanceof Error ? error.message : String(error)
+    return messageOf(error)
   }
 }
 

@@ -5,6 +5,7 @@ import { Coverage, inspectUpdate, UpdateInvalidError, type Inspection } from '..
 import type { Seq } from '../ids.js'
 import { OperateError } from './errors.js'
 import type { Operator, RoomRecord } from './operator.js'
+import { messageOf } from '../message-of.js'
 
 /** Events a query. */
 const page = 500
@@ -114,11 +115,8 @@ const onFile = async <T>(path: string, done: string, run: () => Promise<T>): Pro
   try {
     return await run()
   } catch (error) {
-    throw new OperateError(
-      `${path} cannot be ${done}: ${error instanceof Error ? error.message : String(error)}`,
-      {
-        cause: error,
-      },
-    )
+    throw new OperateError(`${path} cannot be ${done}: ${messageOf(error)}`, {
+      cause: error,
+    })
   }
 }

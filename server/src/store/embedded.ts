@@ -8,6 +8,7 @@ import { StoreStartError } from './errors.js'
 import { initDatabase } from './initdb.js'
 import { lockDataDir, type DataDirLock } from './lock-file.js'
 import type { StoreConnection } from './types.js'
+import { messageOf } from '../message-of.js'
 
 /** Where the store reports what its callers cannot see. The pino logger of the server fits. */
 export interface StoreLogger {
@@ -178,8 +179,6 @@ export class EmbeddedPostgres {
     this.#restartDelayMs = Math.min(this.#restartDelayMs * 2, maxRestartDelayMs)
   }
 }
-
-const messageOf = (error: unknown): string => (error instanceof Error ? error.message : String(error))
 
 async function privateDir(): Promise<string> {
   const base = tmpdir()

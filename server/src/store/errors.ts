@@ -1,4 +1,5 @@
 import { StoreError } from './types.js'
+import { messageOf } from '../message-of.js'
 
 /**
  * The store cannot be opened, and trying again will not help: the start must stop with this message.
@@ -14,7 +15,7 @@ const rejectedClasses = new Set(['22', '23', '54'])
 /** What a failed query means to the caller: the one place that reads SQLSTATEs. */
 export function toStoreError(error: unknown): StoreError {
   if (error instanceof StoreError) return error
-  const message = error instanceof Error ? error.message : String(error)
+  const message = messageOf(error)
   const sqlState = sqlStateOf(error)
   if (sqlState !== null && rejectedClasses.has(sqlState.slice(0, 2))) {
     // Its message quotes the values that it refuses, which are people's content. Not as a cause either: loggers print those.

@@ -5,6 +5,7 @@ import { createServer, type WeftServer } from '../index.js'
 import type { Store } from '../store/index.js'
 import { FaultyStore, type Ledger } from '../testing/faulty-store.js'
 import { testSecret } from '../testing/tokens.js'
+import { shortLived } from './short-lived.js'
 
 /** What the nodes have in common. */
 export interface NodeWorld {
@@ -39,13 +40,7 @@ export class HostileNode {
     this.faulty = new FaultyStore(store, world.ledger, () => world.pause())
     const logger = pino({ level: 'error' }, { write: (line: string) => world.logged(name, line) })
     this.server = await createServer({
-      port: 0,
-      playground: false,
-      docWorkers: 1,
-      shutdownTimeoutMs: 100,
-      drainMs: 0,
-      roomIdleMs: 20,
-      compactBytes: 1_024,
+      ...shortLived,
       jwtSecret: testSecret,
       logger,
       store: this.faulty,

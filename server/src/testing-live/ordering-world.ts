@@ -10,6 +10,7 @@ import type { WeftPeer } from '../testing/weft-peer.js'
 import { ForeignNode } from './foreign-node.js'
 import { peerEditor, sdkEditor, type Editor, type EditorHost } from './ordering-editors.js'
 import { logProblems } from './ordering-log.js'
+import { shortLived } from './short-lived.js'
 
 const steps = 70
 const settleMs = 15_000
@@ -358,13 +359,7 @@ export class OrderingWorld implements EditorHost {
     this.faulty = new FaultyStore(this.store, this.ledger, pause)
     const logger = pino({ level: 'error' }, { write: (line: string) => this.logged(line) })
     this.server = await createServer({
-      port: 0,
-      playground: false,
-      docWorkers: 1,
-      shutdownTimeoutMs: 100,
-      drainMs: 0,
-      roomIdleMs: 20,
-      compactBytes: 1_024,
+      ...shortLived,
       journalMaxBytes: this.journalMaxBytes,
       logger,
       store: this.faulty,
